@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Counting what has been parsed: the hook's own totals, and the division by service.
+ *
+ * XDP and tc run with bottom halves off, so on one CPU none of our programs interrupts another:
+ * what a CPU alone writes takes plain adds. What CPUs share takes atomic ones, written as
+ * __atomic_fetch_add because clang 20 makes of __sync_fetch_and_add what Linux 5.10 refuses.
+ */
+#ifndef TM_COUNT_BPF_H
+#define TM_COUNT_BPF_H
+
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+
+#define TM_LIVES 8 /* misses until a resident that is not hit itself has to leave its slot */
+
+#define tm_atomic_add(to, value) ((void)__atomic_fetch_add((to), (value), __ATOMIC_RELAXED))
+
+/* All bits of @sum into the lower 32. Folded first: a product's bit depends on lower bits only. */
+static __always_inline __u32 tm_mix(__u64 sum)
+{
+	sum ^= sum >> 32;
+	sum *= 0x9e3779b97f4a7c15ULL;
+	return sum >> 32;
+}
+
+static __always_inline __u32 tm_size_bucket(__u32 bytes)
+{
+	if (bytes <= 512)
+		return bytes > 128 ? 2 + (bytes > 256) : (bytes > 64);
+	return bytes > 1518 ? 6 + (bytes > 9000) : 4 + (bytes > 1024);
+}
+
+static __always_inline void tm_count_hook(const struct tm_packet *p, enum tm_hook hook, __u32 cpu)
+{
+	__u32 index = (tm_slot * TM_HOOKS + hook) * tm_cpus + cpu;
+	struct tm_hook_counters *seen = bpf_map_lookup_elem(&hook_counters, &index);
+	__u32 rest = p->wire_bytes;
+
+	if (!seen)
+		return;
+	seen->bytes += p->wire_bytes;
+	if (p->wire_packets > 1) {
+		rest -= (p->wire_packets - 1) * p->segment_bytes;
+		seen->packets_by_size[tm_size_bucket(p->segment_bytes)] += p->wire_packets - 1;
+		seen->super_packets++;
+	}
+	seen->packets_by_size[tm_size_bucket(rest)]++;
+	if (p->kind == TM_SERVICE_BROKEN)
+		seen->parse_errors++;
+}
+
+static __always_inline __u64 tm_service_word(struct tm_service_key key)
+{
+	return *(__u64 *)&key;
+}
+
+/* Adds to the shared table; makes the entry if need be. */
+static __noinline int tm_add_to_service(struct tm_service_key *key, struct tm_service *delta)
+{
+	struct tm_service *total = bpf_map_lookup_elem(&services, key);
+	struct tm_ledger *losses;
+
+	if (!total) {
+		if (!bpf_map_update_elem(&services, key, delta, BPF_NOEXIST))
+			return 0;
+		total = bpf_map_lookup_elem(&services, key); /* another CPU was faster */
+	}
+	if (total) {
+		if (delta->rx_packets) {
+			tm_atomic_add(&total->rx_packets, delta->rx_packets);
+			tm_atomic_add(&total->rx_bytes, delta->rx_bytes);
+		}
+		if (delta->tx_packets) {
+			tm_atomic_add(&total->tx_packets, delta->tx_packets);
+			tm_atomic_add(&total->tx_bytes, delta->tx_bytes);
+		}
+		if (delta->flows)
+			tm_atomic_add(&total->flows, delta->flows);
+		return 0;
+	}
+	losses = tm_ledger_here();
+	if (losses) {
+		losses->service_insert_failures += delta->rx_packets + delta->tx_packets;
+		losses->service_insert_failure_bytes += delta->rx_bytes + delta->tx_bytes;
+	}
+	return 0;
+}
+
+/* The slot belongs to another service: count past it, or after enough such misses take it over. */
+static __noinline int tm_service_miss(struct tm_service_slot *slot, struct tm_service_key *key,
+				      struct tm_service *delta)
+{
+	struct tm_service resident = {
+		.rx_packets = slot->rx_packets,
+		.rx_bytes = slot->rx_bytes,
+		.tx_packets = slot->tx_packets,
+		.tx_bytes = slot->tx_bytes,
+	};
+
+	if (slot->key.kind && slot->lives) {
+		slot->lives--;
+		return tm_add_to_service(key, delta);
+	}
+	slot->sequence++;
+	if (slot->key.kind)
+		tm_add_to_service(&slot->key, &resident);
+	slot->key = *key;
+	slot->lives = TM_LIVES;
+	slot->rx_packets = delta->rx_packets;
+	slot->rx_bytes = delta->rx_bytes;
+	slot->tx_packets = delta->tx_packets;
+	slot->tx_bytes = delta->tx_bytes;
+	slot->sequence++;
+	return 0;
+}
+
+static __always_inline void tm_count_service(const struct tm_packet *p, struct tm_service_key key,
+					     bool rx, __u32 cpu)
+{
+	__u64 word = tm_service_word(key);
+	__u32 index = cpu * tm_service_slots + (tm_mix(word ^ tm_seed) & (tm_service_slots - 1));
+	struct tm_service_slot *slot = bpf_map_lookup_elem(&service_cache, &index);
+	struct tm_service delta = {};
+
+	if (!slot)
+		return;
+	if (*(__u64 *)&slot->key == word) {
+		slot->lives = TM_LIVES;
+		if (rx) {
+			slot->rx_packets += p->wire_packets;
+			slot->rx_bytes += p->wire_bytes;
+		} else {
+			slot->tx_packets += p->wire_packets;
+			slot->tx_bytes += p->wire_bytes;
+		}
+		return;
+	}
+	delta.rx_packets = rx ? p->wire_packets : 0;
+	delta.rx_bytes = rx ? p->wire_bytes : 0;
+	delta.tx_packets = rx ? 0 : p->wire_packets;
+	delta.tx_bytes = rx ? 0 : p->wire_bytes;
+	tm_service_miss(slot, &key, &delta);
+}
+
+#endif /* TM_COUNT_BPF_H */

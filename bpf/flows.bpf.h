@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Flows: a small write-back cache per CPU in front of the shared table.
+ *
+ * A packet whose flow is in the cache costs five compares and plain adds; the shared LRU table costs
+ * some 40 ns and, with several CPUs, its cache lines. A slot goes to the table when it is taken over
+ * or was not written back for a second, so readers that add table and cache are exact, and the
+ * table's own LRU never forgets a busy flow.
+ *
+ * Replacement: plain replacement loses to no cache at all when many flows take turns. So a resident
+ * has lives; a miss costs it one and goes straight to the table, a hit gives it all of them back.
+ */
+#ifndef TM_FLOWS_BPF_H
+#define TM_FLOWS_BPF_H
+
+#include "count.bpf.h"
+
+#define TM_TCP_SYN 0x02
+#define TM_TCP_ACK 0x10
+#define TM_FIRST_USER_PORT 1024
+#define TM_FIRST_EPHEMERAL_PORT 32768 /* Linux's default; others begin higher */
+
+static __always_inline bool tm_same_flow(const struct tm_flow_key *a, const struct tm_flow_key *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	return !((x[4] ^ y[4]) | (x[0] ^ y[0]) | (x[2] ^ y[2]) | (x[1] ^ y[1]) | (x[3] ^ y[3]));
+}
+
+/* Products in parallel, then one fold: half the latency of a chain. */
+static __always_inline __u32 tm_hash_flow(const struct tm_flow_key *key)
+{
+	const __u64 *word = (const __u64 *)key;
+
+	return tm_mix(word[0] * (tm_seed + 0x85ebca77c2b2ae63ULL - 1) +
+		      word[1] * (tm_seed + 0x27d4eb2f165667c5ULL - 1) +
+		      word[2] * (tm_seed + 0xc2b2ae3d27d4eb4fULL - 1) +
+		      word[3] * (tm_seed + 0x165667b19e3779f9ULL - 1) +
+		      word[4] * (tm_seed + 0x9fb21c651e98df25ULL - 1));
+}
+
+/*
+ * tm_service_port - which of a flow's two ports names the service; asked once, of its first packet.
+ * The handshake says it; else the well-known one, the one no client would be given, the one that
+ * was addressed first.
+ */
+static __always_inline __u16 tm_service_port(const struct tm_packet *p, bool rx)
+{
+	__u16 local = bpf_ntohs(p->key.local_port_be), remote = bpf_ntohs(p->key.remote_port_be);
+	__u16 source = rx ? remote : local, destination = rx ? local : remote;
+	__u16 lower = source < destination ? source : destination;
+	__u16 higher = source < destination ? destination : source;
+
+	if (p->key.protocol == IPPROTO_TCP && p->tcp_flags & TM_TCP_SYN)
+		return p->tcp_flags & TM_TCP_ACK ? source : destination;
+	if (lower < TM_FIRST_USER_PORT && higher >= TM_FIRST_USER_PORT)
+		return lower;
+	if (lower < TM_FIRST_EPHEMERAL_PORT && higher >= TM_FIRST_EPHEMERAL_PORT)
+		return lower;
+	return p->key.protocol == IPPROTO_TCP ? lower : destination;
+}
+
+static __always_inline struct tm_service_key tm_flow_service(const struct tm_packet *p, bool rx)
+{
+	struct tm_service_key service = {
+		.slot = p->key.slot,
+		.kind = p->kind,
+		.ip_version = p->key.flags & TM_FLOW_IPV6 ? 6 : 4,
+		.protocol = p->key.protocol,
+	};
+
+	if (p->kind == TM_SERVICE_PORT)
+		service.number = tm_service_port(p, rx);
+	return service;
+}
+
+/* Racing CPUs store the same byte: nothing to lock. */
+static __always_inline void tm_set_tcp_flags(struct tm_flow *flow, __u8 flags)
+{
+	int bit;
+
+	if (!flags)
+		return;
+	for (bit = 0; bit < TM_TCP_FLAGS; bit++)
+		if (flags & (1 << bit) && !flow->tcp_flags[bit])
+			flow->tcp_flags[bit] = 1;
+}
+
+static __always_inline void tm_lose_flow(__u64 packets, __u64 bytes)
+{
+	struct tm_ledger *losses = tm_ledger_here();
+
+	if (losses) {
+		losses->flow_insert_failures += packets;
+		losses->flow_insert_failure_bytes += bytes;
+	}
+}
+
+/* tm_find_or_make_flow - the table's entry for @key, or NULL when there is no room for it. */
+static __always_inline struct tm_flow *tm_find_or_make_flow(const struct tm_flow_key *key,
+							    struct tm_service_key service,
+							    __u64 first_seen, bool *made)
+{
+	struct tm_flow *flow = bpf_map_lookup_elem(&flows, key);
+	struct tm_flow fresh = {};
+	struct tm_ledger *inserts;
+
+	*made = false;
+	if (flow)
+		return flow;
+	fresh.first_seen_jiffies = first_seen;
+	fresh.last_seen_jiffies = first_seen;
+	fresh.service = service;
+	if (!bpf_map_update_elem(&flows, key, &fresh, BPF_NOEXIST)) {
+		*made = true;
+		inserts = tm_ledger_here();
+		if (inserts)
+			inserts->flow_inserts++;
+	}
+	return bpf_map_lookup_elem(&flows, key);
+}
+
+/* What a slot has counted goes to the table. The caller changes sequence around it. */
+static __always_inline void tm_write_back(struct tm_flow_slot *slot)
+{
+	struct tm_flow *flow;
+	bool made;
+
+	if (!(slot->rx_packets + slot->tx_packets))
+		return;
+	flow = tm_find_or_make_flow(&slot->key, slot->service, slot->first_seen_jiffies, &made);
+	if (!flow) {
+		tm_lose_flow(slot->rx_packets + slot->tx_packets, slot->rx_bytes + slot->tx_bytes);
+		return;
+	}
+	if (slot->rx_packets) {
+		tm_atomic_add(&flow->rx_packets, slot->rx_packets);
+		tm_atomic_add(&flow->rx_bytes, slot->rx_bytes);
+	}
+	if (slot->tx_packets) {
+		tm_atomic_add(&flow->tx_packets, slot->tx_packets);
+		tm_atomic_add(&flow->tx_bytes, slot->tx_bytes);
+	}
+	if (slot->last_seen_jiffies > flow->last_seen_jiffies)
+		flow->last_seen_jiffies = slot->last_seen_jiffies;
+	tm_set_tcp_flags(flow, slot->tcp_flags);
+}
+
+static __always_inline void tm_empty_counters(struct tm_flow_slot *slot, __u64 now)
+{
+	slot->rx_packets = 0;
+	slot->rx_bytes = 0;
+	slot->tx_packets = 0;
+	slot->tx_bytes = 0;
+	slot->tcp_flags = 0;
+	slot->flushed_jiffies = now;
+}
+
+static __noinline int tm_flush_slot(struct tm_flow_slot *slot)
+{
+	slot->sequence++;
+	tm_write_back(slot);
+	tm_empty_counters(slot, bpf_jiffies64());
+	slot->sequence++;
+	return 0;
+}
+
+static __always_inline void tm_add_to_slot(struct tm_flow_slot *slot, const struct tm_packet *p,
+					   bool rx, __u64 now)
+{
+	slot->lives = TM_LIVES;
+	if (rx) {
+		slot->rx_packets += p->wire_packets;
+		slot->rx_bytes += p->wire_bytes;
+	} else {
+		slot->tx_packets += p->wire_packets;
+		slot->tx_bytes += p->wire_bytes;
+	}
+	slot->last_seen_jiffies = now;
+	slot->tcp_flags |= p->tcp_flags;
+}
+
+static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm_packet *p,
+					   bool rx, __u64 now)
+{
+	if (rx) {
+		tm_atomic_add(&flow->rx_packets, p->wire_packets);
+		tm_atomic_add(&flow->rx_bytes, p->wire_bytes);
+	} else {
+		tm_atomic_add(&flow->tx_packets, p->wire_packets);
+		tm_atomic_add(&flow->tx_bytes, p->wire_bytes);
+	}
+	if (flow->last_seen_jiffies != now)
+		flow->last_seen_jiffies = now;
+	tm_set_tcp_flags(flow, p->tcp_flags);
+}
+
+static __always_inline void tm_count_new_flow(struct tm_service_key service)
+{
+	struct tm_service delta = { .flows = 1 };
+
+	tm_add_to_service(&service, &delta);
+}
+
+/* The slot of @set that a newcomer may have, or NULL while both residents have lives left. */
+static __always_inline struct tm_flow_slot *tm_vacancy(struct tm_flow_set *set)
+{
+	if (!set->way[0].lives)
+		return &set->way[0];
+	if (!set->way[1].lives)
+		return &set->way[1];
+	set->way[0].lives--;
+	set->way[1].lives--;
+	return NULL;
+}
+
+/* tm_miss_flow - count a packet whose flow is not in the cache. Returns its service. */
+static __always_inline struct tm_service_key tm_miss_flow(struct tm_flow_set *set,
+							  const struct tm_packet *p, bool rx,
+							  __u64 now)
+{
+	struct tm_service_key service = tm_flow_service(p, rx);
+	struct tm_flow_slot *slot = tm_vacancy(set);
+	struct tm_flow *flow;
+	bool made;
+
+	flow = tm_find_or_make_flow(&p->key, service, now, &made);
+	if (made)
+		tm_count_new_flow(service);
+	if (flow)
+		service = flow->service;
+	if (!slot) {
+		if (flow)
+			tm_add_to_flow(flow, p, rx, now);
+		else
+			tm_lose_flow(p->wire_packets, p->wire_bytes);
+		return service;
+	}
+	slot->sequence++;
+	tm_write_back(slot);
+	slot->key = p->key;
+	slot->service = service;
+	slot->first_seen_jiffies = now;
+	tm_empty_counters(slot, now);
+	tm_add_to_slot(slot, p, rx, now);
+	slot->sequence++;
+	return service;
+}
+
+/* tm_count_flow - count a packet for its flow. Returns the service that the flow belongs to. */
+static __always_inline struct tm_service_key tm_count_flow(const struct tm_packet *p, bool rx,
+							   __u32 cpu)
+{
+	__u32 index = cpu * tm_flow_sets + (tm_hash_flow(&p->key) & (tm_flow_sets - 1));
+	struct tm_flow_set *set = bpf_map_lookup_elem(&flow_cache, &index);
+	struct tm_service_key none = {};
+	struct tm_flow_slot *slot;
+	__u64 now = bpf_jiffies64();
+
+	if (!set)
+		return none;
+	if (tm_same_flow(&set->way[0].key, &p->key))
+		slot = &set->way[0];
+	else if (tm_same_flow(&set->way[1].key, &p->key))
+		slot = &set->way[1];
+	else
+		return tm_miss_flow(set, p, rx, now);
+	tm_add_to_slot(slot, p, rx, now);
+	if (now - slot->flushed_jiffies > tm_flush_jiffies)
+		tm_flush_slot(slot);
+	return slot->service;
+}
+
+#endif /* TM_FLOWS_BPF_H */

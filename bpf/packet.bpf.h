@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What the parser reads from and what it finds.
+ */
+#ifndef TM_PACKET_BPF_H
+#define TM_PACKET_BPF_H
+
+#include "wire.h"
+
+/* Headers are looked for up to here; sixteen times what real packets have. */
+#define TM_MAX_HEADER_OFFSET 0x7fff
+
+/*
+ * A frame. data..data_end is its linear part; length is all of it, and what lies behind the linear
+ * part is read by tm_read_beyond(), which each hook defines for itself, as it does TM_CONTEXT.
+ */
+struct tm_frame {
+	TM_CONTEXT *context;
+	void *data;
+	void *data_end;
+	__u32 length;
+};
+
+/* What a frame turned out to be. */
+struct tm_packet {
+	struct tm_flow_key key; /* of a flow; slot alone where there is none */
+	enum tm_service_kind kind;
+	__u16 ethertype;	  /* host order; the last one read */
+	__u8 tcp_flags;
+	__u8 tcp_header_bytes;
+	__u32 transport_offset;
+	__u32 wire_packets; /* segments, of a super-packet */
+	__u32 wire_bytes;   /* of all of them */
+	__u32 segment_bytes; /* of each but the last */
+};
+
+static struct tm_frame tm_open_frame(TM_CONTEXT *context);
+static int tm_read_beyond(TM_CONTEXT *context, __u32 offset, void *to, __u32 size);
+
+/*
+ * tm_read - copy @size bytes (a constant) at @offset of the frame.
+ * Returns 0, or -1 when the frame has no such bytes.
+ */
+static __always_inline int tm_read(const struct tm_frame *frame, __u32 offset, void *to, __u32 size)
+{
+	void *from;
+
+	/* The bound has to be on the register that is added, so the compiler may not know it. */
+	asm volatile("" : "+r"(offset));
+	if (offset > TM_MAX_HEADER_OFFSET)
+		return -1;
+	from = frame->data + offset;
+	if (from + size <= frame->data_end) {
+		/* Not aligned, but x86-64 and arm64 do not mind; else it is copied byte by byte. */
+		__builtin_memcpy(to, __builtin_assume_aligned(from, 8), size);
+		return 0;
+	}
+	if (offset + size > frame->length)
+		return -1;
+	return tm_read_beyond(frame->context, offset, to, size);
+}
+
+#endif /* TM_PACKET_BPF_H */

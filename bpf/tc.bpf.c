@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * tc: what leaves an interface, and what enters it where XDP does not count that.
+ *
+ * Sees super-packets (GRO on the way in, GSO on the way out) and counts the segments they stand for.
+ * Always answers "go on": nothing is dropped, redirected, marked or changed.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define TM_CONTEXT struct __sk_buff
+#include "frame.bpf.h"
+
+#define TM_VLAN_TAG_BYTES 4
+#define TM_UDP_HEADER_BYTES 8
+#define TM_GSO_BY_FRAGS 0xffff /* include/linux/skbuff.h: the segments differ in size */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_clock);
+} clock SEC(".maps");
+
+static __always_inline struct tm_frame tm_open_frame(struct __sk_buff *skb)
+{
+	struct tm_frame frame = {
+		.context = skb,
+		.data = (void *)(long)skb->data,
+		.data_end = (void *)(long)skb->data_end,
+		.length = skb->len,
+	};
+
+	return frame;
+}
+
+static __always_inline int tm_read_beyond(struct __sk_buff *skb, __u32 offset, void *to, __u32 size)
+{
+	return bpf_skb_load_bytes(skb, offset, to, size) ? -1 : 0;
+}
+
+/*
+ * tm_measure - bytes and packets on the wire. A tag that was taken off (or is put on by the device)
+ * is on the wire all the same. Each segment of a super-packet repeats the headers.
+ */
+static __always_inline void tm_measure(struct __sk_buff *skb, struct tm_packet *p)
+{
+	__u32 tag = skb->vlan_present ? TM_VLAN_TAG_BYTES : 0;
+	__u32 size = skb->gso_size, headers, segments;
+
+	p->wire_packets = 1;
+	p->wire_bytes = skb->len + tag;
+	if (!size)
+		return;
+	headers = p->transport_offset +
+		  (p->key.protocol == IPPROTO_TCP ? p->tcp_header_bytes : TM_UDP_HEADER_BYTES);
+	segments = skb->gso_segs;
+	if (size != TM_GSO_BY_FRAGS && skb->len > headers)
+		segments = (skb->len - headers + size - 1) / size;
+	if (segments < 2)
+		return;
+	p->wire_packets = segments;
+	p->wire_bytes += (segments - 1) * (headers + tag);
+	p->segment_bytes = headers + tag + size;
+}
+
+static __always_inline int tm_tc(struct __sk_buff *skb, enum tm_hook hook)
+{
+	struct tm_frame frame = tm_open_frame(skb);
+	struct tm_packet p = {};
+	__be16 ethertype = skb->protocol;
+	__u32 tags = 0;
+
+	if (tm_link_header_bytes) {
+		tags = skb->vlan_present ? 1 : 0;
+		tm_read(&frame, ETH_HLEN - sizeof(ethertype), &ethertype, sizeof(ethertype));
+	}
+	tm_parse(&frame, &p, hook, bpf_ntohs(ethertype), tags);
+	tm_measure(skb, &p);
+	tm_count(&p, hook);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int tm_tc_rx(struct __sk_buff *skb)
+{
+	return tm_tc(skb, TM_HOOK_TC_RX);
+}
+
+SEC("tc")
+int tm_tc_tx(struct __sk_buff *skb)
+{
+	return tm_tc(skb, TM_HOOK_TC_TX);
+}
+
+/* Not attached: run once by attach, to learn how jiffies and CLOCK_MONOTONIC go together. */
+SEC("tc")
+int tm_clock(struct __sk_buff *skb)
+{
+	__u32 index = 0;
+	struct tm_clock *now = bpf_map_lookup_elem(&clock, &index);
+
+	(void)skb;
+	if (now) {
+		now->jiffies = bpf_jiffies64();
+		now->monotonic_ns = bpf_ktime_get_ns();
+	}
+	return TC_ACT_UNSPEC;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The records that BPF programs write and user space reads: the only place where they are laid out.
+ *
+ * Included by the BPF programs, and given to cffi by trafficmon/libbpf/_builder.py, from which the
+ * numpy dtypes are derived (trafficmon/layout.py). So: fixed-width integers, explicit padding, no kernel
+ * types, no bit-fields, constants as enumerators. Whoever changes a record raises TM_LAYOUT_VERSION.
+ *
+ * Times are jiffies: reading them costs nothing, bpf_ktime_get_ns() some 40 ns per packet. meta holds
+ * what turns them into wall-clock time.
+ */
+#ifndef TM_WIRE_H
+#define TM_WIRE_H
+
+enum tm_version {
+	TM_MAGIC = 0x746d6f6e, /* "tmon": meta begins with it, and stays so in all versions */
+	TM_LAYOUT_VERSION = 1,
+};
+
+/* Where a packet was seen. One row of hook_counters each, per interface. */
+enum tm_hook {
+	TM_HOOK_XDP_RX = 0,
+	TM_HOOK_TC_RX = 1,
+	TM_HOOK_TC_TX = 2,
+	TM_HOOK_XDP_GENERIC = 3, /* seen after GRO, and counted at tc again: this hook's totals only */
+	TM_HOOKS = 4,
+};
+
+enum tm_limit {
+	TM_SIZE_BUCKETS = 8, /* packets of up to 64 128 256 512 1024 1518 9000 bytes, and longer */
+	TM_FLOW_WAYS = 2,
+	TM_TCP_FLAGS = 8,
+	TM_NAME_BYTES = 16, /* IFNAMSIZ */
+	TM_REASON_BYTES = 128,
+	TM_PATH_BYTES = 256,
+};
+
+/* tm_flow_key.flags. Every flow has one of the first two, so a key of zeroes is no flow. */
+enum tm_flow_flag {
+	TM_FLOW_IPV4 = 1,
+	TM_FLOW_IPV6 = 2,
+	TM_FLOW_PORTS = 4, /* the ports are known (port 0 is a port) */
+};
+
+/* A flow as this host sees it: local is the destination of what comes in, the source of what goes out. */
+struct tm_flow_key {
+	__u8 local_addr[16]; /* IPv4 in the first four bytes, the rest 0 */
+	__u8 remote_addr[16];
+	__u16 local_port_be;
+	__u16 remote_port_be;
+	__u16 slot; /* of the interface */
+	__u8 protocol;
+	__u8 flags; /* enum tm_flow_flag */
+};
+
+/* tm_service_key.kind: what the traffic of an interface is divided by; every packet is in exactly one. */
+enum tm_service_kind {
+	TM_SERVICE_PORT = 1,	 /* IP protocol with a port: number is the service's port */
+	TM_SERVICE_PROTOCOL = 2, /* IP protocol without */
+	TM_SERVICE_ETHERTYPE = 3, /* not IP: number is the EtherType */
+	TM_SERVICE_BROKEN = 4,	 /* an IP header that is none */
+};
+
+struct tm_service_key {
+	__u16 slot;
+	__u16 number; /* host order */
+	__u8 kind;    /* enum tm_service_kind */
+	__u8 ip_version; /* 4, 6, or 0 */
+	__u8 protocol;
+	__u8 pad;
+};
+
+/* Value of `services`, shared by all CPUs: atomic adds. */
+struct tm_service {
+	__u64 rx_packets;
+	__u64 rx_bytes;
+	__u64 tx_packets;
+	__u64 tx_bytes;
+	__u64 flows; /* how often a flow of it was begun */
+};
+
+/* Value of `flows`, shared by all CPUs: atomic adds. */
+struct tm_flow {
+	__u64 rx_packets;
+	__u64 rx_bytes;
+	__u64 tx_packets;
+	__u64 tx_bytes;
+	__u64 first_seen_jiffies;
+	__u64 last_seen_jiffies;
+	struct tm_service_key service; /* decided when the flow is made, so that its packets stay together */
+	__u8 tcp_flags[TM_TCP_FLAGS]; /* a byte a flag (FIN first), so that setting one needs no atomic or */
+};
+
+/*
+ * The write-back cache in front of `flows`: TM_FLOW_WAYS of these in a set, the sets of one CPU side
+ * by side. What a slot has counted is not in `flows` until the slot is flushed; a reader adds both.
+ * sequence is odd while key and counters are being changed together (flush, new resident).
+ */
+struct tm_flow_slot {
+	struct tm_flow_key key;
+	__u32 sequence;
+	__u32 lives; /* misses that the resident still survives */
+	__u64 rx_packets;
+	__u64 rx_bytes;
+	__u64 tx_packets;
+	__u64 tx_bytes;
+	__u64 last_seen_jiffies;
+	__u64 flushed_jiffies;
+	struct tm_service_key service;
+	__u64 first_seen_jiffies;
+	__u8 tcp_flags; /* as in the TCP header */
+	__u8 pad[15];
+};
+
+struct tm_flow_set {
+	struct tm_flow_slot way[TM_FLOW_WAYS];
+};
+
+/* The same in front of `services`, one way. */
+struct tm_service_slot {
+	struct tm_service_key key;
+	__u32 sequence;
+	__u32 lives;
+	__u64 rx_packets;
+	__u64 rx_bytes;
+	__u64 tx_packets;
+	__u64 tx_bytes;
+	__u8 pad[16];
+};
+
+/*
+ * Value of `hook_counters`, one for each (slot, hook, CPU): written by one CPU only, with plain adds.
+ * The packets are the sum of packets_by_size. Two cache lines, so that CPUs do not share one.
+ */
+struct tm_hook_counters {
+	__u64 bytes;
+	__u64 packets_by_size[TM_SIZE_BUCKETS];
+	__u64 parse_errors;   /* packets with a broken IP header; counted above as well */
+	__u64 super_packets;  /* GSO/GRO super-packets seen; above they count as their segments */
+	__u64 pad[5];
+};
+
+/* Value of `ledger`, one a CPU: what could not be counted where it belongs. */
+struct tm_ledger {
+	__u64 flow_inserts;
+	__u64 flow_insert_failures; /* packets */
+	__u64 flow_insert_failure_bytes;
+	__u64 service_insert_failures; /* packets */
+	__u64 service_insert_failure_bytes;
+	__u64 fragment_insert_failures; /* datagrams whose later fragments will have no ports */
+	__u64 pad[2];
+};
+
+/* First fragments, so that the later ones find their ports. */
+struct tm_fragment_key {
+	__u8 source_addr[16];
+	__u8 destination_addr[16];
+	__u32 identification_be;
+	__u16 slot;
+	__u8 protocol; /* 0 with IPv6, where reassembly does not ask for it */
+	__u8 hook;     /* enum tm_hook */
+};
+
+struct tm_fragment {
+	__u16 source_port_be;
+	__u16 destination_port_be;
+	__u32 end; /* offset behind the last fragment counted, bytes */
+	__u64 seen_jiffies;
+	__u8 protocol;
+	__u8 pad[7];
+};
+
+/* tm_interface.xdp_mode and .tc_mode */
+enum tm_attach_mode {
+	TM_ATTACH_OFF = 0,
+	TM_ATTACH_XDP_NATIVE = 1,
+	TM_ATTACH_XDP_GENERIC = 2,
+	TM_ATTACH_XDP_OFFLOAD = 3,
+	TM_ATTACH_TCX = 4,
+	TM_ATTACH_CLSACT = 5,
+};
+
+/* tm_interface.state */
+enum tm_interface_state {
+	TM_INTERFACE_FREE = 0,
+	TM_INTERFACE_ATTACHING = 1, /* begun: may have any part of what the record says, or none */
+	TM_INTERFACE_ATTACHED = 2,
+	TM_INTERFACE_DETACHED = 3, /* no longer watched; its counters stay readable */
+};
+
+/* Value of `interfaces`, by slot. Written by attach and detach only. */
+struct tm_interface {
+	__u8 name[TM_NAME_BYTES];
+	__u32 ifindex;
+	__u8 state;	 /* enum tm_interface_state */
+	__u8 xdp_mode;	 /* enum tm_attach_mode */
+	__u8 tc_mode;	 /* enum tm_attach_mode */
+	__u8 tc_rx;	 /* whether tc counts what comes in (XDP does not) */
+	__u8 clsact_made; /* whether the clsact qdisc is ours to remove */
+	__u8 covered;	 /* its packets also pass an attached interface below: sums leave it out */
+	__u8 pad[2];
+	__u32 tc_rx_handle; /* of the cls_bpf filters, TM_ATTACH_CLSACT only */
+	__u32 tc_tx_handle;
+	__u16 tc_priority;
+	__u16 link_header_bytes; /* 14, or 0 for devices that carry bare IP */
+	__u64 attached_at_ns;  /* CLOCK_REALTIME */
+	__u8 reason[TM_REASON_BYTES]; /* why XDP is as it is; UTF-8 */
+};
+
+/* Value of `meta`, one. The first three members keep their places in all versions. */
+struct tm_meta {
+	__u32 magic;
+	__u32 layout_version;
+	__u32 layout_bytes; /* sizeof(struct tm_meta) */
+	__u32 cpus;
+	__u32 flow_sets;     /* a CPU */
+	__u32 service_slots; /* a CPU */
+	__u32 max_flows;     /* as asked for; the table has a little more */
+	__u32 max_interfaces;
+	__u64 netns_inode;
+	__u64 attached_at_ns; /* CLOCK_REALTIME */
+	__u64 jiffies_at;     /* jiffies and CLOCK_MONOTONIC, read together once: both */
+	__u64 monotonic_ns_at; /* go on in step, so this holds until the next boot */
+	__u64 jiffy_ns;
+	__u64 seed; /* of the hashes; odd */
+	__u32 group_id; /* of the readers; 0xffffffff: none */
+	__u32 pad;
+	__u8 program_version[32]; /* of the trafficmon that attached */
+	__u8 cgroup[TM_PATH_BYTES];
+};
+
+/* Value of `clock`: jiffies and CLOCK_MONOTONIC read together, by tm_clock under BPF_PROG_TEST_RUN. */
+struct tm_clock {
+	__u64 jiffies;
+	__u64 monotonic_ns;
+};
+
+#endif /* TM_WIRE_H */

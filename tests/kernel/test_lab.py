@@ -1,0 +1,518 @@
+# SPDX-License-Identifier: MIT
+"""The lab's self-test: what its captures say is what was sent, and nothing stays behind."""
+
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.lab import raw, traffic
+from tests.lab.capture import Capture, capture_both_ways
+from tests.lab.counters import interface_counters
+from tests.lab.demo import run_background_traffic
+from tests.lab.flows import Count, FlowKey, dissect
+from tests.lab.lab import Lab, mixed_traffic
+from tests.lab.namespace import Namespace
+from tests.lab.pktgen import PacketGenerator
+from tests.lab.requirements import LabError, MissingRequirementError, require_programs
+from tests.lab.veth import IpVersion, Link, connect
+
+pytestmark = pytest.mark.kernel
+
+ETHERNET, UDP_HEADER = 14, 8
+IP_HEADER: dict[IpVersion, int] = {4: 20, 6: 40}
+FRAGMENT_HEADER: dict[IpVersion, int] = {4: 0, 6: 8}
+VERSIONS = pytest.mark.parametrize("version", [4, 6])
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def generator() -> Iterator[PacketGenerator]:
+    with PacketGenerator() as made:
+        yield made
+
+
+def flows_on_port(captured: dict[FlowKey, Count], local_port: int | None) -> list[Count]:
+    return [count for key, count in captured.items() if key.local_port == local_port]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def lab_leftovers() -> set[str]:
+    """Namespaces and temporary folders of this process's labs."""
+    namespaces = {path.name for path in Path("/run/netns").glob(f"tm*-{os.getpid()}-*")}
+    return namespaces | {path.name for path in Path(tempfile.gettempdir()).glob("tmlab-*")}
+
+
+class TestExactness:
+    @VERSIONS
+    def test_udp_both_ways_is_counted_to_the_byte(self, lab: Lab, version: IpVersion) -> None:
+        with lab.capture() as captured:
+            traffic.udp(
+                lab.client_end,
+                lab.server_end,
+                up_bytes=200,
+                down_bytes=601,
+                count=150,
+                version=version,
+            )
+        headers = ETHERNET + IP_HEADER[version] + UDP_HEADER
+        rx, tx = captured.rx.tally(), captured.tx.tally()
+        assert list(rx.flows.values()) == [Count(150, 150 * (headers + 200))]
+        assert list(tx.flows.values()) == [Count(150, 150 * (headers + 601))]
+        assert rx.flows.keys() == tx.flows.keys()
+        (key,) = rx.flows
+        assert (key.version, key.protocol, key.local_port) == (version, 17, 9000)
+        assert key.local_addr == lab.server_end.address(version)
+        assert key.remote_addr == lab.client_end.address(version)
+        assert key.remote_port is not None
+        assert (rx.non_ip, tx.non_ip) == (Count(0, 0), Count(0, 0))
+
+    @VERSIONS
+    def test_fragments_belong_to_the_flow_of_their_first(
+        self, lab: Lab, version: IpVersion
+    ) -> None:
+        with lab.capture() as captured:
+            traffic.udp(
+                lab.client_end, lab.server_end, up_bytes=4000, count=7, version=version, port=9001
+            )
+        per_frame = ETHERNET + IP_HEADER[version] + FRAGMENT_HEADER[version]
+        sizes = 3 * per_frame + UDP_HEADER + 4000
+        flows = captured.rx.tally().flows
+        assert flows_on_port(flows, 9001) == [Count(7 * 3, 7 * sizes)]
+        assert len(flows) == 1
+
+    @VERSIONS
+    def test_ping_with_payload(self, lab: Lab, version: IpVersion) -> None:
+        with lab.capture() as captured:
+            traffic.ping(
+                lab.client_end, lab.server_end, count=4, payload_bytes=300, version=version
+            )
+        expected = [Count(4, 4 * (ETHERNET + IP_HEADER[version] + 8 + 300))]
+        for one in captured:
+            assert list(one.tally().flows.values()) == expected
+            assert {key.protocol for key in one.tally().flows} == {1 if version == 4 else 58}
+
+    @VERSIONS
+    def test_every_tcp_connection_is_a_flow(self, lab: Lab, version: IpVersion) -> None:
+        with lab.capture() as captured:
+            traffic.tcp(
+                lab.client_end,
+                lab.server_end,
+                up_bytes=100,
+                down_bytes=300,
+                connections=40,
+                version=version,
+            )
+        for one in captured:
+            flows = one.tally().flows
+            assert len(flows) == len(flows_on_port(flows, 8080)) == 40
+        payload = [int(row[0] or 0) for row in dissect(captured.rx.path, ["tcp.len"])]
+        assert sum(payload) == 40 * 100
+
+    def test_many_udp_flows(self, lab: Lab) -> None:
+        with lab.capture() as captured:
+            traffic.udp_flows(lab.client_end, lab.server_end, 1234, 3, payload_bytes=50)
+        flows = captured.rx.tally().flows
+        assert len(flows) == 1234
+        assert set(flows.values()) == {Count(3, 3 * (ETHERNET + 20 + UDP_HEADER + 50))}
+
+    @pytest.mark.parametrize("offloads", [False, True])
+    def test_mixed_traffic_is_what_the_interfaces_counted(self, offloads: bool) -> None:
+        with Lab(offloads=offloads) as mixed:
+            with mixed.capture() as captured:
+                before = time.monotonic()
+                mixed_traffic(mixed)
+                assert time.monotonic() - before < 20
+            rx, tx = captured.rx.tally(), captured.tx.tally()
+            assert (rx.total, tx.total) == interface_counters(mixed.server_end)
+            assert {(key.version, key.protocol) for key in rx.flows} == {
+                (version, protocol)
+                for version in (4, 6)
+                for protocol in (6, 17, 33, 47, 50, 132, 253, 1 if version == 4 else 58)
+            }
+            assert rx.non_ip == Count(10, 600)
+            assert tx.non_ip == Count(5, 300)
+            assert not flows_on_port({k: v for k, v in rx.flows.items() if k.protocol == 17}, None)
+
+    def test_frames_fit_the_wire_unless_offloads_are_on(self) -> None:
+        longest = {}
+        for offloads in (False, True):
+            with Lab(offloads=offloads) as made:
+                with made.capture() as captured:
+                    traffic.tcp(made.client_end, made.server_end, up_bytes=3_000_000)
+                lengths = dissect(captured.rx.path, ["frame.len"])
+                longest[offloads] = max(int(row[0]) for row in lengths)
+        assert longest[False] == ETHERNET + 1500
+        assert longest[True] > 10_000
+
+
+class TestRawSenders:
+    @VERSIONS
+    @pytest.mark.parametrize("protocol", ["udp", "tcp"])
+    def test_generator_rotates_through_its_flows(
+        self, lab: Lab, generator: PacketGenerator, version: IpVersion, protocol: str
+    ) -> None:
+        assert protocol in {"udp", "tcp"}
+        with lab.capture() as captured:
+            sent = generator.send(
+                lab.client_end,
+                lab.server_end,
+                flows=300,
+                packets=900,
+                frame_bytes=90,
+                version=version,
+                protocol="udp" if protocol == "udp" else "tcp",
+            )
+        assert (sent.packets, sent.bytes, sent.refused) == (900, 900 * 90, 0)
+        flows = captured.rx.tally().flows
+        assert len(flows) == 300
+        assert set(flows.values()) == {Count(3, 3 * 90)}
+        assert captured.tx.tally().total == Count(0, 0)
+
+    def test_generator_goes_on_to_further_addresses(
+        self, lab: Lab, generator: PacketGenerator
+    ) -> None:
+        with lab.capture() as captured:
+            generator.send(lab.client_end, lab.server_end, flows=64_002, packets=64_002, threads=2)
+        flows = captured.rx.tally().flows
+        assert len(flows) == 64_002
+        assert Counter(key.remote_addr for key in flows) == {"10.0.1.1": 64_000, "10.0.1.2": 2}
+
+    @VERSIONS
+    def test_generated_checksums_are_right(
+        self, lab: Lab, generator: PacketGenerator, version: IpVersion
+    ) -> None:
+        with lab.capture() as captured:
+            generator.send(
+                lab.client_end,
+                lab.server_end,
+                flows=20,
+                packets=20,
+                frame_bytes=91,
+                version=version,
+                protocol="tcp",
+                delivered=True,
+            )
+        resets = dissect(captured.tx.path, ["tcp.flags.reset"], "tcp.flags.reset == 1")
+        assert len(list(resets)) == 20  # the server's TCP answers what has a right checksum only
+
+    def test_arp_broadcasts_are_no_flow(self, lab: Lab) -> None:
+        with lab.capture() as captured:
+            raw.arp_broadcast(lab.client_end, "10.0.1.200", 7)
+        found = captured.rx.tally()
+        assert (found.flows, found.non_ip) == ({}, Count(7, 7 * 60))
+        assert captured.tx.tally().total == Count(0, 0)
+
+    @VERSIONS
+    @pytest.mark.parametrize(
+        ("protocol", "payload", "ports"),
+        [
+            (raw.EXPERIMENTAL, bytes(77), (None, None)),
+            (raw.GRE, raw.gre_payload(bytes(40)), (None, None)),
+            (raw.ESP, raw.esp_payload(1, 2, bytes(40)), (None, None)),
+            (raw.SCTP, raw.sctp_payload(3333, 4444), (4444, 3333)),
+            (raw.DCCP, raw.dccp_payload(5555, 6666), (6666, 5555)),
+        ],
+    )
+    def test_other_protocols(
+        self,
+        lab: Lab,
+        version: IpVersion,
+        protocol: int,
+        payload: bytes,
+        ports: tuple[int | None, int | None],
+    ) -> None:
+        client, server = lab.client_end, lab.server_end
+        with lab.capture() as captured:
+            raw.ip_packets(client, server, protocol, payload, count=5, version=version)
+        size = ETHERNET + IP_HEADER[version] + len(payload)
+        addresses = server.address(version), client.address(version)
+        key = FlowKey(version, protocol, addresses[0], ports[0], addresses[1], ports[1])
+        assert captured.rx.tally().flows == {key: Count(5, 5 * size)}
+        assert captured.tx.tally().total == Count(0, 0)
+
+
+INNER = raw.udp_in_ipv4("192.0.2.7", "192.0.2.8", 7000, 8000, b"inner")
+OUTER = FlowKey(4, 17, "192.0.2.8", 8000, "192.0.2.7", 7000)
+UDP6 = bytes.fromhex("1b58 1f40 000c 0000") + b"udp6"
+FLOW6 = FlowKey(6, 17, "fd00:9::bb", 8000, "fd00:9::aa", 7000)
+
+
+def ipv4(protocol: int, payload: bytes) -> bytes:
+    return (
+        INNER[:2]
+        + (20 + len(payload)).to_bytes(2)
+        + INNER[4:9]
+        + bytes([protocol])
+        + INNER[10:20]
+        + payload
+    )
+
+
+def ipv6(next_header: int, payload: bytes) -> bytes:
+    addresses = bytes.fromhex("fd000009" + "00" * 11 + "aa" + "fd000009" + "00" * 11 + "bb")
+    return b"\x60\0\0\0" + len(payload).to_bytes(2) + bytes([next_header, 64]) + addresses + payload
+
+
+class TestDissection:
+    """tshark's fields are read as the outermost packet, whatever else is in the frame."""
+
+    @pytest.mark.parametrize(
+        ("ethertype", "packet", "key"),
+        [
+            pytest.param(0x0800, INNER, OUTER, id="plain"),
+            pytest.param(
+                0x8864,
+                bytes.fromhex("1100 0001") + (len(INNER) + 2).to_bytes(2) + b"\0\x21" + INNER,
+                OUTER,
+                id="pppoe",
+            ),
+            pytest.param(0x8847, bytes.fromhex("00064040 00065140") + INNER, OUTER, id="mpls"),
+            pytest.param(
+                0x0800,
+                ipv4(4, INNER),
+                FlowKey(4, 4, "192.0.2.8", None, "192.0.2.7", None),
+                id="ip-in-ip",
+            ),
+            pytest.param(
+                0x0800,
+                ipv4(1, b"\x03\x03\0\0\0\0\0\0" + INNER),
+                FlowKey(4, 1, "192.0.2.8", None, "192.0.2.7", None),
+                id="icmp-error-that-quotes-udp",
+            ),
+            pytest.param(
+                0x86DD,
+                ipv6(41, ipv6(17, UDP6)),
+                FlowKey(6, 41, "fd00:9::bb", None, "fd00:9::aa", None),
+                id="ipv6-in-ipv6",
+            ),
+            pytest.param(
+                0x86DD,
+                ipv6(0, bytes([60, 0, 1, 4, 0, 0, 0, 0]) + bytes([17, 0, 1, 4, 0, 0, 0, 0]) + UDP6),
+                FLOW6,
+                id="extension-headers",
+            ),
+            pytest.param(
+                0x86DD,
+                ipv6(44, bytes.fromhex("1100 0001 00000007") + UDP6 + bytes(12)),
+                FLOW6,
+                id="first-fragment",
+            ),
+            pytest.param(
+                0x86DD,
+                ipv6(44, bytes.fromhex("1100 0010 00000008") + bytes(16)),
+                FlowKey(6, 17, "fd00:9::bb", None, "fd00:9::aa", None),
+                id="later-fragment-alone",
+            ),
+            pytest.param(0x88CC, INNER, None, id="lldp"),
+            pytest.param(len(INNER), INNER, None, id="802.3-length"),
+        ],
+    )
+    def test_outermost_packet(
+        self, lab: Lab, ethertype: int, packet: bytes, key: FlowKey | None
+    ) -> None:
+        client, server = lab.client_end, lab.server_end
+        frame = raw.ethernet(client.mac, "02:ff:ff:ff:ff:ff", ethertype, packet)
+        with lab.capture() as captured:
+            assert raw.send_frames(client, [frame, frame]) == 2
+        found = captured.rx.tally()
+        assert found.flows == ({key: Count(2, 2 * len(frame))} if key else {})
+        assert found.total == Count(2, 2 * len(frame))
+        assert captured.tx.tally().total == Count(0, 0), server
+
+
+class TestVlan:
+    @pytest.mark.parametrize(
+        ("make", "tags"),
+        [
+            pytest.param(Lab.vlan, [("100", "")], id="802.1Q"),
+            pytest.param(Lab.qinq, [("100", "200")], id="QinQ"),
+        ],
+    )
+    @pytest.mark.parametrize("offloads", [False, True])
+    def test_frames_are_tagged_on_the_wire(
+        self,
+        make: Callable[[Lab], AbstractContextManager[Link]],
+        tags: list[tuple[str, str]],
+        offloads: bool,
+    ) -> None:
+        tag_bytes = 4 * sum(bool(vid) for vid in tags[0])
+        with Lab(offloads=offloads) as made, make(made) as link:
+            assert link.kind in {"8021q", "gateway"}
+            with made.capture() as captured:
+                traffic.udp(link.left, link.right, up_bytes=200, down_bytes=300, count=20)
+                traffic.tcp(link.left, link.right, up_bytes=200_000, down_bytes=100_000, version=6)
+                traffic.ping(link.left, link.right, payload_bytes=3000)
+            for one, payload in zip(captured, (200, 300), strict=True):
+                seen = dissect(one.path, ["vlan.id", "ieee8021ad.id"])
+                assert {(row[0], row[1]) for row in seen} == set(tags)
+                flows = one.tally().flows
+                size = ETHERNET + tag_bytes + 20 + UDP_HEADER + payload
+                udp = [count for key, count in flows.items() if key.protocol == 17]
+                assert udp == [Count(20, 20 * size)]
+                assert len(flows) == 3
+                assert {key.local_addr for key in flows} == {link.right.ipv4, link.right.ipv6}
+            assert interface_counters(made.server_end).rx == captured.rx.tally().total
+
+    def test_a_dead_gateway_is_an_error(self, lab: Lab) -> None:
+        with pytest.raises(LabError, match="ended too early"), lab.vlan() as link:
+            if link.kind == "8021q":
+                pytest.skip("this kernel has 8021q: there is no gateway that could die")
+            for pid in lab.client.pids():
+                os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not lab.client.pids())
+
+
+class TestQuiet:
+    def test_nothing_is_sent_for_two_seconds(self) -> None:
+        with Lab() as made, made.vlan() as link:
+            ends = (made.client_end, made.server_end, link.left, link.right)
+            with ExitStack() as stack:
+                captures = [
+                    capture
+                    for end in ends
+                    for capture in stack.enter_context(
+                        capture_both_ways(end.namespace, end.interface)
+                    )
+                ]
+                time.sleep(2)
+            assert [capture.packets for capture in captures] == [0] * 8
+            for end in ends:
+                assert interface_counters(end) == (Count(0, 0), Count(0, 0))
+
+
+class TestCapture:
+    def test_missed_frames_are_an_error(self, lab: Lab, generator: PacketGenerator) -> None:
+        before = set(lab.server.pids())
+        capture = Capture(lab.server, lab.server_if, "in", buffer_kib=64)
+        with pytest.raises(LabError, match=r"missed \d+ frames"), capture:
+            (tcpdump,) = set(lab.server.pids()) - before
+            os.kill(tcpdump, signal.SIGSTOP)
+            generator.send(lab.client_end, lab.server_end, packets=5_000)
+            os.kill(tcpdump, signal.SIGCONT)
+
+    def test_a_missing_interface_is_an_error(self, lab: Lab) -> None:
+        with pytest.raises(LabError, match="No such device"), Capture(lab.server, "nope", "in"):
+            pass
+
+    def test_no_tally_before_the_end(self, lab: Lab) -> None:
+        with (
+            Capture(lab.server, lab.server_if, "in") as capture,
+            pytest.raises(LabError, match="still running"),
+        ):
+            capture.tally()
+
+
+class TestNamespace:
+    def test_inside_moves_this_thread_and_brings_it_back(self, lab: Lab) -> None:
+        here = os.readlink("/proc/thread-self/ns/net")
+        with pytest.raises(ZeroDivisionError), lab.server.inside():
+            assert os.readlink("/proc/thread-self/ns/net") != here
+            assert lab.server_if in (name for _, name in socket.if_nameindex())
+            raise ZeroDivisionError
+        assert os.readlink("/proc/thread-self/ns/net") == here
+
+    def test_a_program_may_run_as_another_user(self, lab: Lab) -> None:
+        nobody = pwd.getpwnam("nobody").pw_uid
+        for user in ("nobody", nobody):
+            assert lab.client.run(["id", "-u"], user=user).stdout.strip() == str(nobody)
+
+    def test_failures_tell_what_the_program_said(self, lab: Lab) -> None:
+        failing = ["sh", "-c", "echo this is why >&2; exit 3"]
+        with pytest.raises(LabError, match="status 3: this is why"):
+            lab.client.run(failing)
+        assert lab.client.run(failing, check=False).returncode == 3
+        with pytest.raises(LabError, match=r"not done after 0.2 s; it said: 'working"):
+            lab.client.run(["sh", "-c", "echo working; sleep 60"], timeout=0.2)
+        assert lab.client.pids() == []
+
+    def test_a_network_within_one_namespace(self) -> None:
+        with Namespace("one") as one:
+            link = connect(one, one, queues=2, mtu=9000)
+            details = one.run(["ip", "-d", "link", "show", "dev", link.right.interface]).stdout
+        assert "mtu 9000" in details
+        assert "numtxqueues 2 numrxqueues 2" in details
+
+
+class TestCleanUp:
+    def test_nothing_stays_behind(self) -> None:
+        with Lab() as made, made.vlan(), made.capture() as captured:
+            made.client.popen(["sh", "-c", "sleep 60 & sleep 60"])
+            pids = made.client.pids() + made.server.pids()
+            assert len(pids) >= 5
+            assert {made.client.name, made.server.name} <= lab_leftovers()
+        del captured
+        assert not {made.client.name, made.server.name} & lab_leftovers()
+        assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+    def test_nothing_stays_behind_after_an_exception(self) -> None:
+        made = Lab()
+        pids = []
+        with pytest.raises(ZeroDivisionError), made, made.qinq(), made.capture():
+            made.server.popen(["sh", "-c", "trap '' TERM; sleep 60 & sleep 60"])
+            pids = made.client.pids() + made.server.pids()
+            raise ZeroDivisionError
+        assert pids
+        assert not {made.client.name, made.server.name} & lab_leftovers()
+        assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+    def test_nothing_stays_behind_when_the_lab_cannot_be_made(self) -> None:
+        made = Lab(mtu=7)
+        with pytest.raises(LabError, match="mtu"):
+            made.__enter__()
+        assert not {made.client.name, made.server.name} & lab_leftovers()
+
+    def test_a_stranger_in_the_namespace_is_named(self) -> None:
+        namespace = Namespace("guest")
+        with pytest.raises(LabError, match="still run in it") as caught, namespace:
+            with namespace.inside():
+                stranger = subprocess.Popen(["sleep", "60"])
+        stranger.kill()
+        stranger.wait()
+        assert str(stranger.pid) in str(caught.value)
+        assert namespace.name not in lab_leftovers()
+
+
+class TestRequirements:
+    def test_missing_programs_are_named_with_their_package(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PATH", "/nonexistent")
+        with pytest.raises(MissingRequirementError, match=r"ping \(Debian package iputils-ping\)"):
+            require_programs("tshark", "ping")
+
+    def test_root_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        with pytest.raises(MissingRequirementError, match="needs root"), Namespace("user"):
+            pass
+
+
+def test_demo_shows_its_clients_and_ports() -> None:
+    with Lab() as made:
+        with made.capture() as captured:
+            run_background_traffic(made, 2)
+        flows = captured.rx.tally().flows
+    ports = {(key.protocol, key.local_port) for key in flows}
+    assert {(6, 22), (6, 80), (6, 443), (6, 5201), (17, 53), (17, 443), (58, None)} <= ports
+    clients = {key.remote_addr for key in flows}
+    assert {"10.0.1.11", "fd00:0:0:1::c", "10.0.1.13", "fd00:0:0:1::e", "10.0.1.15"} <= clients

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""Prints the requirements of one group of pyproject.toml: `requirements.py build|test|lint`.
+
+`build` is what [build-system] requires. Debian 12's pip (23.0) cannot read dependency groups.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+
+PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
+
+
+def requirements(group: str) -> list[str]:
+    """The requirement lines of `group`. Raises KeyError for a group that is not there."""
+    with PYPROJECT.open("rb") as stream:
+        project = tomllib.load(stream)
+    lines = (
+        project["build-system"]["requires"]
+        if group == "build"
+        else project["dependency-groups"][group]
+    )
+    return [str(line) for line in lines]
+
+
+if __name__ == "__main__":
+    print("\n".join(requirements(sys.argv[1])))

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+"""``python -m trafficmon``."""
+
+from trafficmon.cli.main import main
+
+if __name__ == "__main__":
+    main()

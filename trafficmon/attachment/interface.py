@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""One interface in and out: all of its hooks, or none."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trafficmon.attachment import tc, xdp
+from trafficmon.attachment.request import Request
+from trafficmon.attachment.store import Store
+from trafficmon.errors import TrafficmonError, UsageError
+from trafficmon.host import netns
+from trafficmon.host.interfaces import Interface
+from trafficmon.layout import INTERFACE, Mode, State
+from trafficmon.libbpf.link import Link
+from trafficmon.pins import KINDS
+from trafficmon.records import set_text, text_of
+
+MODE_NAMES = {
+    Mode.OFF: "off",
+    Mode.XDP_NATIVE: "native",
+    Mode.XDP_GENERIC: "generic",
+    Mode.XDP_OFFLOAD: "offload",
+    Mode.TCX: "tcx",
+    Mode.CLSACT: "clsact",
+}
+
+
+@dataclass(frozen=True)
+class Attached:
+    """What attach did at one interface, for the user."""
+
+    name: str
+    xdp_mode: str
+    tc_mode: str
+    reason: str  # why XDP is as it is
+    note: str  # what was special: already attached, come back, taken over
+
+
+def slot_for(store: Store, name: str, ifindex: int) -> int:
+    """The slot of the interface: the one it had, else a free one."""
+    used = store.interfaces()
+    for slot, record in used.items():
+        if text_of(record["name"]) == name:
+            return slot
+    for slot, record in used.items():
+        if record["ifindex"] == ifindex and record["state"] == State.ATTACHED:
+            return slot  # renamed since
+    for slot in range(store.geometry().max_interfaces):
+        if slot not in used:
+            return slot
+    raise TrafficmonError(
+        f"all {store.geometry().max_interfaces} places for interfaces are taken; "
+        "'trafficmon detach', then attach all of them in one command"
+    )
+
+
+def is_alive(store: Store, slot: int) -> bool:
+    """Whether the record of ``slot`` is true: its interface is there, and so are its hooks."""
+    record = store.interface(slot)
+    if record["state"] != State.ATTACHED or netns.name_of(int(record["ifindex"])) is None:
+        return False
+    links = []
+    if record["xdp_mode"] != Mode.OFF:
+        links.append("xdp")
+    if record["tc_mode"] == Mode.TCX:
+        links += ["tc_tx"] + ["tc_rx"] * bool(record["tc_rx"])
+    return all(_link_is_alive(store, kind, slot) for kind in links)
+
+
+def _link_is_alive(store: Store, kind: str, slot: int) -> bool:
+    path = store.pins.link(kind, slot)
+    if not path.exists():
+        return False
+    with Link.from_pin(str(path)) as link:
+        return link.facts().ifindex != 0
+
+
+def attach(store: Store, interface: Interface, slot: int, request: Request) -> Attached:
+    """Attach all layers asked for; whatever fails takes back what was done before it."""
+    before = store.interface(slot)
+    with ExitStack() as undo:
+        remove(store, slot)
+        undo.callback(_restore, store, slot, before)
+        record = _begin(store, interface, slot)
+        with_tc = "tc" in request.layers
+        outcome = xdp.XdpOutcome(Mode.OFF, "layer xdp was not asked for")
+        if "xdp" in request.layers:
+            outcome = xdp.attach(
+                store, interface, slot, request.xdp_modes, alone=not with_tc, undo=undo
+            )
+        record["xdp_mode"] = outcome.mode
+        set_text(record, "reason", outcome.reason)
+        if with_tc:
+            receive = not outcome.counts_flows
+            tc.attach(
+                store, interface, slot, record, asked=request.tc_mode, receive=receive, undo=undo
+            )
+        elif outcome.mode == Mode.OFF:
+            raise UsageError(
+                f"nothing would count on {interface.name}: XDP is off ({outcome.reason}) and "
+                "--layer leaves tc out; add tc to --layer, or ask for --xdp native or generic"
+            )
+        record["state"] = State.ATTACHED
+        store.set_interface(slot, record)
+        undo.pop_all()
+    note = "back again: its counters go on" if before["state"] == State.ATTACHED else ""
+    return describe(record, note)
+
+
+def _begin(store: Store, interface: Interface, slot: int) -> Any:
+    record = np.zeros(1, INTERFACE)[0]
+    set_text(record, "name", interface.name)
+    record["ifindex"] = interface.ifindex
+    record["link_header_bytes"] = interface.link_header_bytes
+    record["attached_at_ns"] = time.time_ns()
+    record["state"] = State.ATTACHING
+    store.set_interface(slot, record)
+    return record
+
+
+def _restore(store: Store, slot: int, before: Any) -> None:
+    """After a failure: nothing attached here, and what was counted before stays readable."""
+    remove(store, slot)
+    left = before.copy()
+    left["state"] = State.FREE if before["state"] == State.FREE else State.DETACHED
+    store.set_interface(slot, left)
+
+
+def remove(store: Store, slot: int) -> None:
+    """Take all hooks of ``slot`` off; its counters stay. Harmless where there is nothing."""
+    record = store.interface(slot)
+    if record["state"] == State.FREE:
+        return
+    if record["tc_mode"] == Mode.CLSACT:
+        _require_own_namespace(store)
+        tc.remove_filters(store, slot, record, qdisc=True)
+    for kind in KINDS:
+        store.pins.link(kind, slot).unlink(missing_ok=True)
+    for kind in KINDS:
+        store.pins.program(kind, slot).unlink(missing_ok=True)
+    record["state"] = State.DETACHED
+    record["xdp_mode"] = record["tc_mode"] = Mode.OFF
+    store.set_interface(slot, record)
+
+
+def _require_own_namespace(store: Store) -> None:
+    if int(store.meta()["netns_inode"]) != netns.inode():
+        raise TrafficmonError(
+            "this was attached in another network namespace, and its clsact filters can be "
+            "removed only there: nsenter --net=/run/netns/NAME trafficmon detach"
+        )
+
+
+def describe(record: Any, note: str = "") -> Attached:
+    """A record in words."""
+    return Attached(
+        text_of(record["name"]),
+        MODE_NAMES[Mode(record["xdp_mode"])],
+        MODE_NAMES[Mode(record["tc_mode"])],
+        text_of(record["reason"]),
+        note,
+    )

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""Loading the programs of one interface.
+
+Each interface gets its own copy, with its slot and its link header as constants: that saves the
+lookup of the interface for every packet, and gives run statistics by interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from trafficmon import objects
+from trafficmon.attachment.store import Store
+from trafficmon.host.interfaces import Interface
+from trafficmon.libbpf import features
+from trafficmon.libbpf.features import Helper, ProgramType
+from trafficmon.libbpf.object import Object, Program
+
+PROGRAMS = {"xdp": "tm_xdp_rx", "tc_rx": "tm_tc_rx", "tc_tx": "tm_tc_tx"}
+
+
+@contextmanager
+def xdp_program(
+    store: Store, interface: Interface, slot: int, *, count_flows: bool
+) -> Iterator[Program]:
+    """The XDP program for an interface, loaded."""
+    with Object(objects.path_of("xdp")) as loader:
+        if features.has_helper(ProgramType.XDP, Helper.XDP_GET_BUFF_LEN):
+            loader.allow_frames_of_several_buffers()
+        _load(loader, store, interface, slot, count_flows=count_flows)
+        with loader.program(PROGRAMS["xdp"]) as program:
+            yield program
+
+
+@contextmanager
+def tc_programs(
+    store: Store, interface: Interface, slot: int, kinds: tuple[str, ...]
+) -> Iterator[dict[str, Program]]:
+    """The tc programs of ``kinds`` ("tc_rx", "tc_tx") for an interface, loaded."""
+    with Object(objects.path_of("tc")) as loader, ExitStack() as handles:
+        loader.keep_only(*(PROGRAMS[kind] for kind in kinds))
+        _load(loader, store, interface, slot, count_flows=True)
+        yield {
+            kind: handles.enter_context(loader.program(PROGRAMS[kind])) for kind in kinds
+        }
+
+
+def _load(
+    loader: Object, store: Store, interface: Interface, slot: int, *, count_flows: bool
+) -> None:
+    loader.reuse_maps(store.maps)
+    constants = store.constants()
+    constants["tm_slot"] = slot
+    constants["tm_link_header_bytes"] = interface.link_header_bytes
+    constants["tm_count_flows"] = int(count_flows)
+    loader.set_constants(constants)
+    loader.load()

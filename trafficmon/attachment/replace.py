@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Taking over a running attachment: new programs on the old links, counting into the old maps.
+
+A link's program, and a filter's, is swapped atomically: every packet meets the old one or the new
+one, and both add to the same counters.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trafficmon.attachment import tc
+from trafficmon.attachment.programs import tc_programs, xdp_program
+from trafficmon.attachment.store import Store
+from trafficmon.host.interfaces import Interface
+from trafficmon.layout import Mode
+from trafficmon.libbpf.link import Link
+from trafficmon.libbpf.object import Program
+
+
+def replace_programs(store: Store, interface: Interface, slot: int) -> None:
+    """Swap all programs of an attached interface for freshly loaded ones."""
+    record = store.interface(slot)
+    if record["tc_mode"] != Mode.OFF:
+        kinds = ("tc_rx", "tc_tx") if record["tc_rx"] else ("tc_tx",)
+        with tc_programs(store, interface, slot, kinds) as programs:
+            for kind, program in programs.items():
+                _swap(store, slot, record, kind, program)
+    if record["xdp_mode"] != Mode.OFF:
+        flows = record["xdp_mode"] != Mode.XDP_GENERIC or record["tc_mode"] == Mode.OFF
+        with xdp_program(store, interface, slot, count_flows=flows) as program:
+            _swap(store, slot, record, "xdp", program)
+
+
+def _swap(store: Store, slot: int, record: Any, kind: str, program: Program) -> None:
+    """The new pin stands beside the old until the swap is done: either may be what is running."""
+    path = store.pins.program(kind, slot)
+    fresh = path.with_name(f"{path.name}_new")
+    fresh.unlink(missing_ok=True)
+    program.pin(str(fresh))
+    if kind != "xdp" and record["tc_mode"] == Mode.CLSACT:
+        tc.replace_filter(store, slot, record, kind, program)
+    else:
+        with Link.from_pin(str(store.pins.link(kind, slot))) as link:
+            link.update(program)
+    fresh.replace(path)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""What an attach is asked for, checked before anything is touched."""
+
+from __future__ import annotations
+
+import difflib
+import grp
+from dataclasses import dataclass
+from pathlib import Path
+
+from trafficmon.attachment.store import NO_GROUP
+from trafficmon.errors import UsageError
+from trafficmon.host import cgroups, netns
+from trafficmon.host.interfaces import Interface, all_interfaces
+
+LAYERS = ("xdp", "tc")
+"""The layers that this version has; the contract's others come with their own objects."""
+
+LATER_LAYERS = ("cgroup", "sockops", "app", "dns", "drops")
+XDP_MODES = ("auto", "native", "generic", "offload", "off")
+DEFAULT_MAX_FLOWS = 131072
+_FLOW_LIMITS = (1024, 16_777_216)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked wish."""
+
+    interfaces: tuple[Interface, ...]
+    xdp_modes: tuple[str, ...] = ("auto",)
+    layers: tuple[str, ...] = LAYERS
+    max_flows: int | None = None  # None: the default, or what is attached already
+    group_id: int = NO_GROUP
+    cgroup: str = ""
+    replace: bool = False
+    tc_mode: str = "auto"
+
+
+def interfaces_named(names: list[str]) -> tuple[Interface, ...]:
+    """The interfaces of those names, each once; without names that of the default route."""
+    known = all_interfaces()
+    if not names:
+        usual = netns.default_route_interface()
+        if usual is None:
+            raise UsageError(
+                "no --iface given and this host has no default route to take it from; "
+                f"there are: {', '.join(sorted(known))}"
+            )
+        names = [usual]
+    return tuple(_known_interface(name, known) for name in dict.fromkeys(names))
+
+
+def _known_interface(name: str, known: dict[str, Interface]) -> Interface:
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise UsageError(f"there is no interface {name!r}; there are: {', '.join(sorted(known))}{hint}")
+
+
+def parse_xdp_modes(text: str) -> tuple[str, ...]:
+    """``MODE[,MODE]`` in the order to try."""
+    modes = tuple(mode.strip() for mode in text.split(",") if mode.strip())
+    for mode in modes:
+        if mode not in XDP_MODES:
+            raise UsageError(f"--xdp {mode!r} is no mode; there are: {', '.join(XDP_MODES)}")
+    if not modes or ("auto" in modes and len(modes) > 1):
+        raise UsageError("--xdp takes auto alone, or a list such as native,generic")
+    return modes
+
+
+def parse_layers(text: str | None) -> tuple[str, ...]:
+    """``LAYER,LAYER``; None means all that there are."""
+    if text is None:
+        return LAYERS
+    asked = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for layer in asked:
+        if layer in LATER_LAYERS:
+            raise UsageError(f"layer {layer} is not in this version; it has: {', '.join(LAYERS)}")
+        if layer not in LAYERS:
+            raise UsageError(f"--layer {layer!r} is no layer; there are: {', '.join(LAYERS)}")
+    if not asked:
+        raise UsageError(f"--layer names no layer; there are: {', '.join(LAYERS)}")
+    return asked
+
+
+def parse_max_flows(asked: int | None) -> int | None:
+    """A sensible table size."""
+    low, high = _FLOW_LIMITS
+    if asked is not None and not low <= asked <= high:
+        raise UsageError(f"--max-flows {asked} is out of range; it goes from {low} to {high}")
+    return asked
+
+
+def group_number(name: str | None) -> int:
+    """The id of the readers' group."""
+    if name is None:
+        return NO_GROUP
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise UsageError(f"there is no group {name!r}; make it with: groupadd {name}") from None
+
+
+def cgroup_path(asked: Path | None) -> str:
+    """The cgroup v2 asked for, or the root of the hierarchy, or "" where there is none."""
+    if asked is not None:
+        return str(cgroups.require_version_2(asked))
+    root = cgroups.version_2_root()
+    return str(root) if root else ""

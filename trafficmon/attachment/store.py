@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""The shared maps: made and pinned by the first attach, opened by all that follow.
+
+meta is pinned last, so a pin directory without it is a half-finished attach and nothing else.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from trafficmon import __version__, objects
+from trafficmon.host import clock, netns
+from trafficmon.layout import CLOCK, FLOW_SET, HOOKS, INTERFACE, LAYOUT_VERSION, MAGIC, META, State
+from trafficmon.libbpf.map import Map
+from trafficmon.libbpf.object import Object, test_run
+from trafficmon.libbpf.system import possible_cpus
+from trafficmon.pins import MAPS, PinDirectory
+from trafficmon.records import FIRST_KEY, record_of, require_layout, set_text, slot_key
+
+NO_GROUP = 0xFFFFFFFF
+SERVICE_SLOTS = 256
+_CACHE_BYTES = 16 << 20  # of all CPUs together
+_FEWEST_SETS, _MOST_SETS = 128, 2048
+_LRU_SLACK = 256  # entries a CPU keeps to itself on its free lists (kernel/bpf/bpf_lru_list.c)
+_FEWEST_INTERFACES = 64
+_SMALLEST_FRAME = bytes(64)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Sizes of the maps."""
+
+    cpus: int
+    flow_sets: int
+    max_flows: int
+    max_interfaces: int
+
+    @classmethod
+    def choose(cls, max_flows: int, interfaces: int) -> Self:
+        """Sizes for this machine; the caches of all CPUs together stay below 16 MiB."""
+        cpus = possible_cpus()
+        sets = _MOST_SETS
+        while sets > _FEWEST_SETS and sets * cpus * FLOW_SET.itemsize > _CACHE_BYTES:
+            sets //= 2
+        return cls(cpus, sets, max_flows, max(_FEWEST_INTERFACES, 2 * interfaces))
+
+    def map_entries(self) -> dict[str, int]:
+        """max_entries by map."""
+        return {
+            "flows": self.max_flows + _LRU_SLACK * self.cpus,
+            "flow_cache": self.flow_sets * self.cpus,
+            "service_cache": SERVICE_SLOTS * self.cpus,
+            "hook_counters": self.max_interfaces * HOOKS * self.cpus,
+            "ledger": self.cpus,
+            "interfaces": self.max_interfaces,
+        }
+
+
+
+class Store:
+    """The shared maps, open; close() lets go of them, the pins keep them."""
+
+    def __init__(self, pins: PinDirectory, maps: dict[str, Map]) -> None:
+        self.pins = pins
+        self.maps = maps
+
+    @classmethod
+    def open(cls, pins: PinDirectory) -> Self:
+        """What is pinned. LayoutError when another version pinned it."""
+        with ExitStack() as cleanup:
+            maps: dict[str, Map] = {}
+            for name in MAPS:
+                maps[name] = Map.from_pin(str(pins.map(name)))
+                cleanup.callback(maps[name].close)
+            require_layout(maps["meta"].lookup(FIRST_KEY), pins.root)
+            cleanup.pop_all()
+        return cls(pins, maps)
+
+    @classmethod
+    def create(cls, pins: PinDirectory, geometry: Geometry, group_id: int, cgroup: str) -> Self:
+        """New maps, pinned; a failure leaves none of the pins behind."""
+        with ExitStack() as cleanup, Object(objects.path_of("tc")) as loader:
+            loader.keep_only("tm_clock")
+            loader.set_map_entries(geometry.map_entries())
+            loader.load()
+            maps = {name: loader.map(name) for name in MAPS}
+            for held in maps.values():
+                cleanup.callback(held.close)
+            meta = _describe(geometry, group_id, cgroup, _read_clock(loader))
+            maps["meta"].update(FIRST_KEY, meta)
+            pins.make()
+            for name in MAPS:
+                maps[name].pin(str(pins.map(name)))
+                cleanup.callback(pins.map(name).unlink, missing_ok=True)
+            cleanup.pop_all()
+        return cls(pins, maps)
+
+    def close(self) -> None:
+        """Let go of the maps."""
+        for held in self.maps.values():
+            held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def meta(self) -> Any:
+        """The record of META."""
+        return record_of(self.maps["meta"].lookup(FIRST_KEY), META)
+
+    def geometry(self) -> Geometry:
+        """The sizes that the maps were made with."""
+        meta = self.meta()
+        return Geometry(
+            int(meta["cpus"]),
+            int(meta["flow_sets"]),
+            int(meta["max_flows"]),
+            int(meta["max_interfaces"]),
+        )
+
+    def constants(self) -> dict[str, int]:
+        """What every program has to know of sizes, time and hashing."""
+        meta = self.meta()
+        return {
+            "tm_cpus": int(meta["cpus"]),
+            "tm_flow_sets": int(meta["flow_sets"]),
+            "tm_service_slots": int(meta["service_slots"]),
+            "tm_flush_jiffies": 1_000_000_000 // int(meta["jiffy_ns"]),
+            "tm_seed": int(meta["seed"]),
+        }
+
+    def interface(self, slot: int) -> Any:
+        """The record of INTERFACE in ``slot``."""
+        return record_of(self.maps["interfaces"].lookup(slot_key(slot)), INTERFACE)
+
+    def set_interface(self, slot: int, record: Any) -> None:
+        """Write the record of ``slot``."""
+        self.maps["interfaces"].update(slot_key(slot), record.tobytes())
+
+    def interfaces(self) -> dict[int, Any]:
+        """The used slots."""
+        _, records = self.maps["interfaces"].read_all(np.dtype("u4"), INTERFACE)
+        return {
+            slot: record for slot, record in enumerate(records) if record["state"] != State.FREE
+        }
+
+
+def _read_clock(loader: Object) -> Any:
+    with loader.program("tm_clock") as program, loader.map("clock") as clock_map:
+        test_run(program, _SMALLEST_FRAME)
+        return record_of(clock_map.lookup(FIRST_KEY), CLOCK)
+
+
+def _describe(geometry: Geometry, group_id: int, cgroup: str, now: Any) -> bytes:
+    meta = np.zeros(1, META)[0]
+    meta["magic"] = MAGIC
+    meta["layout_version"] = LAYOUT_VERSION
+    meta["layout_bytes"] = META.itemsize
+    meta["cpus"] = geometry.cpus
+    meta["flow_sets"] = geometry.flow_sets
+    meta["service_slots"] = SERVICE_SLOTS
+    meta["max_flows"] = geometry.max_flows
+    meta["max_interfaces"] = geometry.max_interfaces
+    meta["netns_inode"] = netns.inode()
+    meta["attached_at_ns"] = time.time_ns()
+    meta["jiffies_at"] = now["jiffies"]
+    meta["monotonic_ns_at"] = now["monotonic_ns"]
+    meta["jiffy_ns"] = clock.jiffy_ns()
+    meta["seed"] = secrets.randbits(64) | 1
+    meta["group_id"] = group_id
+    set_text(meta, "program_version", __version__)
+    set_text(meta, "cgroup", cgroup)
+    return bytes(meta.tobytes())

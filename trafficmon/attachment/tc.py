@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""tc on an interface: tcx links, or, before Linux 6.6, filters on a clsact qdisc.
+
+A filter is no link: nothing takes it away but a request. So the interface's record says what is
+about to be made before it is made, and the program is pinned first, which is how removal knows that
+a filter is ours.
+"""
+
+from __future__ import annotations
+
+import errno
+import zlib
+from contextlib import ExitStack
+from typing import Any
+
+from trafficmon.attachment.programs import tc_programs
+from trafficmon.attachment.store import Store
+from trafficmon.errors import BpfError, TrafficmonError, UnsupportedError
+from trafficmon.host.interfaces import Interface, clsact_filters, has_clsact
+from trafficmon.layout import Mode
+from trafficmon.libbpf import clsact
+from trafficmon.libbpf.clsact import Filter, Side
+from trafficmon.libbpf.info import program_facts
+from trafficmon.libbpf.link import AttachType, attach_tcx
+from trafficmon.libbpf.object import Program
+
+TC_MODES = ("auto", "tcx", "clsact")
+_TCX = {"tc_rx": AttachType.TCX_INGRESS, "tc_tx": AttachType.TCX_EGRESS}
+_SIDES = {"tc_rx": Side.INGRESS, "tc_tx": Side.EGRESS}
+_HANDLES = {"tc_rx": "tc_rx_handle", "tc_tx": "tc_tx_handle"}
+_PRIORITIES = range(1, 9)  # the first that no other kind of filter has
+_TAKEN = (errno.EEXIST, errno.EINVAL)
+
+
+def attach(
+    store: Store,
+    interface: Interface,
+    slot: int,
+    record: Any,
+    *,
+    asked: str,
+    receive: bool,
+    undo: ExitStack,
+) -> None:
+    """Attach egress, and ingress too if ``receive``; notes the mode in ``record``."""
+    kinds = ("tc_rx", "tc_tx") if receive else ("tc_tx",)
+    with tc_programs(store, interface, slot, kinds) as programs:
+        for kind, program in programs.items():
+            path = store.pins.program(kind, slot)
+            program.pin(str(path))
+            undo.callback(path.unlink, missing_ok=True)
+        record["tc_rx"] = int(receive)
+        if asked == "clsact" or not _attach_tcx(store, interface, slot, programs, asked, undo):
+            _attach_clsact(store, interface, slot, record, programs)
+        else:
+            record["tc_mode"] = Mode.TCX
+
+
+def _attach_tcx(
+    store: Store,
+    interface: Interface,
+    slot: int,
+    programs: dict[str, Program],
+    asked: str,
+    undo: ExitStack,
+) -> bool:
+    """False where the kernel does not know tcx."""
+    for kind, program in programs.items():
+        try:
+            link = attach_tcx(program, interface.ifindex, _TCX[kind])
+        except BpfError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            if asked == "tcx":
+                raise UnsupportedError("tcx", "6.6", "use --tc clsact") from error
+            return False
+        with link:
+            path = store.pins.link(kind, slot)
+            link.pin(str(path))
+            undo.callback(path.unlink, missing_ok=True)
+    return True
+
+
+def _attach_clsact(
+    store: Store, interface: Interface, slot: int, record: Any, programs: dict[str, Program]
+) -> None:
+    record["tc_mode"] = Mode.CLSACT
+    record["clsact_made"] = int(not has_clsact(interface.ifindex))
+    handle = zlib.crc32(str(store.pins.root).encode()) & 0x7FFFFFFF | 1  # one per pin directory
+    for field in _HANDLES.values():
+        record[field] = handle
+    last: BpfError | None = None
+    for priority in _PRIORITIES:
+        record["tc_priority"] = priority
+        store.set_interface(slot, record)
+        clsact.make_qdisc(interface.ifindex)
+        try:
+            for kind, program in programs.items():
+                clsact.add_filter(_place(record, kind), program)
+        except BpfError as error:
+            last = error
+            remove_filters(store, slot, record, qdisc=False)
+            if error.errno not in _TAKEN:
+                break
+        else:
+            return
+    raise last or TrafficmonError(f"{interface.name} has no room for a tc filter")
+
+
+def _place(record: Any, kind: str) -> Filter:
+    return Filter(
+        int(record["ifindex"]),
+        _SIDES[kind],
+        int(record[_HANDLES[kind]]),
+        int(record["tc_priority"]),
+    )
+
+
+def _pinned_program_id(store: Store, kind: str, slot: int) -> int | None:
+    path = store.pins.program(kind, slot)
+    if not path.exists():
+        return None
+    with Program.from_pin(str(path)) as program:
+        return program_facts(program).id
+
+
+def remove_filters(store: Store, slot: int, record: Any, *, qdisc: bool) -> None:
+    """Take our clsact filters off the interface in ``slot``, and the qdisc if it is ours to remove."""
+    for kind in _SIDES:
+        ours = _pinned_program_id(store, kind, slot)
+        place = _place(record, kind)
+        if ours is not None and clsact.filter_program(place) == ours:
+            clsact.remove_filter(place)
+    ifindex = int(record["ifindex"])
+    if qdisc and record["clsact_made"] and has_clsact(ifindex) and not clsact_filters(ifindex):
+        clsact.remove_qdisc(ifindex)
+
+
+def replace_filter(store: Store, slot: int, record: Any, kind: str, program: Program) -> None:
+    """Put ``program`` in the place of the one that the filter runs, atomically."""
+    clsact.add_filter(_place(record, kind), program, replace=True)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""Where cgroup v2 is mounted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trafficmon.errors import UsageError
+from trafficmon.libbpf.system import CGROUP2_SUPER_MAGIC, filesystem_type
+
+
+def version_2_root(mountinfo: str | None = None) -> Path | None:
+    """The mount point of cgroup v2, out of /proc/self/mountinfo (proc(5)); None without one.
+
+    On systems with both versions it is not /sys/fs/cgroup itself.
+    """
+    text = mountinfo or Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        place, _, kind = line.partition(" - ")
+        if kind.startswith("cgroup2 "):
+            return Path(place.split()[4].encode().decode("unicode_escape"))
+    return None
+
+
+def require_version_2(path: Path) -> Path:
+    """``path``, absolute, if it is a cgroup v2; else UsageError with one that is."""
+    root = version_2_root()
+    hint = f"; on this machine it is at {root}" if root else "; this machine has none mounted"
+    if not path.exists():
+        raise UsageError(f"there is no cgroup {path}{hint}")
+    if filesystem_type(str(path)) != CGROUP2_SUPER_MAGIC:
+        raise UsageError(f"{path} is not a cgroup v2 directory{hint}")
+    return path.resolve()

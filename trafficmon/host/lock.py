@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""One attach or detach at a time for each pin directory."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from trafficmon.errors import TrafficmonError
+
+RUN_DIR = Path("/run/trafficmon")
+_PATIENCE_S = 15.0
+_PAUSE_S = 0.05
+
+
+@contextmanager
+def exclusive(pin_dir: Path) -> Iterator[None]:
+    """Hold the lock for ``pin_dir``; wait a little for another holder, then say who it is.
+
+    flock(2) goes with its process, so one that was killed blocks nobody. The file is removed while
+    still locked, and whoever waited on the removed one opens the path anew.
+    """
+    path = RUN_DIR / f"attach{str(pin_dir).replace('/', '-')}.lock"
+    fd = _acquire(path, time.monotonic() + _PATIENCE_S)
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            path.unlink()
+        os.close(fd)
+        with suppress(OSError):  # not empty: others hold theirs
+            RUN_DIR.rmdir()
+
+
+def _acquire(path: Path, deadline: float) -> int:
+    while True:
+        with suppress(FileNotFoundError):  # a leaving holder may remove the directory just now
+            RUN_DIR.mkdir(mode=0o755, exist_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            if _try(fd) and _is_at(path, fd):
+                os.truncate(fd, 0)
+                os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+                return fd
+            os.close(fd)
+        if time.monotonic() > deadline:
+            raise TrafficmonError(
+                f"another attach or detach is at work{_holder(path)}; try again when it has ended"
+            )
+        time.sleep(_PAUSE_S)
+
+
+def _try(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(path: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
+def _holder(path: Path) -> str:
+    try:
+        return f" (process {int(path.read_text(encoding='ascii'))})"
+    except (OSError, ValueError):
+        return ""

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""The network namespace that this process lives in, and the interfaces it shows."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+
+def inode() -> int:
+    """What tells this network namespace from others until the next boot."""
+    return os.stat("/proc/self/ns/net").st_ino
+
+
+def ifindex_of(name: str) -> int | None:
+    """The number of the interface called ``name``, or None."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return None
+
+
+def name_of(ifindex: int) -> str | None:
+    """The name of interface number ``ifindex``, or None."""
+    try:
+        return socket.if_indextoname(ifindex)
+    except OSError:
+        return None
+
+
+def names() -> list[str]:
+    """All interfaces."""
+    return [name for _, name in socket.if_nameindex()]
+
+
+def default_route_interface() -> str | None:
+    """The interface of the default route with the lowest metric; IPv4 before IPv6 (proc(5))."""
+    routes = []
+    for line in _lines("/proc/net/route")[1:]:
+        cells = line.split()
+        if cells[1] == "00000000" and cells[7] == "00000000":
+            routes.append((0, int(cells[6]), cells[0]))
+    for line in _lines("/proc/net/ipv6_route"):
+        cells = line.split()
+        if cells[0] == "0" * 32 and cells[1] == "00" and cells[9] != "lo":
+            routes.append((1, int(cells[5], 16), cells[9]))
+    return min(routes)[2] if routes else None
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+"""libbpf for Python: owning handles, errors as exceptions, maps as numpy arrays.
+
+The only package that touches cffi. It knows nothing about traffic.
+"""

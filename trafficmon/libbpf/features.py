@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""What this kernel can do, found by trying. Only conclusive answers are remembered."""
+
+from __future__ import annotations
+
+import errno
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+
+from trafficmon.libbpf._ffi import check, ffi, lib
+from trafficmon.libbpf.link import AttachType
+from trafficmon.libbpf.object import Program
+
+_NO_INTERFACE = 0x7FFFFFFF
+
+
+class ProgramType(IntEnum):
+    """enum bpf_prog_type; those we use."""
+
+    KPROBE = 2
+    SCHED_CLS = 3
+    TRACEPOINT = 5
+    XDP = 6
+    CGROUP_SKB = 8
+    CGROUP_SOCK = 9
+    SOCK_OPS = 13
+    TRACING = 26
+
+
+class MapType(IntEnum):
+    """enum bpf_map_type; those we use."""
+
+    HASH = 1
+    ARRAY = 2
+    LRU_HASH = 9
+    SK_STORAGE = 24
+    RINGBUF = 27
+
+
+class Helper(IntEnum):
+    """enum bpf_func_id; those that not all our kernels have."""
+
+    GET_SMP_PROCESSOR_ID = 8
+    JIFFIES64 = 118
+    XDP_GET_BUFF_LEN = 188
+
+
+@cache
+def has_program_type(kind: ProgramType) -> bool:
+    """Whether programs of this type load."""
+    return bool(check(lib.libbpf_probe_bpf_prog_type(int(kind), ffi.NULL), "probe", kind.name))
+
+
+@cache
+def has_map_type(kind: MapType) -> bool:
+    """Whether maps of this type can be made."""
+    return bool(check(lib.libbpf_probe_bpf_map_type(int(kind), ffi.NULL), "probe", kind.name))
+
+
+@cache
+def has_helper(program: ProgramType, helper: Helper) -> bool:
+    """Whether programs of this type may call the helper."""
+    result = lib.libbpf_probe_bpf_helper(int(program), int(helper), ffi.NULL)
+    return bool(check(result, "probe", helper.name))
+
+
+def has_btf() -> bool:
+    """Whether the kernel carries its own type information (CONFIG_DEBUG_INFO_BTF)."""
+    return Path("/sys/kernel/btf/vmlinux").exists()
+
+
+def has_tcx(program: Program) -> bool:
+    """tcx links (Linux 6.6). ``program``: any loaded tc program.
+
+    Asked for an interface that cannot be, a kernel that knows tcx misses the interface (ENODEV), one
+    that does not refuses the kind of link (EINVAL).
+    """
+    result = lib.bpf_link_create(program.fd, _NO_INTERFACE, int(AttachType.TCX_INGRESS), ffi.NULL)
+    return bool(result == -errno.ENODEV)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel knows about loaded programs, and which XDP program an interface carries."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from trafficmon.libbpf._ffi import check, ffi, lib, text
+from trafficmon.libbpf.object import Program
+
+_BPF_STATS_RUN_TIME = 0
+
+
+@dataclass(frozen=True)
+class ProgramFacts:
+    """A program. The run counters stand still unless the kernel's statistics are on."""
+
+    id: int
+    type: int
+    name: str
+    run_count: int
+    run_time_ns: int
+    jited_bytes: int
+
+
+def program_facts(program: Program) -> ProgramFacts:
+    """What the kernel says about ``program``."""
+    info = ffi.new("struct bpf_prog_info *")
+    size = ffi.new("uint32_t *", ffi.sizeof("struct bpf_prog_info"))
+    check(lib.bpf_obj_get_info_by_fd(program.fd, info, size), "ask about", program.name)
+    return ProgramFacts(
+        info.id, info.type, text(info.name), info.run_cnt, info.run_time_ns, info.jited_prog_len
+    )
+
+
+def program_by_id(program_id: int) -> Program | None:
+    """A handle on a loaded program (needs CAP_SYS_ADMIN); None if it has gone."""
+    fd = lib.bpf_prog_get_fd_by_id(program_id)
+    if fd == -errno.ENOENT:
+        return None
+    return Program(check(fd, "open", f"BPF program {program_id}"), f"id {program_id}")
+
+
+def program_ids() -> Iterator[int]:
+    """The ids of all loaded programs (needs CAP_SYS_ADMIN)."""
+    following = ffi.new("uint32_t *")
+    current = 0
+    while lib.bpf_prog_get_next_id(current, following) == 0:
+        current = int(following[0])
+        yield current
+
+
+def xdp_program(ifindex: int) -> int | None:
+    """The id of the XDP program on an interface, in whatever mode; None where there is none."""
+    found = ffi.new("uint32_t *")
+    check(lib.bpf_xdp_query_id(ifindex, 0, found), "ask for XDP on", f"interface {ifindex}")
+    return int(found[0]) or None
+
+
+@contextmanager
+def run_statistics() -> Iterator[None]:
+    """While inside, the kernel counts runs and nanoseconds of all programs (some 20 ns a run)."""
+    fd = check(lib.bpf_enable_stats(_BPF_STATS_RUN_TIME), "turn on", "BPF run statistics")
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def statistics_are_on() -> bool:
+    """Whether sysctl kernel.bpf_stats_enabled is set."""
+    try:
+        with open("/proc/sys/kernel/bpf_stats_enabled", encoding="ascii") as setting:
+            return setting.read().strip() == "1"
+    except OSError:
+        return False

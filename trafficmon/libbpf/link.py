@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""Links: a program attached to something, for as long as the link is held or pinned.
+
+All kinds but clsact's filters (clsact.py) are links: they go with their last holder, so a killed
+attach leaves nothing behind, and their program can be replaced without a gap.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import Any, Self
+
+from trafficmon.libbpf._ffi import check, check_pointer, ffi, lib, options
+from trafficmon.libbpf.handle import Handle, open_pin
+from trafficmon.libbpf.object import Object, Program
+
+
+class AttachType(IntEnum):
+    """enum bpf_attach_type of include/uapi/linux/bpf.h; those we use."""
+
+    CGROUP_INET_INGRESS = 0
+    CGROUP_INET_EGRESS = 1
+    CGROUP_INET_SOCK_CREATE = 2
+    CGROUP_SOCK_OPS = 3
+    CGROUP_INET_SOCK_RELEASE = 34
+    XDP = 37
+    TCX_INGRESS = 46  # Linux 6.6
+    TCX_EGRESS = 47
+
+
+class XdpFlag(IntFlag):
+    """XDP_FLAGS_* of include/uapi/linux/if_link.h."""
+
+    SKB_MODE = 1 << 1
+    DRV_MODE = 1 << 2
+    HW_MODE = 1 << 3
+
+
+class LinkType(IntEnum):
+    """enum bpf_link_type; those we use."""
+
+    TRACING = 2
+    CGROUP = 3
+    ITER = 4
+    XDP = 6
+    PERF_EVENT = 7
+    TCX = 11
+
+
+BPF_F_BEFORE = 1 << 3
+BPF_F_AFTER = 1 << 4
+
+
+@dataclass(frozen=True)
+class LinkFacts:
+    """What the kernel says about a link. ``ifindex`` 0: its interface has gone."""
+
+    type: int
+    id: int
+    program_id: int
+    ifindex: int
+
+
+class Link(Handle):
+    """A link; while open (or pinned) the program stays attached."""
+
+    kind = "BPF link"
+
+    @classmethod
+    def from_pin(cls, path: str) -> Self:
+        """The link pinned at ``path``."""
+        return cls(open_pin(path, "BPF link"), os.path.basename(path))
+
+    def facts(self) -> LinkFacts:
+        """Its type, program, and interface."""
+        facts = ffi.new("struct tm_link_facts *")
+        check(lib.tm_link_facts(self.fd, facts), "ask about", f"link {self.name}")
+        return LinkFacts(facts.type, facts.id, facts.prog_id, facts.ifindex)
+
+    def update(self, program: Program) -> None:
+        """Swap the program; no packet passes between the old and the new one."""
+        check(lib.bpf_link_update(self.fd, program.fd, ffi.NULL), "update", f"link {self.name}")
+
+    def detach(self) -> None:
+        """Take the program off, though others hold the link."""
+        check(lib.bpf_link_detach(self.fd), "detach", f"link {self.name}")
+
+
+def attach_xdp(program: Program, ifindex: int, mode: XdpFlag) -> Link:
+    """XDP on an interface, in one mode. EBUSY: it carries a program already."""
+    return _create(program, ifindex, AttachType.XDP, int(mode), f"interface {ifindex}")
+
+
+def attach_tcx(program: Program, ifindex: int, where: AttachType) -> Link:
+    """tcx, Linux 6.6 (e420bed02507).
+
+    On ingress before all others, so that what they drop was counted; on egress behind all others,
+    so that it was not: as a capture on the interface sees it.
+    """
+    first = where == AttachType.TCX_INGRESS
+    flags = BPF_F_BEFORE if first else BPF_F_AFTER
+    return _create(program, ifindex, where, flags, f"interface {ifindex}")
+
+
+def attach_cgroup(program: Program, cgroup_fd: int, where: AttachType) -> Link:
+    """A program on a cgroup v2 and all below it, beside those of others."""
+    return _create(program, cgroup_fd, where, 0, "cgroup")
+
+
+def _create(program: Program, target: int, where: AttachType, flags: int, subject: str) -> Link:
+    wanted = options("bpf_link_create_opts", flags=flags)
+    fd = lib.bpf_link_create(program.fd, target, int(where), wanted)
+    check(fd, f"attach {program.name} ({where.name.lower()}) to", subject)
+    return Link(fd, program.name)
+
+
+def attach_tracing(loaded: Object, program: str) -> Link:
+    """fentry, fexit, kprobe, tracepoint, tp_btf…: as the program's section says."""
+    pointer = lib.bpf_program__attach(loaded.programs()[program])
+    return _take_over(check_pointer(pointer, "attach", program), program)
+
+
+def attach_iterator(loaded: Object, program: str) -> Link:
+    """An iterator; ``read_iterator`` runs it."""
+    pointer = lib.bpf_program__attach_iter(loaded.programs()[program], ffi.NULL)
+    return _take_over(check_pointer(pointer, "attach", program), program)
+
+
+def _take_over(pointer: Any, name: str) -> Link:
+    """A handle of our own on a libbpf link, whose bookkeeping is then given back."""
+    link = Link(os.dup(lib.bpf_link__fd(pointer)), name)
+    lib.bpf_link__destroy(pointer)
+    return link
+
+
+def read_iterator(link: Link) -> bytes:
+    """All that one run of an iterator writes."""
+    fd = check(lib.bpf_iter_create(link.fd), "run", f"iterator {link.name}")
+    with os.fdopen(fd, "rb", buffering=0) as stream:
+        return b"".join(iter(lambda: stream.read(1 << 16), b""))

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""Ring buffers: records from the kernel, in the order in which they were submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from trafficmon.libbpf._ffi import check, check_pointer, ffi, lib
+from trafficmon.libbpf.map import Map
+
+
+@ffi.def_extern(error=-1)  # type: ignore[untyped-decorator]
+def tm_on_sample(context: Any, data: Any, size: int) -> int:
+    """Called from C for each record; what the handler raises waits until the poll returns."""
+    ring: RingBuffer = ffi.from_handle(context)
+    try:
+        ring.handler(bytes(ffi.buffer(data, size)))
+    except Exception as error:  # noqa: BLE001 - handed on by poll(); C cannot carry it
+        ring.failure = error
+        return -1
+    return 0
+
+
+class RingBuffer:
+    """The one consumer of a ring buffer map."""
+
+    def __init__(self, source: Map, handler: Callable[[bytes], None]) -> None:
+        self.handler = handler
+        self.failure: Exception | None = None
+        self._context = ffi.new_handle(self)
+        pointer = lib.ring_buffer__new(source.fd, lib.tm_on_sample, self._context, ffi.NULL)
+        self._pointer = check_pointer(pointer, "open", f"ring buffer {source.name}")
+
+    @property
+    def fd(self) -> int:
+        """To wait on together with others; readable when there is something."""
+        return int(lib.ring_buffer__epoll_fd(self._pointer))
+
+    def poll(self, timeout_ms: int) -> int:
+        """Hand over what there is, waiting for the first so long. Returns how many records.
+
+        Raises what the handler raised; records behind that one stay for the next call.
+        """
+        result = lib.ring_buffer__poll(self._pointer, timeout_ms)
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+        return check(result, "read", "ring buffer")
+
+    def close(self) -> None:
+        """Give memory and descriptors back."""
+        if self._pointer != ffi.NULL:
+            lib.ring_buffer__free(self._pointer)
+            self._pointer = ffi.NULL
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* What cffi cannot declare: va_list, unions without names. Compiled into _native. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
+
+#include <linux/bpf.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+struct tm_link_facts {
+	uint32_t type;
+	uint32_t id;
+	uint32_t prog_id;
+	uint32_t ifindex;
+};
+
+/* BPF_LINK_TYPE_TCX came with 6.6; Debian 12's headers do not know it. */
+#define TM_LINK_TYPE_TCX 11
+
+static int tm_link_facts(int fd, struct tm_link_facts *facts)
+{
+	/* Larger than any kernel's, of which we read what all have at the same place. */
+	union {
+		struct bpf_link_info info;
+		char room[256];
+	} u;
+	uint32_t size = sizeof(u);
+	int error;
+
+	memset(&u, 0, sizeof(u));
+	error = bpf_obj_get_info_by_fd(fd, &u, &size);
+	if (error)
+		return error;
+	facts->type = u.info.type;
+	facts->id = u.info.id;
+	facts->prog_id = u.info.prog_id;
+	facts->ifindex = 0;
+	/* tcx: { __u32 ifindex; __u32 attach_type; }, where xdp has its { __u32 ifindex; } */
+	if (facts->type == BPF_LINK_TYPE_XDP || facts->type == TM_LINK_TYPE_TCX)
+		facts->ifindex = u.info.xdp.ifindex;
+	return 0;
+}
+
+/* Where the `const volatile` @name lies in the object's .rodata. 0, or -errno. */
+static int tm_find_constant(struct bpf_object *object, const char *name, uint32_t *offset,
+			    uint32_t *size)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	const struct btf_var_secinfo *variable;
+	const struct btf_type *section, *type;
+	int id, i;
+
+	id = btf ? btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC) : -ENOENT;
+	if (id < 0)
+		return id;
+	section = btf__type_by_id(btf, id);
+	variable = btf_var_secinfos(section);
+	for (i = 0; i < btf_vlen(section); i++, variable++) {
+		type = btf__type_by_id(btf, variable->type);
+		if (strcmp(btf__name_by_offset(btf, type->name_off), name))
+			continue;
+		*offset = variable->offset;
+		*size = variable->size;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static long tm_filesystem_type(const char *path)
+{
+	struct statfs facts;
+
+	return statfs(path, &facts) ? -1 : (long)facts.f_type;
+}
+
+static void tm_on_log(int level, char *text);
+
+static int tm_print(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	char text[4096];
+	int length = vsnprintf(text, sizeof(text), format, arguments);
+
+	tm_on_log(level, text);
+	return length;
+}
+
+static void tm_log_to_python(void)
+{
+	libbpf_set_print(tm_print);
+}

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""libbpf's version, the CPUs, and the system calls that Python lacks."""
+
+from __future__ import annotations
+
+import os
+
+from trafficmon.libbpf._ffi import check, encode, ffi, lib
+
+BPF_FS_MAGIC = 0xCAFE4A11
+CGROUP2_SUPER_MAGIC = 0x63677270
+
+
+def libbpf_version() -> str:
+    """Of the libbpf that is loaded."""
+    return f"{lib.libbpf_major_version()}.{lib.libbpf_minor_version()}"
+
+
+def possible_cpus() -> int:
+    """How many CPUs the kernel reckons with; CPU numbers lie below."""
+    return check(lib.libbpf_num_possible_cpus(), "count", "CPUs")
+
+
+def filesystem_type(path: str) -> int | None:
+    """The magic number of the file system that ``path`` lies on; None if there is no such path."""
+    found = int(lib.tm_filesystem_type(encode(path)))
+    return None if found < 0 else found & 0xFFFFFFFF
+
+
+def mount_bpffs(path: str) -> None:
+    """Mount a BPF file system on the directory ``path``."""
+    kind = ffi.new("char[]", b"bpf")
+    if lib.mount(kind, encode(path), kind, 0, ffi.NULL):
+        check(-ffi.errno, "mount a BPF file system on", os.fspath(path))

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""The pin directory: where everything that outlives the process has its name.
+
+maps/NAME, links/KIND_SLOT, progs/KIND_SLOT. Slots and not interface names: those may have dots,
+which bpffs does not allow.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT = Path("/sys/fs/bpf/trafficmon")
+ENVIRONMENT = "TRAFFICMON_PIN_DIR"
+
+MAPS = (
+    "flows",
+    "flow_cache",
+    "services",
+    "service_cache",
+    "hook_counters",
+    "ledger",
+    "fragments",
+    "interfaces",
+    "meta",  # last: once it is there, all are
+)
+KINDS = ("xdp", "tc_rx", "tc_tx")
+_PROGRAM = re.compile(rf"(?:{'|'.join(KINDS)})_\d+(?:_new)?")
+
+
+def chosen(option: Path | None) -> Path:
+    """The directory asked for on the command line, in the environment, or the usual one."""
+    named = option or os.environ.get(ENVIRONMENT)
+    return Path(os.path.abspath(named)) if named else DEFAULT
+
+
+@dataclass(frozen=True)
+class PinDirectory:
+    """The paths below one pin directory."""
+
+    root: Path
+
+    @property
+    def parts(self) -> tuple[Path, Path, Path]:
+        """The three subdirectories."""
+        return self.root / "maps", self.root / "links", self.root / "progs"
+
+    def map(self, name: str) -> Path:
+        """Of a map."""
+        return self.root / "maps" / name
+
+    def link(self, kind: str, slot: int) -> Path:
+        """Of a link of ``kind`` at the interface in ``slot``."""
+        return self.root / "links" / f"{kind}_{slot}"
+
+    def program(self, kind: str, slot: int) -> Path:
+        """Of the program that the link runs."""
+        return self.root / "progs" / f"{kind}_{slot}"
+
+    def make(self) -> None:
+        """The directories, closed to others."""
+        for part in (self.root, *self.parts):
+            part.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def is_complete(self) -> bool:
+        """Whether an attach got as far as having all its maps."""
+        return self.map("meta").exists()
+
+    def exists(self) -> bool:
+        """Whether there is anything, complete or not."""
+        return self.root.is_dir()
+
+    def ours(self) -> list[Path]:
+        """The pins that trafficmon made, links first: so nothing counts into a map without a name."""
+        return [pin for pin in self._files() if _is_ours(pin)]
+
+    def foreign(self) -> list[Path]:
+        """What lies there and is not ours."""
+        return [pin for pin in self._files() if not _is_ours(pin)]
+
+    def _files(self) -> Iterator[Path]:
+        maps, links, progs = self.parts
+        for part in (links, progs, maps, self.root):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                inside = sorted(part.iterdir())
+                yield from (p for p in inside if not (part == self.root and p in self.parts))
+
+    def remove_empty(self) -> None:
+        """The directories, those that are empty."""
+        for part in (*self.parts, self.root):
+            with suppress(OSError):
+                part.rmdir()
+
+
+def _is_ours(pin: Path) -> bool:
+    if pin.parent.name == "maps":
+        return pin.name in MAPS
+    return pin.parent.name in ("links", "progs") and _PROGRAM.fullmatch(pin.name) is not None

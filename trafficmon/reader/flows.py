@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""Flows out of the pinned maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trafficmon.layout import FLOW, FLOW_KEY, FLOW_SET
+from trafficmon.libbpf.map import Map
+from trafficmon.reader.cached import add_slots, read_parts
+from trafficmon.reader.merge import Groups, Records
+
+
+@dataclass(frozen=True)
+class Flows:
+    """``keys`` (FLOW_KEY) and ``values`` (FLOW), row by row; ``entries``: how many the table holds."""
+
+    keys: Records
+    values: Records
+    entries: int
+
+
+def read_flows(table: Map, cache: Map) -> Flows:
+    """All flows, caches included."""
+
+    def read_slots() -> Records:
+        return np.ascontiguousarray(cache.read_array(FLOW_SET)["way"]).reshape(-1)
+
+    parts = read_parts(table, read_slots, FLOW_KEY, FLOW)
+    keys, values, groups, rows = add_slots(parts)
+    if groups is not None:
+        _add_times_and_flags(values, parts.slots, groups, rows)
+    return Flows(keys, values, parts.entries)
+
+
+def _add_times_and_flags(values: Records, slots: Records, groups: Groups, rows: Records) -> None:
+    last = np.maximum(values["last_seen_jiffies"][rows], groups.maximum(slots["last_seen_jiffies"]))
+    values["last_seen_jiffies"][rows] = last
+    unknown = values["first_seen_jiffies"][rows] == 0
+    first = slots["first_seen_jiffies"][groups.first]
+    values["first_seen_jiffies"][rows[unknown]] = first[unknown]
+    lone = values["service"]["kind"][rows] == 0
+    values["service"][rows[lone]] = slots["service"][groups.first[lone]]
+    flags = np.zeros(len(groups), np.uint8)
+    np.bitwise_or.at(flags, groups.of_row, slots["tcp_flags"])
+    bits = np.unpackbits(flags[:, None], axis=1, bitorder="little")
+    values["tcp_flags"][rows] |= bits

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""The pinned maps of a running attachment, read on demand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from trafficmon.errors import MissingPrivilegeError, NotAttachedError
+from trafficmon.host import clock, netns
+from trafficmon.layout import (
+    HOOK_COUNTERS,
+    HOOKS,
+    INTERFACE,
+    LEDGER,
+    META,
+    Mode,
+    State,
+)
+from trafficmon.libbpf.map import Map
+from trafficmon.pins import PinDirectory
+from trafficmon.reader.flows import Flows, read_flows
+from trafficmon.reader.merge import Records
+from trafficmon.records import FIRST_KEY, record_of, require_layout, text_of
+from trafficmon.reader.services import Services, read_services
+
+
+@dataclass(frozen=True)
+class WatchedInterface:
+    """An interface's record."""
+
+    slot: int
+    name: str
+    ifindex: int
+    state: State
+    gone: bool  # it was there when attached, and is no longer
+    xdp_mode: Mode
+    tc_mode: Mode
+    tc_rx: bool
+    covered: bool  # sums over interfaces leave it out
+    reason: str
+    attached_at_ns: int
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What could not be counted where it belongs, summed over CPUs."""
+
+    flow_inserts: int
+    flow_insert_failures: int
+    flow_insert_failure_bytes: int
+    service_insert_failures: int
+    service_insert_failure_bytes: int
+    fragment_insert_failures: int
+
+
+class Live:
+    """Opens maps as they are asked for; close() gives them back."""
+
+    def __init__(self, pins: PinDirectory) -> None:
+        self.pins = pins
+        self._open = ExitStack()
+        self._maps: dict[str, Map] = {}
+        self.meta = self._read_meta()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the maps."""
+        self._maps.clear()
+        self._open.close()
+
+    def map(self, name: str) -> Map:
+        """A pinned map, opened for reading."""
+        if name not in self._maps:
+            opened = Map.from_pin(str(self.pins.map(name)), read_only=True)
+            self._maps[name] = self._open.enter_context(opened)
+        return self._maps[name]
+
+    def _read_meta(self) -> Any:
+        try:
+            complete = self.pins.is_complete()
+        except PermissionError:
+            raise MissingPrivilegeError(
+                f"no permission to look into {self.pins.root}; run as root, or ask root to "
+                "'trafficmon attach --group NAME' with a group of yours"
+            ) from None
+        if not complete:
+            raise NotAttachedError(
+                f"nothing is attached (no {self.pins.root}); start with 'trafficmon attach'"
+            )
+        raw = self.map("meta").lookup(FIRST_KEY)
+        require_layout(raw, self.pins.root)
+        return record_of(raw, META)
+
+    @cached_property
+    def interfaces(self) -> list[WatchedInterface]:
+        """All interfaces with counters, attached or no longer."""
+        _, records = self.map("interfaces").read_all(np.dtype("u4"), INTERFACE)
+        here = int(self.meta["netns_inode"]) == netns.inode()
+        used = [s for s, record in enumerate(records) if record["state"] != State.FREE]
+        return [_interface(slot, records[slot], check=here) for slot in used]
+
+    def flows(self) -> Flows:
+        """All flows."""
+        return read_flows(self.map("flows"), self.map("flow_cache"))
+
+    def services(self) -> Services:
+        """All services."""
+        return read_services(self.map("services"), self.map("service_cache"))
+
+    def hook_counters(self) -> Records:
+        """HOOK_COUNTERS by [slot, hook], summed over CPUs."""
+        return self._sum(
+            "hook_counters", HOOK_COUNTERS, (int(self.meta["max_interfaces"]), HOOKS, -1)
+        )
+
+    def ledger(self) -> Ledger:
+        """The losses."""
+        total = self._sum("ledger", LEDGER, (1, -1))[0]
+        return Ledger(*(int(total[name]) for name in Ledger.__dataclass_fields__))
+
+    def _sum(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Records:
+        by_cpu = self.map(name).read_array(dtype).reshape(shape)
+        total = np.zeros(by_cpu.shape[:-1], dtype)
+        for field in dtype.names or ():
+            total[field] = by_cpu[field].sum(axis=len(shape) - 1, dtype=np.uint64)
+        return total
+
+    def wall_clock(self) -> Callable[[int], float]:
+        """What turns jiffies into seconds since 1970.
+
+        Jiffies and CLOCK_MONOTONIC go on in step (kernel/time/tick-sched.c: jiffies are counted up
+        from ktime), so one common reading, taken by attach, holds until the next boot.
+        """
+        jiffy_ns = int(self.meta["jiffy_ns"])
+        offset = int(self.meta["monotonic_ns_at"]) + clock.wall_minus_monotonic_ns()
+        start = int(self.meta["jiffies_at"])
+        now = time.time()
+
+        def seconds(jiffies: int) -> float:
+            return min((offset + (jiffies - start) * jiffy_ns) / 1e9, now)
+
+        return seconds
+
+
+def _interface(slot: int, record: Any, *, check: bool) -> WatchedInterface:
+    state = State(int(record["state"]))
+    recorded = text_of(record["name"])
+    name = netns.name_of(int(record["ifindex"])) if check and state == State.ATTACHED else recorded
+    return WatchedInterface(
+        slot=slot,
+        name=name or recorded,
+        ifindex=int(record["ifindex"]),
+        state=state,
+        gone=name is None,
+        xdp_mode=Mode(int(record["xdp_mode"])),
+        tc_mode=Mode(int(record["tc_mode"])),
+        tc_rx=bool(record["tc_rx"]),
+        covered=bool(record["covered"]),
+        reason=text_of(record["reason"]),
+        attached_at_ns=int(record["attached_at_ns"]),
+    )
+

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""The division by service: every packet of an interface is in exactly one row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trafficmon.layout import SERVICE, SERVICE_KEY, SERVICE_SLOT
+from trafficmon.libbpf.map import Map
+from trafficmon.reader.cached import add_slots, read_parts
+from trafficmon.reader.merge import Records
+
+
+@dataclass(frozen=True)
+class Services:
+    """``keys`` (SERVICE_KEY) and ``values`` (SERVICE), row by row."""
+
+    keys: Records
+    values: Records
+    entries: int
+
+
+def read_services(table: Map, cache: Map) -> Services:
+    """All services, caches included."""
+    parts = read_parts(table, lambda: cache.read_array(SERVICE_SLOT), SERVICE_KEY, SERVICE)
+    keys, values, _, _ = add_slots(parts)
+    return Services(keys, values, parts.entries)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Values of a record as plain text and as JSON."""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
+from numbers import Integral, Real
+
+from trafficmon.render.units import format_time
+
+
+def to_json(value: object) -> str:
+    """`value` as JSON on one line, in printable ASCII alone.
+
+    Not-a-number and infinity, which JSON has no word for, become null. Everything beyond ASCII is
+    escaped, so that neither a terminal nor a stream's encoding can be hurt.
+    """
+    try:
+        text = _dump(value)
+    except ValueError:
+        text = _dump(_finite(value))
+    # The one control character that json leaves as it is; it can only stand in a string.
+    return text.replace("\x7f", "\\u007f")
+
+
+def to_text(value: object) -> str:
+    """`value`, which is not None, as text without any rounding; not yet safe for a terminal."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | Mapping | list | tuple):
+        return to_json(value)
+    if isinstance(value, datetime):
+        return format_time(value)
+    return str(value)
+
+
+def is_unknown(value: object) -> bool:
+    """Whether there is nothing to show: null, or a number that is none."""
+    return value is None or (isinstance(value, Real) and not math.isfinite(value))
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, allow_nan=False, default=_foreign)
+
+
+def _foreign(value: object) -> object:
+    """What json does not know; numpy's numbers are among it without numpy being imported."""
+    match value:
+        case datetime():
+            return format_time(value)
+        case IPv4Address() | IPv6Address():
+            return str(value)
+        case Integral():
+            return int(value)
+        case Real():
+            return float(value)
+        case _:
+            raise TypeError(f"a record holds {value!r}, which JSON cannot")
+
+
+def _finite(value: object) -> object:
+    match value:
+        case Mapping():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+        case Real() if not math.isfinite(value):
+            return None
+        case _:
+            return value

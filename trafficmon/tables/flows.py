@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""Flows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from trafficmon.filter.columns import FilterColumns
+from trafficmon.layout import FlowFlag
+from trafficmon.protocols import protocol_name
+from trafficmon.reader.live import Live
+from trafficmon.reader.merge import Records, hash_words, words
+from trafficmon.tables.addresses import address_text
+from trafficmon.tables.table import Array, Record, Table
+
+FIELDS = (
+    "interface",
+    "protocol",
+    "local_addr",
+    "local_port",
+    "remote_addr",
+    "remote_port",
+    "rx_packets",
+    "rx_bytes",
+    "tx_packets",
+    "tx_bytes",
+    "tcp_flags",
+    "first_seen",
+    "last_seen",
+    "uid",
+    "user",
+    "pid",
+    "comm",
+    "cgroup",
+    "rtt_us",
+    "remote_name",
+)
+_TCP = 6
+_FLAG_LETTERS = "FSRPAUEC"  # FIN SYN RST PSH ACK URG ECE CWR, as scapy and tshark write them
+_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
+
+
+def time_text(seconds: float) -> str:
+    """RFC 3339, UTC, milliseconds: as exact as a jiffy."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def interface_names(live: Live) -> Array:
+    """Names by slot."""
+    names = np.full(int(live.meta["max_interfaces"]), None, dtype=object)
+    for interface in live.interfaces:
+        names[interface.slot] = interface.name
+    return names
+
+
+def ports(column: Array, has_ports: Array) -> Array:
+    """Ports in host order; -1 where there is none."""
+    return np.where(has_ports, column.astype(">u2").view("<u2").astype(np.int32), -1)
+
+
+def flow_table(live: Live) -> Table:
+    """All flows of all interfaces."""
+    flows = live.flows()
+    keys, values = flows.keys, flows.values
+    columns = _Columns(live, keys, values)
+    sort_keys: dict[str, Callable[[], Array]] = {
+        name: (lambda name=name: values[name]) for name in _COUNTS
+    }
+    sort_keys |= {
+        "bytes": lambda: values["rx_bytes"] + values["tx_bytes"],
+        "packets": lambda: values["rx_packets"] + values["tx_packets"],
+        "first_seen": lambda: values["first_seen_jiffies"],
+        "last_seen": lambda: values["last_seen_jiffies"],
+        "local_port": lambda: columns.filter.local_port,
+        "remote_port": lambda: columns.filter.remote_port,
+        "protocol": lambda: np.array([protocol_name(n) for n in range(256)])[keys["protocol"]],
+        "interface": lambda: columns.filter.interface.astype(str),
+        "local_addr": lambda: _sortable(keys["local_addr"]),
+        "remote_addr": lambda: _sortable(keys["remote_addr"]),
+    }
+    return Table(
+        name="flows",
+        fields=FIELDS,
+        length=len(keys),
+        sort_keys=sort_keys,
+        default_sort="bytes",
+        record=columns.record,
+        filter_columns=columns.filter,
+        identity=lambda: hash_words(words(keys)),
+    )
+
+
+def _sortable(addresses: Array) -> Array:
+    return np.ascontiguousarray(addresses).view("S16").reshape(-1)
+
+
+class _Columns:
+    """The flows' arrays, and how a row of them is told."""
+
+    def __init__(self, live: Live, keys: Records, values: Records) -> None:
+        self.keys, self.values = keys, values
+        self.seconds = live.wall_clock()
+        has_ports = (keys["flags"] & FlowFlag.PORTS) != 0
+        self.filter: Any = FilterColumns(
+            table="flows",
+            length=len(keys),
+            local_addr=keys["local_addr"],
+            remote_addr=keys["remote_addr"],
+            is_ipv6=(keys["flags"] & FlowFlag.IPV6) != 0,
+            local_port=ports(keys["local_port_be"], has_ports),
+            remote_port=ports(keys["remote_port_be"], has_ports),
+            protocol=keys["protocol"],
+            interface=interface_names(live)[keys["slot"]],
+            rx_packets=values["rx_packets"],
+            tx_packets=values["tx_packets"],
+        )
+
+    def record(self, row: int) -> Record:
+        key, value, columns = self.keys[row], self.values[row], self.filter
+        ipv6 = bool(columns.is_ipv6[row])
+        record: Record = dict.fromkeys(FIELDS)
+        record |= {
+            "interface": columns.interface[row],
+            "protocol": protocol_name(int(key["protocol"])),
+            "local_addr": address_text(key["local_addr"].tobytes(), ipv6=ipv6),
+            "local_port": _port(columns.local_port[row]),
+            "remote_addr": address_text(key["remote_addr"].tobytes(), ipv6=ipv6),
+            "remote_port": _port(columns.remote_port[row]),
+            "tcp_flags": _flags(value["tcp_flags"]) if key["protocol"] == _TCP else None,
+            "first_seen": time_text(self.seconds(int(value["first_seen_jiffies"]))),
+            "last_seen": time_text(self.seconds(int(value["last_seen_jiffies"]))),
+        }
+        return record | {name: int(value[name]) for name in _COUNTS}
+
+
+def _port(number: int) -> int | None:
+    return None if number < 0 else int(number)
+
+
+def _flags(seen: Array) -> str:
+    return "".join(letter for letter, on in zip(_FLAG_LETTERS, seen, strict=True) if on)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Remote hosts: the flows' bytes by their other end."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trafficmon.filter.columns import FilterColumns
+from trafficmon.layout import FlowFlag
+from trafficmon.reader.live import Live
+from trafficmon.reader.merge import Groups
+from trafficmon.tables.addresses import address_text
+from trafficmon.tables.services import counted_slots
+from trafficmon.tables.table import Record, Table
+
+_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
+FIELDS = ("remote_addr", "remote_name", *_COUNTS, "connections")
+
+
+def host_table(live: Live) -> Table:
+    """One row a remote address; ``connections`` are its flows."""
+    flows = live.flows()
+    counted = counted_slots(live)[flows.keys["slot"]]
+    keys, values = flows.keys[counted], flows.values[counted]
+    columns = np.zeros((len(keys), 3), np.uint64)
+    columns[:, :2] = np.ascontiguousarray(keys["remote_addr"]).view(np.uint64)
+    columns[:, 2] = keys["flags"] & FlowFlag.IPV6
+    groups = Groups(columns)
+    addresses = keys["remote_addr"][groups.first]
+    is_ipv6 = columns[groups.first, 2] != 0
+    sums = {name: groups.sum(values[name]) for name in _COUNTS}
+    connections = np.bincount(groups.of_row, minlength=len(groups)).astype(np.uint64)
+
+    def record(row: int) -> Record:
+        return {
+            "remote_addr": address_text(addresses[row].tobytes(), ipv6=bool(is_ipv6[row])),
+            "remote_name": None,
+            **{name: int(sums[name][row]) for name in _COUNTS},
+            "connections": int(connections[row]),
+        }
+
+    return Table(
+        name="hosts",
+        fields=FIELDS,
+        length=len(groups),
+        sort_keys={
+            **{name: (lambda name=name: sums[name]) for name in _COUNTS},
+            "bytes": lambda: sums["rx_bytes"] + sums["tx_bytes"],
+            "packets": lambda: sums["rx_packets"] + sums["tx_packets"],
+            "connections": lambda: connections,
+            "remote_addr": lambda: np.ascontiguousarray(addresses).view("S16").reshape(-1),
+        },
+        default_sort="bytes",
+        record=record,
+        filter_columns=FilterColumns(
+            table="hosts",
+            length=len(groups),
+            remote_addr=addresses,
+            is_ipv6=is_ipv6,
+            rx_packets=sums["rx_packets"],
+            tx_packets=sums["tx_packets"],
+        ),
+        identity=lambda: groups.hashes,
+    )

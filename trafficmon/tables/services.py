@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Protocols and ports: the division by service, over all interfaces.
+
+Left out are interfaces whose packets also pass an attached one below them (bond over port, VLAN over
+trunk), so that no packet counts twice; a filter by interface asks for one interface and gets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from trafficmon.filter.columns import FilterColumns
+from trafficmon.layout import ServiceKind
+from trafficmon.protocols import protocol_name
+from trafficmon.reader.live import Live
+from trafficmon.reader.merge import Records
+from trafficmon.tables.table import Array, Record, Table
+
+PROTOCOL_FIELDS = ("protocol", "number", "packets", "bytes")
+PORT_FIELDS = ("protocol", "port", "packets", "bytes", "connections")
+
+
+def counted_slots(live: Live) -> Array:
+    """By slot: whether sums over interfaces take it in."""
+    counted = np.ones(int(live.meta["max_interfaces"]), bool)
+    for interface in live.interfaces:
+        counted[interface.slot] = not interface.covered
+    return counted
+
+
+def protocol_table(live: Live) -> Table:
+    """All 256 protocols."""
+    keys, values = _counted(live)
+    wanted = (keys["kind"] == ServiceKind.PORT) | (keys["kind"] == ServiceKind.PROTOCOL)
+    numbers = keys["protocol"][wanted]
+    packets, octets = np.zeros(256, np.uint64), np.zeros(256, np.uint64)
+    np.add.at(packets, numbers, (values["rx_packets"] + values["tx_packets"])[wanted])
+    np.add.at(octets, numbers, (values["rx_bytes"] + values["tx_bytes"])[wanted])
+    every = np.arange(256)
+
+    def record(row: int) -> Record:
+        return {
+            "protocol": protocol_name(row),
+            "number": row,
+            "packets": int(packets[row]),
+            "bytes": int(octets[row]),
+        }
+
+    return Table(
+        name="protocols",
+        fields=PROTOCOL_FIELDS,
+        length=256,
+        sort_keys={
+            "packets": lambda: packets,
+            "bytes": lambda: octets,
+            "number": lambda: every,
+            "protocol": lambda: np.array([protocol_name(n) for n in every]),
+        },
+        default_sort="bytes",
+        record=record,
+        filter_columns=FilterColumns(table="protocols", length=256, protocol=every),
+        identity=lambda: every.astype(np.uint64),
+    )
+
+
+def port_table(live: Live) -> Table:
+    """Ports of services, by protocol; a flow's packets are all under one of its two ports."""
+    keys, values = _counted(live)
+    wanted = keys["kind"] == ServiceKind.PORT
+    codes = keys["protocol"][wanted].astype(np.uint32) << 16 | keys["number"][wanted]
+    services, of_row = np.unique(codes, return_inverse=True)
+    packets = _sum(of_row, len(services), (values["rx_packets"] + values["tx_packets"])[wanted])
+    octets = _sum(of_row, len(services), (values["rx_bytes"] + values["tx_bytes"])[wanted])
+    flows = _sum(of_row, len(services), values["flows"][wanted])
+    protocols, numbers = (services >> 16).astype(np.int32), (services & 0xFFFF).astype(np.int32)
+
+    def record(row: int) -> Record:
+        return {
+            "protocol": protocol_name(int(protocols[row])),
+            "port": int(numbers[row]),
+            "packets": int(packets[row]),
+            "bytes": int(octets[row]),
+            "connections": int(flows[row]),
+        }
+
+    sort_keys: dict[str, Callable[[], Array]] = {
+        "packets": lambda: packets,
+        "bytes": lambda: octets,
+        "connections": lambda: flows,
+        "port": lambda: numbers,
+        "protocol": lambda: np.array([protocol_name(int(n)) for n in protocols], dtype=str),
+    }
+    return Table(
+        name="ports",
+        fields=PORT_FIELDS,
+        length=len(services),
+        sort_keys=sort_keys,
+        default_sort="bytes",
+        record=record,
+        filter_columns=FilterColumns(
+            table="ports", length=len(services), protocol=protocols, local_port=numbers
+        ),
+        identity=lambda: services.astype(np.uint64),
+    )
+
+
+def _counted(live: Live) -> tuple[Records, Records]:
+    services = live.services()
+    counted = counted_slots(live)[services.keys["slot"]]
+    return services.keys[counted], services.values[counted]
+
+
+def _sum(of_row: Array, groups: int, values: Array) -> Array:
+    totals = np.zeros(groups, np.uint64)
+    np.add.at(totals, of_row, values)
+    return totals

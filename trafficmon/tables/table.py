@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""A table: columns as arrays, rows told as records only when they are wanted."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trafficmon.errors import UsageError
+from trafficmon.filter.columns import FilterColumns
+
+Array: TypeAlias = NDArray[Any]
+Record: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """``length`` rows.
+
+    ``fields``: the record's fields, in order. ``sort_keys``: arrays (or what makes them) to sort by,
+    by field; numbers are sorted largest first. ``record``: one row as the contract has it.
+    ``identity``: a 64-bit number a row that stays the same from one reading to the next.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    length: int
+    sort_keys: Mapping[str, Callable[[], Array]]
+    default_sort: str
+    record: Callable[[int], Record]
+    filter_columns: FilterColumns
+    identity: Callable[[], NDArray[np.uint64]] | None = None
+    extra: Mapping[str, Array] = field(default_factory=dict)  # rates, in watch mode
+
+
+def choose_rows(
+    table: Table, mask: NDArray[np.bool_] | None, sort: str | None, count: int | None
+) -> list[int]:
+    """The indexes of the rows to show: filtered, sorted, cut. ``count`` None: all.
+
+    ``sort`` is a field, with a leading "-" for the other way round. UsageError when it is none.
+    """
+    rows = np.arange(table.length) if mask is None else np.flatnonzero(mask)
+    name, reverse = (sort or table.default_sort).removeprefix("-"), (sort or "").startswith("-")
+    key = _sort_array(table, name)[rows]
+    numeric = key.dtype.kind in "iuf"
+    largest_first = numeric != reverse
+    if numeric and count is not None and count < len(rows):
+        rows, key = _part(rows, key, count, largest_first=largest_first)
+    order = np.argsort(key, kind="stable")
+    if largest_first:
+        order = np.argsort(_descending(key), kind="stable") if numeric else order[::-1]
+    chosen = rows[order]
+    return [int(row) for row in (chosen if count is None else chosen[:count])]
+
+
+def _sort_array(table: Table, name: str) -> Array:
+    if name in table.extra:
+        return table.extra[name]
+    if name in table.sort_keys:
+        return table.sort_keys[name]()
+    known = sorted({*table.sort_keys, *table.extra})
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise UsageError(f"{table.name} cannot be sorted by {name!r}; by: {', '.join(known)}{hint}")
+
+
+def _part(rows: Array, key: Array, count: int, *, largest_first: bool) -> tuple[Array, Array]:
+    """The ``count`` first of the order, without sorting all: ties at the border stay together."""
+    if count <= 0:
+        return rows[:0], key[:0]
+    if largest_first:
+        border = np.partition(key, len(key) - count)[len(key) - count]
+        near = key >= border
+    else:
+        border = np.partition(key, count - 1)[count - 1]
+        near = key <= border
+    return rows[near], key[near]
+
+
+def _descending(key: Array) -> Array:
+    """Keys whose ascending order is the descending one of ``key``, ties kept in place."""
+    if key.dtype.kind == "u":
+        return np.iinfo(key.dtype).max - key
+    return -key
+
+
+def as_text(values: list[str]) -> Array:
+    """Strings to sort by."""
+    return np.array(values, dtype=object).astype(str) if values else np.zeros(0, "U1")
