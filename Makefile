@@ -22,7 +22,8 @@ WHEEL_INPUTS = pyproject.toml README.md LICENSE build_bpf.py \
 	$(shell find tools LICENSES bpf vmlinux trafficmon -type f \
 		! -path '*/_bpf/*' ! -name '*.so' ! -name '*.py[co]')
 
-C_FILES = $(shell find bpf vmlinux trafficmon tests -name '*.[ch]')
+# cffi's declarations (decl/) look like C but are not
+C_FILES = $(shell find bpf vmlinux trafficmon tests -name '*.[ch]' ! -path '*/decl/*')
 SCRIPTS := .ci/run tools/apt-deps tools/as-root tools/default-iface tools/run tests/packaging/fresh-debian.sh
 
 ## —— Use ——

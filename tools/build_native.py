@@ -77,7 +77,7 @@ def _compile(root: Path) -> Path:
     return Path(made)
 
 
-def load_module(name: str, path: Path) -> Any:  # noqa: ANN401 - a module of any shape
+def load_module(name: str, path: Path) -> Any:
     """The Python file or extension at `path` as a module, without importing the package around it.
 
     For the builder that package is trafficmon.libbpf, which imports the extension about to be made.

@@ -70,13 +70,14 @@ def other_protocol(rng: random.Random, datagram: Datagram, pieces: list[Piece]) 
 
 
 def other_datagram(rng: random.Random, datagram: Datagram, pieces: list[Piece]) -> list[Part]:
-    """Let later pieces come under another id, from the other end, or go to another one."""
+    """Let later pieces come under another id, from the other end, or from or to another host."""
     source, destination = datagram.addresses
-    elsewhere = destination[:-1] + bytes((destination[-1] ^ 1,))
+    neighbours = [end[:-1] + bytes((end[-1] ^ 1,)) for end in (source, destination)]
     others = (
         replace(datagram, datagram_id=datagram.datagram_id ^ 1),
         replace(datagram, addresses=(destination, source)),
-        replace(datagram, addresses=(source, elsewhere)),
+        replace(datagram, addresses=(neighbours[0], destination)),
+        replace(datagram, addresses=(source, neighbours[1])),
     )
     other = rng.choice(others)
     return [(other if piece.units and rng.random() < 0.5 else datagram, piece) for piece in pieces]
@@ -104,6 +105,12 @@ def first_cut(rng: random.Random, datagram: Datagram, pieces: list[Piece]) -> li
     return _all(datagram, [first, *pieces[1:]])
 
 
+def beyond_the_end(_rng: random.Random, datagram: Datagram, pieces: list[Piece]) -> list[Part]:
+    """Send more of a datagram after its last fragment."""
+    units = pieces[-1].units + len(pieces[-1].body) // 8 + 1
+    return _all(datagram, [*pieces, *(Piece(units + n, bytes(8), more=n == 0) for n in range(2))])
+
+
 def no_end(_rng: random.Random, datagram: Datagram, pieces: list[Piece]) -> list[Part]:
     """Say of every piece that more follow, go on beyond the largest datagram, then begin again."""
     endless = [replace(piece, more=True) for piece in pieces]
@@ -126,5 +133,6 @@ PLANS: tuple[Plan, ...] = (
     whole_between,
     odd_lengths,
     first_cut,
+    beyond_the_end,
     no_end,
 )

@@ -199,6 +199,8 @@ def _non_ip() -> Iterator[tuple[str, Packet]]:
         Dot3(**_MACS) / LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP() / IP(**_V4) / UDP(),
     )
     yield "pppoe lcp", _ETHER / PPPoE(sessionid=1) / PPP() / PPP_LCP(code=1)
+    half = Raw(bytes.fromhex("1100 0001 0001 21"))
+    yield "pppoe half a protocol", Ether(**_MACS, type=0x8864) / half
     yield "pppoe discovery", Ether(**_MACS, type=0x8863) / PPPoE(code=9) / Raw(bytes(12))
     yield (
         "mpls pseudowire",

@@ -117,6 +117,11 @@ def is_sleeping(process: Process) -> bool:
     return _state(process.pid) == "S"
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended (a zombie has)."""
+    return _state(pid) not in {None, "Z", "X"}
+
+
 def _remaining(process: Process) -> list[int]:
     """The pids of the session led by `process` that still run (zombies do not)."""
     leader = [process.pid] if process.poll() is None else []
@@ -131,7 +136,7 @@ def _all_pids() -> list[int]:
 
 def _is_alive_in(session: int, pid: int) -> bool:
     try:
-        return os.getsid(pid) == session and _state(pid) not in {None, "Z", "X"}
+        return os.getsid(pid) == session and is_running(pid)
     except ProcessLookupError:
         return False
 

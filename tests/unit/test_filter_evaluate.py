@@ -3,7 +3,7 @@
 
 import time
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ from trafficmon.filter.nodes import (
     Or,
     Port,
     Proto,
+    Side,
     User,
 )
 from trafficmon.filter.parser import parse
@@ -179,6 +180,20 @@ def test_all_rows_at_once_are_as_row_by_row(rows: list[Row], node: Node) -> None
     assert mask.tolist() == [row_matches(node, row) for row in rows]
 
 
+@pytest.mark.parametrize("side", ["either", "local", "remote"])
+@pytest.mark.parametrize("addresses", [ADDRESSES_4, ADDRESSES_6])
+def test_every_prefix_length_on_every_side(side: Side, addresses: tuple[str, ...]) -> None:
+    ends = [ip_address(text) for text in (*ADDRESSES_4, *ADDRESSES_6)]
+    rows = [Row(one, other) for one in ends for other in ends if one.version == other.version]
+    columns = columns_of(rows)
+
+    for text in addresses:
+        for length in range(ip_address(text).max_prefixlen + 1):
+            node = Host(ip_network(f"{text}/{length}", strict=False), side)
+            expected = [row_matches(node, row) for row in rows]
+            assert matches(Expression("", node), columns).tolist() == expected
+
+
 ROWS = [
     Row(ip_address("10.0.0.1"), ip_address("192.0.2.7"), 443, 50000, 6, 1, 0, "eth0", "alice",
         "nginx", "/system.slice/nginx.service", 1000, 42),
@@ -242,6 +257,20 @@ def test_a_family_is_known_by_either_address() -> None:
 
     assert matches(parse("ip6"), columns_of(rows)).tolist() == [True, False]
     assert matches(parse("ip"), columns_of(rows)).tolist() == [False, True]
+
+
+def test_a_family_is_known_everywhere_when_one_address_is_never_null() -> None:
+    columns = FilterColumns(
+        table="sockets",
+        length=1,
+        local_addr=np.zeros((1, 16), np.uint8),
+        remote_addr=np.zeros((1, 16), np.uint8),
+        has_remote_addr=np.zeros(1, np.bool_),
+        is_ipv6=np.ones(1, np.bool_),
+    )
+
+    assert matches(parse("ip6 and local host ::"), columns).tolist() == [True]
+    assert matches(parse("remote host ::/0"), columns).tolist() == [False]
 
 
 def test_views_into_a_structured_array_and_strings_will_do() -> None:

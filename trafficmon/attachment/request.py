@@ -17,6 +17,7 @@ LAYERS = ("xdp", "tc")
 """The layers that this version has; the contract's others come with their own objects."""
 
 LATER_LAYERS = ("cgroup", "sockops", "app", "dns", "drops")
+TC_MODES = ("auto", "tcx", "clsact")
 XDP_MODES = ("auto", "native", "generic", "offload", "off")
 DEFAULT_MAX_FLOWS = 131072
 _FLOW_LIMITS = (1024, 16_777_216)
@@ -67,6 +68,13 @@ def parse_xdp_modes(text: str) -> tuple[str, ...]:
     if not modes or ("auto" in modes and len(modes) > 1):
         raise UsageError("--xdp takes auto alone, or a list such as native,generic")
     return modes
+
+
+def parse_tc_mode(text: str) -> str:
+    """How tc is to be attached."""
+    if text not in TC_MODES:
+        raise UsageError(f"--tc {text!r} is no mode; there are: {', '.join(TC_MODES)}")
+    return text
 
 
 def parse_layers(text: str | None) -> tuple[str, ...]:

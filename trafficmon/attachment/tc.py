@@ -24,7 +24,6 @@ from trafficmon.libbpf.info import program_facts
 from trafficmon.libbpf.link import AttachType, attach_tcx
 from trafficmon.libbpf.object import Program
 
-TC_MODES = ("auto", "tcx", "clsact")
 _TCX = {"tc_rx": AttachType.TCX_INGRESS, "tc_tx": AttachType.TCX_EGRESS}
 _SIDES = {"tc_rx": Side.INGRESS, "tc_tx": Side.EGRESS}
 _HANDLES = {"tc_rx": "tc_rx_handle", "tc_tx": "tc_tx_handle"}

@@ -40,8 +40,8 @@ class FilterColumns:
 
     Addresses are uint8 of shape (length, 16): an IPv6 address, or an IPv4 address in the first
     four bytes, in network order; `is_ipv6` tells which (both addresses of a row are alike).
-    `has_local_addr` and `has_remote_addr` are False where that address is null; None says that
-    none is. Numbers are host order with -1 for null, texts hold None for null. Views into a
+    `has_local_addr` and `has_remote_addr` are False where that address is null, and left out when
+    it never is. Numbers are host order with -1 for null, texts hold None for null. Views into a
     structured array will do; nothing is written to.
     """
 

@@ -213,7 +213,7 @@ class _Verdicts(dict[str | None, bool]):
     """Whether a text matches, asked only once for each of the few different ones."""
 
     def __init__(self, predicate: Callable[[str], bool]) -> None:
-        super().__init__({None: False})
+        super().__init__()
         self._predicate = predicate
 
     def __missing__(self, text: str | None) -> bool:

@@ -29,9 +29,9 @@ class Program(Handle):
     kind = "BPF program"
 
     @classmethod
-    def from_pin(cls, path: str) -> Self:
-        """The program pinned at ``path``."""
-        return cls(open_pin(path, "BPF program"), os.path.basename(path))
+    def from_pin(cls, path: str, *, read_only: bool = False) -> Self:
+        """The program pinned at ``path``; read_only: to ask about it, with read permission."""
+        return cls(open_pin(path, "BPF program", read_only=read_only), os.path.basename(path))
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import Final, Literal, TypeAlias
 
 from trafficmon.render.plain import is_unknown, to_text
 from trafficmon.render.safe import escape_controls
-from trafficmon.render.units import format_bytes, format_duration, format_percent
+from trafficmon.render.units import format_byte_rate, format_bytes, format_duration, format_percent
 
 Align: TypeAlias = Literal["left", "right"]
 Kind: TypeAlias = Literal[
-    "text", "count", "bytes", "port", "time", "duration", "duration_us", "percent"
+    "text", "count", "bytes", "byte_rate", "port", "time", "duration", "duration_us", "percent"
 ]
 
 UNKNOWN: Final = "-"
@@ -53,6 +53,7 @@ def _microseconds(value: float) -> str:
 
 _FORMATTERS: Final[dict[Kind, Callable[[float], str]]] = {
     "bytes": format_bytes,
+    "byte_rate": format_byte_rate,
     "duration": format_duration,
     "duration_us": _microseconds,
     "percent": format_percent,

@@ -18,11 +18,9 @@ def to_json(value: object) -> str:
     escaped, so that neither a terminal nor a stream's encoding can be hurt.
     """
     try:
-        text = _dump(value)
+        return _dump(value)
     except ValueError:
-        text = _dump(_finite(value))
-    # The one control character that json leaves as it is; it can only stand in a string.
-    return text.replace("\x7f", "\\u007f")
+        return _dump(_finite(value))
 
 
 def to_text(value: object) -> str:

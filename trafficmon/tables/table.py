@@ -34,7 +34,7 @@ class Table:
     default_sort: str
     record: Callable[[int], Record]
     filter_columns: FilterColumns
-    identity: Callable[[], NDArray[np.uint64]] | None = None
+    identity: Callable[[], NDArray[np.uint64]]
     extra: Mapping[str, Array] = field(default_factory=dict)  # rates, in watch mode
 
 

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""`trafficmon attach`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trafficmon.cli.common import PinDir
+
+
+def attach(
+    iface: Annotated[
+        list[str] | None,
+        typer.Option("--iface", help="Interface; repeatable.  [default: the default route's]"),
+    ] = None,
+    cgroup: Annotated[
+        Path | None,
+        typer.Option("--cgroup", help="cgroup v2 to watch.  [default: the root of the hierarchy]"),
+    ] = None,
+    xdp: Annotated[
+        str,
+        typer.Option("--xdp", help="auto, or modes to try in turn: native,generic,offload,off."),
+    ] = "auto",
+    tc: Annotated[
+        str, typer.Option("--tc", help="auto, tcx (Linux 6.6), or clsact filters.")
+    ] = "auto",
+    layer: Annotated[
+        str | None, typer.Option("--layer", help="Only these layers: xdp,tc.  [default: all]")
+    ] = None,
+    max_flows: Annotated[
+        int | None, typer.Option("--max-flows", help="Size of the flow table.  [default: 131072]")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", help="Members of this group read without root.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take over what is attached; counters go on.")
+    ] = False,
+    pin_dir: PinDir = None,
+) -> None:
+    """Start counting. It goes on in the kernel; no process stays."""
+    from trafficmon.attachment import attach as attaching
+    from trafficmon.attachment import request as requests
+    from trafficmon.pins import PinDirectory, chosen
+
+    wanted = requests.Request(
+        interfaces=requests.interfaces_named(iface or []),
+        xdp_modes=requests.parse_xdp_modes(xdp),
+        tc_mode=requests.parse_tc_mode(tc),
+        layers=requests.parse_layers(layer),
+        max_flows=requests.parse_max_flows(max_flows),
+        group_id=requests.group_number(group),
+        cgroup=requests.cgroup_path(cgroup),
+        replace=replace,
+    )
+    pins = PinDirectory(chosen(pin_dir))
+    report = attaching.attach(pins, wanted)
+    for done in report.interfaces:
+        note = f" ({done.note})" if done.note else ""
+        print(f"{done.name}: xdp {done.xdp_mode}, tc {done.tc_mode}{note}")
+        if done.reason:
+            print(f"  xdp: {done.reason}")
+    for line in report.notes:
+        print(f"note: {line}")
+    print(f"pinned under {pins.root}; 'trafficmon top flows' shows, 'trafficmon detach' ends it")

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""What of each table is shown to people; --json and --csv have all fields.
+
+Columns of the highest priority number go first when the terminal is narrow; 0 stays.
+"""
+
+from __future__ import annotations
+
+from trafficmon.render.columns import Column
+
+_RX_BYTES = Column("rx_bytes", "RX", "right", "bytes", 1)
+_TX_BYTES = Column("tx_bytes", "TX", "right", "bytes", 1)
+_RX_PACKETS = Column("rx_packets", "RX PACKETS", "right", "count", 6)
+_TX_PACKETS = Column("tx_packets", "TX PACKETS", "right", "count", 6)
+_PACKETS = Column("packets", "PACKETS", "right", "count", 5)
+_BYTES = Column("bytes", "BYTES", "right", "bytes", 1)
+
+COLUMNS: dict[str, tuple[Column, ...]] = {
+    "flows": (
+        Column("protocol", "PROTO", priority=2),
+        Column("local_addr", "LOCAL", priority=1),
+        Column("local_port", "PORT", "right", "port", 3),
+        Column("remote_addr", "REMOTE", priority=0),
+        Column("remote_port", "PORT", "right", "port", 2),
+        _RX_BYTES,
+        _TX_BYTES,
+        _RX_PACKETS,
+        _TX_PACKETS,
+        Column("tcp_flags", "FLAGS", priority=8),
+        Column("interface", "IFACE", priority=4),
+        Column("last_seen", "LAST SEEN", kind="time", priority=7),
+    ),
+    "interfaces": (
+        Column("interface", "INTERFACE", priority=0),
+        Column("ifindex", "INDEX", "right", "port", 9),
+        Column("xdp_mode", "XDP", priority=4),
+        _RX_BYTES,
+        _TX_BYTES,
+        _RX_PACKETS,
+        _TX_PACKETS,
+        Column("ipv4_packets", "IPV4", "right", "count", 7),
+        Column("ipv6_packets", "IPV6", "right", "count", 7),
+        Column("non_ip_packets", "NOT IP", "right", "count", 8),
+        Column("tcp_packets", "TCP", "right", "count", 8),
+        Column("udp_packets", "UDP", "right", "count", 8),
+        Column("icmp_packets", "ICMP", "right", "count", 9),
+        Column("other_packets", "OTHER", "right", "count", 9),
+        Column("parse_errors", "BROKEN", "right", "count", 9),
+    ),
+    "ports": (
+        Column("protocol", "PROTO", priority=2),
+        Column("port", "PORT", "right", "port", 0),
+        _BYTES,
+        _PACKETS,
+        Column("connections", "FLOWS", "right", "count", 6),
+    ),
+    "protocols": (
+        Column("protocol", "PROTOCOL", priority=0),
+        Column("number", "NUMBER", "right", "port", 8),
+        _BYTES,
+        _PACKETS,
+    ),
+    "hosts": (
+        Column("remote_addr", "REMOTE", priority=0),
+        _RX_BYTES,
+        _TX_BYTES,
+        _RX_PACKETS,
+        _TX_PACKETS,
+        Column("connections", "FLOWS", "right", "count", 5),
+    ),
+    "layers": (
+        Column("layer", "LAYER", priority=0),
+        _RX_BYTES,
+        _TX_BYTES,
+        _RX_PACKETS,
+        _TX_PACKETS,
+        Column("rx_packets_difference", "RX TO BELOW", "right", "count", 7),
+        Column("causes", "WHY", priority=8),
+    ),
+}
+
+RATES = (
+    Column("rx_rate", "RX/S", "right", "byte_rate", 0),
+    Column("tx_rate", "TX/S", "right", "byte_rate", 0),
+)
+"""Put in by --watch."""

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""`trafficmon detach`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trafficmon.cli.common import PinDir
+
+
+def detach(
+    iface: Annotated[
+        list[str] | None,
+        typer.Option("--iface", help="Only from this interface; repeatable.  [default: from all]"),
+    ] = None,
+    pin_dir: PinDir = None,
+) -> None:
+    """Stop counting and remove everything that attach made."""
+    from trafficmon.attachment.detach import detach as detaching
+    from trafficmon.pins import PinDirectory, chosen
+
+    pins = PinDirectory(chosen(pin_dir))
+    done = detaching(pins, iface or [])
+    if done.interfaces:
+        print(f"detached from {', '.join(done.interfaces)}")
+    elif done.anything:
+        print("removed what was left of an attachment")
+    else:
+        print("nothing was attached")
+    for pin in done.foreign:
+        print(f"note: {pin} is not trafficmon's and was left where it is")

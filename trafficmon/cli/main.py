@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""The program: its commands, and what becomes of errors.
+
+Commands import what they need when they run: `--version` and `--help` stay fast.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated, NoReturn
+
+# numpy's linear algebra would start a thread for each CPU; nothing here multiplies matrices.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import typer
+
+from trafficmon import __version__
+from trafficmon.cli import attach, detach, doctor, status, top
+from trafficmon.errors import TrafficmonError, VerifierError
+
+app = typer.Typer(
+    name="trafficmon",
+    help="Who uses this machine's network, counted in the kernel by eBPF.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("attach")(attach.attach)
+app.command("detach")(detach.detach)
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
+app.command("top")(top.top)
+
+_debugging = False
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"trafficmon {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="The version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Tracebacks, and what libbpf and the verifier say.")
+    ] = False,
+) -> None:
+    """Options of all commands."""
+    del version
+    global _debugging
+    _debugging = debug
+    if debug:
+        logging.basicConfig(level=logging.DEBUG - 5, format="%(name)s: %(message)s")
+
+
+def main() -> NoReturn:
+    """Entry point of the `trafficmon` script."""
+    sys.exit(run())
+
+
+def run() -> int:
+    """Run the command line; the exit code of CONTRACT (0 done, 1 failed, 2 usage, 3, 4, 5)."""
+    try:
+        result = app(standalone_mode=False)
+    except typer.Abort:
+        return 130
+    except TrafficmonError as error:
+        return _report(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `trafficmon top … | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if _debugging:
+            raise
+        print(f"trafficmon: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        return _usage(error)
+    return result if isinstance(result, int) else 0
+
+
+def _report(error: TrafficmonError) -> int:
+    print(f"trafficmon: {error}", file=sys.stderr)
+    if _debugging:
+        if isinstance(error, VerifierError):
+            print(error.log, file=sys.stderr)
+        raise error
+    return error.exit_code
+
+
+def _usage(error: Exception) -> int:
+    """The command line's own complaints carry how to show themselves; all else is a bug of ours."""
+    show, code = getattr(error, "format_message", None), getattr(error, "exit_code", None)
+    if show is not None and isinstance(code, int):
+        if message := show():
+            print(f"trafficmon: {message}", file=sys.stderr)
+            print("Try 'trafficmon --help', or --help behind a command.", file=sys.stderr)
+        return code
+    if _debugging:
+        raise error
+    print(
+        f"trafficmon: this should not have happened ({type(error).__name__}: {error}); "
+        "please report it with the output of the same command with 'trafficmon --debug …'",
+        file=sys.stderr,
+    )
+    return 1

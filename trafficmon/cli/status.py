@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""`trafficmon status`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from trafficmon.cli.common import Json, PinDir
+from trafficmon.errors import NotAttachedError
+
+if TYPE_CHECKING:
+    from trafficmon.reader.live import Live
+
+
+def status(as_json: Json = False, pin_dir: PinDir = None) -> None:
+    """What is attached where, how full the tables are, and what was lost."""
+    from trafficmon.pins import PinDirectory, chosen
+    from trafficmon.reader.live import Live
+    from trafficmon.tables.status import status_record
+
+    with Live(PinDirectory(chosen(pin_dir))) as live:
+        record = status_record(live)
+        if not any(i["state"] != "detached" for i in record["interfaces"]):
+            raise NotAttachedError("nothing is attached; start with 'trafficmon attach'")
+        if as_json:
+            from trafficmon.render.jsonout import to_json
+
+            print(to_json(record))
+        else:
+            _print(record)
+        _complain(live)
+
+
+def _complain(live: Live) -> None:
+    from trafficmon.tables.health import complaints
+
+    for line in complaints(live):
+        print(f"note: {line}", file=sys.stderr)
+
+
+def _print(record: dict[str, Any]) -> None:
+    print(f"counting since {record['attached_at']}, pinned under {record['pin_dir']}\n")
+    for interface in record["interfaces"]:
+        _print_interface(interface)
+    print("tables:")
+    for table in record["maps"]:
+        full = f"{table['fill_percent']:.1f} %" if table["fill_percent"] is not None else "-"
+        print(f"  {table['map']:<10} {table['entries']:>9,} of {table['max_entries']:>9,}  {full}")
+    print("losses:")
+    for name, value in record["ledger"].items():
+        if name != "coverage_percent":
+            print(f"  {name:<30} {'-' if value is None else format(value, ',')}")
+    if not record["run_statistics"]:
+        print("run counts: off; 'sysctl kernel.bpf_stats_enabled=1' turns them on (20 ns a packet)")
+
+
+def _print_interface(interface: dict[str, Any]) -> None:
+    print(f"{interface['interface']} ({interface['state']})")
+    for layer in interface["layers"]:
+        program = "" if layer["program_id"] is None else f"  program {layer['program_id']}"
+        cost = (
+            f"  {layer['run_count']:,} runs, {layer['ns_per_run']:.0f} ns each"
+            if layer["run_count"]
+            else ""
+        )
+        print(f"  {layer['hook']:<6} {layer['mode']:<8}{program}{cost}")
+    if interface["xdp_reason"]:
+        print(f"  xdp: {interface['xdp_reason']}")

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""`trafficmon top`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trafficmon.cli.common import Json, PinDir
+from trafficmon.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trafficmon.pins import PinDirectory
+    from trafficmon.reader.live import Live
+    from trafficmon.tables.table import Record, Table
+
+_HOME_AND_CLEAR = "\x1b[H\x1b[J"
+_HEADER_LINES = 3
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to show of the table."""
+
+    table: str
+    count: int
+    sort: str | None
+    filter_text: str | None
+    form: str  # text, json, csv
+
+
+def top(
+    table: Annotated[
+        str,
+        typer.Argument(help="flows, interfaces, ports, protocols, hosts, layers.", metavar="TABLE"),
+    ],
+    count: Annotated[
+        int | None, typer.Option("-n", help="Rows.  [default: 20; fills the screen with --watch]")
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option("--sort", help="Field to sort by; -FIELD the other way round.")
+    ] = None,
+    filter_text: Annotated[
+        str | None,
+        typer.Option("--filter", help="host 10.0.0.1 and port 443, iface eth0, proto udp, …"),
+    ] = None,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, with a header.")] = False,
+    watch: Annotated[
+        float | None, typer.Option("--watch", help="Again every so many seconds, until Ctrl-C.")
+    ] = None,
+    pin_dir: PinDir = None,
+) -> None:
+    """Show one table: once, or again and again."""
+    from trafficmon.pins import PinDirectory, chosen
+    from trafficmon.tables.catalogue import table_maker
+
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other")
+    if count is not None and count < 0:
+        raise UsageError(f"-n {count}: a number of rows is not negative")
+    form = "json" if as_json else "csv" if as_csv else "text"
+    wish = Wish(table, 20 if count is None else count, sort, filter_text, form)
+    maker = table_maker(table)
+    pins = PinDirectory(chosen(pin_dir))
+    if watch is None:
+        _show_once(pins, maker, wish)
+    else:
+        _watch(pins, maker, wish, watch, fill=count is None)
+
+
+def _show_once(pins: PinDirectory, maker: Callable[[Live], Table], wish: Wish) -> None:
+    from trafficmon.reader.live import Live
+
+    with Live(pins) as live:
+        table = maker(live)
+        _write(table, _rows(table, wish), wish)
+        _say_about_interfaces(live)
+
+
+def _watch(
+    pins: PinDirectory,
+    maker: Callable[[Live], Table],
+    wish: Wish,
+    seconds: float,
+    *,
+    fill: bool,
+) -> None:
+    """The live view: sorted by what goes on now, and to the screen's size unless -n says else."""
+    from trafficmon.reader.live import Live
+    from trafficmon.tables.rates import RateKeeper
+
+    if seconds <= 0:
+        raise UsageError(f"--watch {seconds}: the pause is longer than 0 seconds")
+    keeper = RateKeeper()
+    on_screen = wish.form == "text" and sys.stdout.isatty()
+    while True:
+        with Live(pins) as live:
+            table = keeper.add_rates(maker(live)) if wish.form == "text" else maker(live)
+        rows = _rows(table, _for_screen(wish, table) if fill and on_screen else wish)
+        if on_screen:
+            print(_HOME_AND_CLEAR, end="")
+            print(f"trafficmon top {wish.table}, every {seconds:g} s; Ctrl-C ends the view\n")
+        _write(table, rows, wish)
+        sys.stdout.flush()
+        time.sleep(seconds)
+
+
+def _for_screen(wish: Wish, table: Table) -> Wish:
+    import shutil
+
+    lines = max(1, shutil.get_terminal_size().lines - _HEADER_LINES - 1)
+    started = bool(table.extra["rate"].any())
+    sort = wish.sort or ("rate" if started else None)
+    return Wish(wish.table, lines, sort, wish.filter_text, wish.form)
+
+
+def _rows(table: Table, wish: Wish) -> list[Record]:
+    from trafficmon.tables.table import choose_rows
+
+    mask = None
+    if wish.filter_text:
+        from trafficmon.filter.evaluate import matches
+        from trafficmon.filter.parser import parse
+
+        mask = matches(parse(wish.filter_text), table.filter_columns)
+    return [table.record(row) for row in choose_rows(table, mask, wish.sort, wish.count)]
+
+
+def _write(table: Table, rows: list[Record], wish: Wish) -> None:
+    if wish.form == "json":
+        from trafficmon.render.jsonout import write_json
+
+        write_json(rows, sys.stdout)
+    elif wish.form == "csv":
+        from trafficmon.render.csvout import write_csv
+
+        write_csv(rows, _csv_columns(table), sys.stdout)
+    else:
+        from trafficmon.cli.columns import COLUMNS, RATES
+        from trafficmon.render.table import write_table
+
+        shown = [row for row in rows if row.get("packets") != 0]
+        columns = COLUMNS[wish.table] + (RATES if table.extra else ())
+        write_table(shown, columns, sys.stdout)
+
+
+def _csv_columns(table: Table) -> list[Any]:
+    from trafficmon.render.csvout import Nested
+
+    if "packet_size" not in table.fields:
+        return list(table.fields)
+    from trafficmon.tables.interfaces import SIZE_LABELS
+
+    return [Nested(f, SIZE_LABELS) if f == "packet_size" else f for f in table.fields]
+
+
+def _say_about_interfaces(live: Live) -> None:
+    """On standard error: interfaces that no longer count, and what to do."""
+    from trafficmon.tables.health import complaints
+
+    for line in complaints(live):
+        print(f"note: {line}", file=sys.stderr)

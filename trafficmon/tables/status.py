@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""What is attached, as one record."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from trafficmon.errors import BpfError, MissingPrivilegeError
+from trafficmon.layout import Mode, State
+from trafficmon.libbpf.info import program_facts, statistics_are_on
+from trafficmon.libbpf.object import Program
+from trafficmon.records import text_of
+from trafficmon.reader.live import Live, WatchedInterface
+from trafficmon.tables.flows import time_text
+from trafficmon.tables.ledger import ledger_record
+
+_MODES = {
+    Mode.OFF: "off",
+    Mode.XDP_NATIVE: "native",
+    Mode.XDP_GENERIC: "generic",
+    Mode.XDP_OFFLOAD: "offload",
+    Mode.TCX: "tcx",
+    Mode.CLSACT: "clsact",
+}
+
+
+def status_record(live: Live) -> dict[str, Any]:
+    """Everything that `status --json` says."""
+    flows, services = live.flows(), live.services()
+    return {
+        "version": text_of(live.meta["program_version"]),
+        "pin_dir": str(live.pins.root),
+        "cgroup": text_of(live.meta["cgroup"]) or None,
+        "attached_at": time_text(int(live.meta["attached_at_ns"]) / 1e9),
+        "now": time_text(datetime.now(UTC).timestamp()),
+        "run_statistics": statistics_are_on(),
+        "interfaces": [_interface(live, interface) for interface in live.interfaces],
+        "maps": [
+            _fill("flows", flows.entries, int(live.meta["max_flows"])),
+            _fill("services", services.entries, live.map("services").facts().max_entries),
+        ],
+        "ledger": ledger_record(live),
+    }
+
+
+def _fill(name: str, entries: int, room: int) -> dict[str, Any]:
+    return {
+        "map": name,
+        "entries": entries,
+        "max_entries": room,
+        "fill_percent": round(100 * entries / room, 2),
+    }
+
+
+def _interface(live: Live, interface: WatchedInterface) -> dict[str, Any]:
+    tc = interface.tc_mode
+    return {
+        "interface": interface.name,
+        "ifindex": interface.ifindex,
+        "state": "gone" if interface.gone else interface.state.name.lower(),
+        "xdp_mode": _MODES[interface.xdp_mode],
+        "xdp_reason": interface.reason or None,
+        "tc_mode": _MODES[tc],
+        "counted_in_sums": not interface.covered,
+        "layers": [
+            _layer(live, interface, "xdp", "xdp", interface.xdp_mode),
+            _layer(live, interface, "tc", "tc_rx", tc if interface.tc_rx else Mode.OFF),
+            _layer(live, interface, "tc", "tc_tx", tc),
+        ],
+    }
+
+
+def _layer(
+    live: Live, interface: WatchedInterface, layer: str, hook: str, mode: Mode
+) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "layer": layer,
+        "hook": hook,
+        "mode": _MODES[mode],
+        "program_id": None,
+        "run_count": None,
+        "ns_per_run": None,
+    }
+    if mode == Mode.OFF or interface.state != State.ATTACHED:
+        return record
+    try:
+        with Program.from_pin(
+            str(live.pins.program(hook, interface.slot)), read_only=True
+        ) as program:
+            facts = program_facts(program)
+    except (BpfError, MissingPrivilegeError):  # half-finished, or not ours to look at
+        return record
+    record["program_id"] = facts.id
+    if facts.run_count:
+        record["run_count"] = facts.run_count
+        record["ns_per_run"] = round(facts.run_time_ns / facts.run_count, 1)
+    return record
