@@ -44,7 +44,7 @@ stop: ## take everything out again that `make run` attached
 
 .PHONY: demo
 demo: build deps-test $(VENV)/.stamp-test ## show it at work on real traffic in private network namespaces
-	@$(AS_ROOT) $(PY) tests/lab/show.py
+	@$(AS_ROOT) $(PY) -m tests.lab.show
 
 .PHONY: install
 install: $(VENV)/.stamp-wheel ## put the wheel into .venv: .venv/bin/trafficmon

@@ -57,27 +57,9 @@ class Capture:
 
     def __enter__(self) -> Self:
         require_programs("tcpdump")
-        argv = [
-            "tcpdump",
-            "-i",
-            self.interface,
-            "-Q",
-            self.direction,
-            "-n",
-            "-p",
-            "-U",
-            "--immediate-mode",
-        ]
-        argv += [
-            "-s",
-            str(self._snaplen),
-            "-B",
-            str(self._buffer_kib),
-            "-Z",
-            "root",
-            "-w",
-            str(self.path),
-        ]
+        argv = ["tcpdump", "-i", self.interface, "-Q", self.direction, "-w", str(self.path)]
+        argv += ["-n", "-p", "-U", "--immediate-mode", "-Z", "root"]
+        argv += ["-s", str(self._snaplen), "-B", str(self._buffer_kib)]
         self._process = self.namespace.popen(argv)
         processes.read_until(self._process, self._process.stderr, "listening on ")
         return self

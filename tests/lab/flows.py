@@ -22,6 +22,7 @@ Direction = Literal["in", "out"]
 Ports = tuple[int, int] | tuple[None, None]
 
 _PORT_PROTOCOLS = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp"}
+_PORT_FIELDS = ("srcport", "dstport")
 # The IPv6 extension headers that are walked through, and tshark's field for the number after each.
 _EXTENSION_NEXT = {
     0: "ipv6.hopopts.nxt",
@@ -36,16 +37,10 @@ _LINK_LAYERS = frozenset({"eth", "ethertype", "ieee8021ad", "vlan", "pppoes", "p
 _FIELDS = (
     *("frame.len", "frame.protocols"),
     *("ip.src", "ip.dst", "ip.proto", "ip.id", "ip.flags.mf", "ip.frag_offset"),
-    *(
-        "ipv6.src",
-        "ipv6.dst",
-        "ipv6.nxt",
-        "ipv6.fraghdr.ident",
-        "ipv6.fraghdr.more",
-        "ipv6.fraghdr.offset",
-    ),
+    *("ipv6.src", "ipv6.dst", "ipv6.nxt"),
+    *("ipv6.fraghdr.ident", "ipv6.fraghdr.more", "ipv6.fraghdr.offset"),
     *_EXTENSION_NEXT.values(),
-    *(f"{name}.{port}" for name in _PORT_PROTOCOLS.values() for port in ("srcport", "dstport")),
+    *(f"{name}.{port}" for name in _PORT_PROTOCOLS.values() for port in _PORT_FIELDS),
 )
 _ONE_FRAME_AT_A_TIME = (
     "ip.defragment:FALSE",
@@ -80,7 +75,10 @@ _NOTHING = Count(0, 0)
 
 @dataclass(slots=True)
 class Tally:
-    """The sums of one capture: every frame is either in one of `flows` or in `non_ip`."""
+    """The sums of one capture: every frame is either in one of `flows` or in `non_ip`.
+
+    `non_ip` has the frames without an IP header, and those with one that tshark cannot read.
+    """
 
     flows: dict[FlowKey, Count] = field(default_factory=dict)
     non_ip: Count = _NOTHING
@@ -102,14 +100,20 @@ class _Datagram(NamedTuple):
     identification: str
 
 
+class _Transport(NamedTuple):
+    """The protocol behind the IP header, and its source and destination port."""
+
+    protocol: int
+    ports: Ports
+
+
 class _Frame(NamedTuple):
     """The outermost IP packet of a frame; `datagram` is None unless it is a fragment."""
 
     version: int
-    protocol: int
     source: str
     destination: str
-    ports: Ports
+    transport: _Transport
     datagram: _Datagram | None
     is_later_fragment: bool
 
@@ -118,11 +122,11 @@ def tally(pcap: Path, direction: Direction) -> Tally:
     """Sums up the frames of `pcap`, all of which went in that direction, by flow."""
     packets: Counter[FlowKey | None] = Counter()
     sizes: Counter[FlowKey | None] = Counter()
-    first_ports: dict[_Datagram, Ports] = {}
+    firsts: dict[_Datagram, _Transport] = {}
     for values in dissect(pcap, _FIELDS):
         record = dict(zip(_FIELDS, values, strict=True))
         frame = _outermost(record)
-        key = None if frame is None else _key(frame, _ports(frame, first_ports), direction)
+        key = None if frame is None else _key(frame, _transport(frame, firsts), direction)
         packets[key] += 1
         sizes[key] += int(record["frame.len"])
     flows = {key: Count(count, sizes[key]) for key, count in packets.items() if key is not None}
@@ -136,18 +140,8 @@ def dissect(pcap: Path, fields: Sequence[str], display_filter: str = "") -> Iter
     first; "" is absent.
     """
     require_programs("tshark")
-    argv = [
-        "tshark",
-        "-n",
-        "-r",
-        str(pcap),
-        "-T",
-        "fields",
-        "-E",
-        "separator=/t",
-        "-E",
-        "occurrence=a",
-    ]
+    argv = ["tshark", "-n", "-r", str(pcap)]
+    argv += ["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"]
     argv += [word for preference in _ONE_FRAME_AT_A_TIME for word in ("-o", preference)]
     argv += [word for name in fields for word in ("-e", name)]
     argv += ["-Y", display_filter] if display_filter else []
@@ -156,12 +150,7 @@ def dissect(pcap: Path, fields: Sequence[str], display_filter: str = "") -> Iter
         tempfile.TemporaryFile("w+") as lines,
     ):
         # Nobody's own Wireshark profile shall change what a frame is.
-        environment = {
-            **os.environ,
-            "HOME": home,
-            "WIRESHARK_CONFIG_DIR": home,
-            "LC_ALL": "C.UTF-8",
-        }
+        environment = os.environ | {"HOME": home, "WIRESHARK_CONFIG_DIR": home, "LC_ALL": "C.UTF-8"}
         result = subprocess.run(
             argv, stdout=lines, stderr=subprocess.PIPE, text=True, env=environment, check=False
         )
@@ -178,9 +167,9 @@ def _outermost(record: Mapping[str, str]) -> _Frame | None:
     """The outermost IP packet of a frame, None when there is none."""
     for layer in record["frame.protocols"].split(":"):
         if layer == "ip":
-            return _ipv4(record)
+            return _ipv4(record) if record["ip.dst"] else None
         if layer == "ipv6":
-            return _ipv6(record)
+            return _ipv6(record) if record["ipv6.dst"] else None
         if layer not in _LINK_LAYERS:
             return None
     return None
@@ -195,9 +184,7 @@ def _ipv4(record: Mapping[str, str]) -> _Frame:
     datagram = None
     if is_later or _is_set(record["ip.flags.mf"]):
         datagram = _Datagram(4, number, source, destination, _first(record["ip.id"]))
-    return _Frame(
-        4, number, source, destination, _transport_ports(record, number), datagram, is_later
-    )
+    return _Frame(4, source, destination, _own_transport(record, number), datagram, is_later)
 
 
 def _ipv6(record: Mapping[str, str]) -> _Frame:
@@ -208,9 +195,7 @@ def _ipv6(record: Mapping[str, str]) -> _Frame:
     if is_later or (is_fragment and _is_set(record["ipv6.fraghdr.more"])):
         # The identification alone tells IPv6 datagrams apart: fragments may differ in protocol.
         datagram = _Datagram(6, 0, source, destination, _first(record["ipv6.fraghdr.ident"]))
-    return _Frame(
-        6, number, source, destination, _transport_ports(record, number), datagram, is_later
-    )
+    return _Frame(6, source, destination, _own_transport(record, number), datagram, is_later)
 
 
 def _walk_extensions(record: Mapping[str, str]) -> tuple[int, bool]:
@@ -230,28 +215,32 @@ def _walk_extensions(record: Mapping[str, str]) -> tuple[int, bool]:
     return number, is_fragment
 
 
-def _transport_ports(record: Mapping[str, str], protocol: int) -> Ports:
-    """Source and destination port as they are in the frame itself."""
+def _own_transport(record: Mapping[str, str], protocol: int) -> _Transport:
+    """The protocol with the ports that are in the frame itself."""
     name = _PORT_PROTOCOLS.get(protocol)
-    if name is None or not record[f"{name}.srcport"] or not record[f"{name}.dstport"]:
-        return None, None
-    return int(_first(record[f"{name}.srcport"])), int(_first(record[f"{name}.dstport"]))
+    source, destination = (record[f"{name}.{port}"] if name else "" for port in _PORT_FIELDS)
+    if not source or not destination:
+        return _Transport(protocol, (None, None))
+    return _Transport(protocol, (int(_first(source)), int(_first(destination))))
 
 
-def _ports(frame: _Frame, first_ports: dict[_Datagram, Ports]) -> Ports:
-    """The ports of a frame: a later fragment has those of its first, when that was seen before."""
+def _transport(frame: _Frame, firsts: dict[_Datagram, _Transport]) -> _Transport:
+    """The protocol and ports of a frame; a later fragment has those of its first, if seen."""
     if frame.datagram is None:
-        return frame.ports
+        return frame.transport
     if frame.is_later_fragment:
-        return first_ports.get(frame.datagram, (None, None))
-    first_ports[frame.datagram] = frame.ports
-    return frame.ports
+        return firsts.get(frame.datagram, frame.transport)
+    if frame.transport.ports == (None, None):
+        firsts.pop(frame.datagram, None)
+    else:
+        firsts[frame.datagram] = frame.transport
+    return frame.transport
 
 
-def _key(frame: _Frame, ports: Ports, direction: Direction) -> FlowKey:
-    source, destination = (frame.source, ports[0]), (frame.destination, ports[1])
+def _key(frame: _Frame, transport: _Transport, direction: Direction) -> FlowKey:
+    source, destination = zip((frame.source, frame.destination), transport.ports, strict=True)
     local, remote = (destination, source) if direction == "in" else (source, destination)
-    return FlowKey(frame.version, frame.protocol, *local, *remote)
+    return FlowKey(frame.version, transport.protocol, *local, *remote)
 
 
 def _first(values: str) -> str:

@@ -34,10 +34,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH		    64
-#define FIRST_PORT	    1024
-#define PORTS		    64000
-#define MAX_THREADS	    64
+#define BATCH 64
+#define FIRST_PORT 1024
+#define PORTS 64000
+#define MAX_THREADS 64
 #define SOCKET_BUFFER_BYTES (16 << 20)
 
 struct options {
@@ -222,7 +222,7 @@ static void build_frame(const struct options *o, unsigned char *frame, uint64_t 
 
 static int open_wire(const struct options *o)
 {
-	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_ifindex = o->ifindex};
+	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_ifindex = o->ifindex };
 	int buffer_bytes = SOCKET_BUFFER_BYTES, on = 1;
 	int fd = socket(AF_PACKET, SOCK_RAW, 0);
 
@@ -273,7 +273,7 @@ static void *run(void *argument)
 {
 	struct sender *s = argument;
 	const struct options *o = s->options;
-	struct mmsghdr messages[BATCH] = {0};
+	struct mmsghdr messages[BATCH] = { 0 };
 	struct iovec pieces[BATCH];
 	uint64_t next = 0, tried = 0;
 	double begin, end;
@@ -337,7 +337,7 @@ static void check(const struct options *o)
 
 static void parse(int argc, char **argv, struct options *o)
 {
-	const char *given[128] = {NULL}; /* by option letter */
+	const char *given[128] = { NULL }; /* by option letter */
 	int option;
 
 	while ((option = getopt(argc, argv, "i:s:d:S:D:n:l:t:c:j:p:Tb")) != -1) {
@@ -381,8 +381,8 @@ static void share(struct sender *s, const struct options *o, unsigned int i,
 
 int main(int argc, char **argv)
 {
-	struct options o = {0};
-	struct sender senders[MAX_THREADS] = {0};
+	struct options o = { 0 };
+	struct sender senders[MAX_THREADS] = { 0 };
 	uint64_t sent = 0, refused = 0;
 	double seconds = 0;
 	pthread_barrier_t start;

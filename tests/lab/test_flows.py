@@ -109,6 +109,28 @@ def test_outgoing_frames_are_told_from_the_source(tmp_path: Path) -> None:
     assert key == FlowKey(4, 17, "192.0.2.7", 7000, "192.0.2.8", 8000)
 
 
+def test_later_fragments_have_protocol_and_ports_of_their_first(tmp_path: Path) -> None:
+    def fragment(next_header: int, offset_and_more: int, payload: bytes) -> bytes:
+        header = struct.pack("!BBHI", next_header, 0, offset_and_more, 77)
+        packet = ipv6(44, header + payload)
+        return ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", 0x86DD, packet)
+
+    options = bytes(
+        [17, 0, 1, 4, 0, 0, 0, 0]
+    )  # in the fragmented part: the headers name it, not UDP
+    first = fragment(60, 0x0001, options + UDP6 + bytes(4))
+    later = fragment(60, 0x0018, bytes(30))
+    found = tally(write_pcap(tmp_path, [first, later]), "in")
+    assert found.flows == {FLOW6: Count(2, len(first) + len(later))}
+    alone = tally(write_pcap(tmp_path, [later]), "in")
+    assert [(key.protocol, key.local_port) for key in alone.flows] == [(60, None)]
+
+
+def test_a_header_that_is_cut_is_no_flow(tmp_path: Path) -> None:
+    frame = ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", 0x86DD, b"")[:20]
+    assert tally(write_pcap(tmp_path, [frame]), "in").non_ip == Count(1, 20)
+
+
 def test_an_empty_capture(tmp_path: Path) -> None:
     found = tally(write_pcap(tmp_path, []), "in")
     assert (found.flows, found.total) == ({}, Count(0, 0))

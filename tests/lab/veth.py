@@ -130,19 +130,16 @@ def set_offloads(end: Endpoint, *, wanted: bool) -> None:
     the tc layer), so without offloads the number of segments in a packet is limited to one, too.
     """
     state = {True: "on", False: "off"}
-    changes = [
-        f
-        for f, on in _offloads(end).items()
-        if on is not wanted and not (wanted and f in _UNWANTED)
-    ]
+    unwanted = _UNWANTED if wanted else frozenset()
+    changes = [f for f, on in _offloads(end).items() if on is not wanted and f not in unwanted]
     words = [word for feature in changes for word in (feature, state[wanted])]
     if words:
         end.namespace.run(["ethtool", "-K", end.interface, *words], check=False)
     left = [f for f, on in _offloads(end).items() if on is not wanted and f in changes]
     if left:
         raise LabError(f"{end.interface}: cannot be switched {state[wanted]}: {', '.join(left)}")
-    if not wanted:
-        end.namespace.run(["ip", "link", "set", "dev", end.interface, "gso_max_segs", "1"])
+    segments = "65535" if wanted else "1"
+    end.namespace.run(["ip", "link", "set", "dev", end.interface, "gso_max_segs", segments])
 
 
 def _offloads(end: Endpoint) -> dict[str, bool]:

@@ -116,7 +116,7 @@ package_directories() {
     {
         cat "$root"/etc/pip.conf "$root"/root/.config/pip/pip.conf "$root"/root/.pip/pip.conf || true
         env | grep '^PIP_' || true
-    } 2>/dev/null | tr ' =' '\n\n' | sed 's,^file://,,' | sed -n '/^\//p'
+    } 2>/dev/null | tr -s '= ' '\n' | sed 's,^file://,,' | sed -n '/^\//p'
 }
 
 # … are shown, read-only, at their own places.

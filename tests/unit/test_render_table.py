@@ -65,6 +65,17 @@ def test_columns_with_the_highest_priority_are_left_out_first() -> None:
     assert lines(23) == ["IFACE       RX", "eth0    1.2 MB", "enp3s0     7 B"]
 
 
+def test_only_text_is_cut_and_numbers_are_left_out_whole() -> None:
+    columns = (Column("name", "NAME"), Column("n", "N", "right", "count", priority=1))
+    records = [{"name": "a-long-name", "n": 2**64 - 1}]
+
+    assert table_lines(records, columns, 30) == [
+        "NAME" + " " * 25 + "N",
+        "a-long-…  18446744073709551615",
+    ]
+    assert table_lines(records, columns, 29) == ["NAME", "a-long-name"]
+
+
 def test_where_nothing_fits_lines_are_cut_and_say_so() -> None:
     assert lines(9) == ["IFACE   …", "eth0    …", "enp3s0  …"]
     assert lines(0) == ["", "", ""]
@@ -126,7 +137,7 @@ def test_clipped_text_fits(text: str, width: int) -> None:
 
 
 @given(st.text(max_size=10).filter(str.isprintable), st.booleans())
-def test_padded_text_fills_its_cell(text: str, right_aligned: bool) -> None:  # noqa: FBT001
+def test_padded_text_fills_its_cell(text: str, right_aligned: bool) -> None:
     assert cell_width(pad(text, 30, right_aligned=right_aligned)) == 30
 
 

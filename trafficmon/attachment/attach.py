@@ -11,7 +11,7 @@ from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment.detach import remove_everything
 from trafficmon.attachment.interface import Attached
 from trafficmon.attachment.replace import replace_programs
-from trafficmon.attachment.request import DEFAULT_MAX_FLOWS, Request
+from trafficmon.attachment.request import DEFAULT_MAX_FLOWS, Request, usual_interfaces
 from trafficmon.attachment.stacking import note_covered
 from trafficmon.attachment.store import NO_GROUP, Geometry, Store
 from trafficmon.errors import LayoutError, TrafficmonError, UnsupportedError
@@ -81,17 +81,19 @@ def _prepare(pins: PinDirectory, request: Request, report: Report) -> tuple[Inte
         if pins.exists() and pins.ours():
             remove_everything(pins)
             report.notes.append("cleared away what an interrupted attach had left")
-        return request.interfaces
+        return request.interfaces or usual_interfaces()
     try:
         with Store.open(pins) as store:
             _require_same_namespace(store)
-            return _with_attached(store, request) if request.replace else request.interfaces
+            if request.replace:
+                return _with_attached(store, request)
+            return request.interfaces or usual_interfaces()
     except LayoutError:
         if not request.replace:
             raise
         remove_everything(pins)
         report.notes.append("the version before counted in another layout: counters restart")
-        return request.interfaces
+        return request.interfaces or usual_interfaces()
 
 
 def _require_same_namespace(store: Store) -> None:

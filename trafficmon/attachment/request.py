@@ -25,9 +25,9 @@ _FLOW_LIMITS = (1024, 16_777_216)
 
 @dataclass(frozen=True)
 class Request:
-    """A checked wish."""
+    """A checked wish. Without interfaces: those attached if replacing, else the default route's."""
 
-    interfaces: tuple[Interface, ...]
+    interfaces: tuple[Interface, ...] = ()
     xdp_modes: tuple[str, ...] = ("auto",)
     layers: tuple[str, ...] = LAYERS
     max_flows: int | None = None  # None: the default, or what is attached already
@@ -38,17 +38,20 @@ class Request:
 
 
 def interfaces_named(names: list[str]) -> tuple[Interface, ...]:
-    """The interfaces of those names, each once; without names that of the default route."""
+    """The interfaces of those names, each once."""
     known = all_interfaces()
-    if not names:
-        usual = netns.default_route_interface()
-        if usual is None:
-            raise UsageError(
-                "no --iface given and this host has no default route to take it from; "
-                f"there are: {', '.join(sorted(known))}"
-            )
-        names = [usual]
     return tuple(_known_interface(name, known) for name in dict.fromkeys(names))
+
+
+def usual_interfaces() -> tuple[Interface, ...]:
+    """The interface of the default route, which stands in where none is named."""
+    name = netns.default_route_interface()
+    if name is None:
+        raise UsageError(
+            "no --iface given and this host has no default route to take it from; "
+            f"there are: {', '.join(sorted(netns.names()))}"
+        )
+    return interfaces_named([name])
 
 
 def _known_interface(name: str, known: dict[str, Interface]) -> Interface:

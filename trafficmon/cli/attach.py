@@ -47,7 +47,7 @@ def attach(
     from trafficmon.pins import PinDirectory, chosen
 
     wanted = requests.Request(
-        interfaces=requests.interfaces_named(iface or []),
+        interfaces=requests.interfaces_named(iface) if iface else (),
         xdp_modes=requests.parse_xdp_modes(xdp),
         tc_mode=requests.parse_tc_mode(tc),
         layers=requests.parse_layers(layer),

@@ -6,6 +6,7 @@ Commands import what they need when they run: `--version` and `--help` stay fast
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -63,6 +64,9 @@ def options(
 
 def main() -> NoReturn:
     """Entry point of the `trafficmon` script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a "…" must not fail where the locale lacks it
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run())
 
 

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""Our programs loaded into the kernel with maps of their own, attached to nothing."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any, Self
+
+import numpy as np
+
+from trafficmon import objects
+from trafficmon.host import clock
+from trafficmon.layout import (
+    FLOW_KEY,
+    FLOW_SET,
+    HOOK_COUNTERS,
+    HOOKS,
+    SERVICE_KEY,
+    SERVICE_SLOT,
+    Hook,
+)
+from trafficmon.libbpf import features
+from trafficmon.libbpf.features import Helper, ProgramType
+from trafficmon.libbpf.map import Map
+from trafficmon.libbpf.object import Object, Program, Run, test_run
+from trafficmon.libbpf.system import possible_cpus
+from trafficmon.reader.flows import Flows, read_flows
+from trafficmon.reader.services import Services, read_services
+
+PROGRAMS = {
+    Hook.XDP_RX: ("xdp", "tm_xdp_rx", 2),  # XDP_PASS
+    Hook.TC_RX: ("tc", "tm_tc_rx", 0xFFFFFFFF),  # TC_ACT_UNSPEC, -1
+    Hook.TC_TX: ("tc", "tm_tc_tx", 0xFFFFFFFF),
+}
+SERVICE_SLOTS = 256
+SLOT = 1
+_MAPS = ("flows", "flow_cache", "services", "service_cache", "hook_counters", "ledger")
+
+
+class Harness:
+    """One program, ready for frames. ``flow_sets``: size of the flow cache."""
+
+    def __init__(self, hook: Hook, *, flow_sets: int = 64, max_flows: int = 65536) -> None:
+        self.hook = hook
+        source, name, self.answer = PROGRAMS[hook]
+        self._open = ExitStack()
+        self.maps: dict[str, Map] = {}
+        cpus = possible_cpus()
+        with Object(objects.path_of(source)) as loader:
+            if source == "xdp" and features.has_helper(ProgramType.XDP, Helper.XDP_GET_BUFF_LEN):
+                loader.allow_frames_of_several_buffers()
+            loader.keep_only(name)
+            loader.set_map_entries(
+                {
+                    "flows": max_flows,
+                    "flow_cache": flow_sets * cpus,
+                    "service_cache": SERVICE_SLOTS * cpus,
+                    "hook_counters": 2 * HOOKS * cpus,
+                    "ledger": cpus,
+                    "interfaces": 2,
+                }
+            )
+            loader.set_constants(
+                {
+                    "tm_slot": SLOT,
+                    "tm_cpus": cpus,
+                    "tm_flow_sets": flow_sets,
+                    "tm_service_slots": SERVICE_SLOTS,
+                    "tm_flush_jiffies": 1_000_000_000 // clock.jiffy_ns(),
+                    "tm_seed": 0x243F6A8885A308D3,
+                }
+            )
+            loader.load()
+            self.program: Program = self._open.enter_context(loader.program(name))
+            for wanted in _MAPS:
+                self.maps[wanted] = self._open.enter_context(loader.map(wanted))
+        self._clean_flow_cache = self.maps["flow_cache"].read_array(FLOW_SET)
+        self._clean_service_cache = self.maps["service_cache"].read_array(SERVICE_SLOT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def run(self, frame: bytes, repeat: int = 1) -> Run:
+        """Through the program; fails the test if it answered or changed anything."""
+        ran = test_run(self.program, frame, repeat)
+        assert ran.result == self.answer, f"answered {ran.result} to {frame.hex()}"
+        assert ran.data == frame, f"changed {frame.hex()} to {ran.data.hex()}"
+        return ran
+
+    def flows(self) -> Flows:
+        """What has been counted."""
+        return read_flows(self.maps["flows"], self.maps["flow_cache"])
+
+    def services(self) -> Services:
+        """What has been counted, by service."""
+        return read_services(self.maps["services"], self.maps["service_cache"])
+
+    def totals(self) -> Any:
+        """This hook's HOOK_COUNTERS, all CPUs."""
+        cpus = possible_cpus()
+        shape = (2, HOOKS, cpus)
+        cells = self.maps["hook_counters"].read_array(HOOK_COUNTERS).reshape(shape)
+        mine = cells[SLOT, self.hook]
+        total = np.zeros(1, HOOK_COUNTERS)[0]
+        for field in HOOK_COUNTERS.names or ():
+            total[field] = mine[field].sum(axis=0)
+        return total
+
+    def forget(self) -> None:
+        """Empty flows and services, caches included; fragments and totals stay."""
+        for name, key in (("flows", FLOW_KEY), ("services", SERVICE_KEY)):
+            table = self.maps[name]
+            value = np.dtype((np.void, table.facts().value_bytes))
+            keys, _ = table.read_all(key, value)
+            if len(keys):
+                assert table.delete_many(keys) == len(keys)
+        for name, clean in (
+            ("flow_cache", self._clean_flow_cache),
+            ("service_cache", self._clean_service_cache),
+        ):
+            indexes = np.arange(len(clean), dtype=np.uint32)
+            self.maps[name].update_many(indexes, clean)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""The program as a user runs it, in a namespace of the lab, with a pin directory of its own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+from tests.lab.namespace import Namespace
+
+_numbers = itertools.count()
+
+
+class Program:
+    """`trafficmon` in ``namespace``; all commands share ``pin_dir``."""
+
+    def __init__(self, namespace: Namespace, pin_dir: Path) -> None:
+        self.namespace = namespace
+        self.pin_dir = pin_dir
+
+    def run(self, *arguments: str, check: bool = True) -> CompletedProcess[str]:
+        """Run a command to its end."""
+        argv = ["env", f"TRAFFICMON_PIN_DIR={self.pin_dir}", sys.executable, "-m", "trafficmon"]
+        return self.namespace.run([*argv, *arguments], timeout=60, check=check)
+
+    def rows(self, table: str, *arguments: str) -> list[dict[str, Any]]:
+        """All rows of a table."""
+        found = self.run("top", table, "--json", "-n", "1000000", *arguments)
+        rows: list[dict[str, Any]] = json.loads(found.stdout)
+        return rows
+
+    def status(self) -> dict[str, Any]:
+        """`status --json`."""
+        record: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        return record
+
+
+@contextmanager
+def attached(
+    namespace: Namespace, *interfaces: str, options: tuple[str, ...] = ()
+) -> Iterator[Program]:
+    """Attach to ``interfaces``; detach when leaving, and look that nothing is left."""
+    pin_dir = Path(f"/sys/fs/bpf/tmtest-{os.getpid()}-{next(_numbers)}")
+    program = Program(namespace, pin_dir)
+    named = [part for name in interfaces for part in ("--iface", name)]
+    try:
+        program.run("attach", *named, *options)
+        yield program
+    finally:
+        program.run("detach")
+    assert not pin_dir.exists()
