@@ -11,16 +11,16 @@
 
 /*
  * tm_parse - fill @p from @frame.
- * @ethertype: what the link says it carries; @tags: VLAN tags that the kernel already took off.
+ * @offset: where the payload of @ethertype begins; @tags: VLAN tags that the kernel took off.
  */
 static __always_inline void tm_parse(const struct tm_frame *frame, struct tm_packet *p,
-				     enum tm_hook hook, __u16 ethertype, __u32 tags)
+				     enum tm_hook hook, __u16 ethertype, __u32 offset, __u32 tags)
 {
-	struct tm_network network = { tm_link_header_bytes, ethertype, ethertype };
+	struct tm_network network = { offset, ethertype, ethertype };
 
 	if (ethertype != ETH_P_IP && ethertype != ETH_P_IPV6)
 		network = tm_unpack_network(
-			tm_skip_link(frame->context, ethertype, tm_link_header_bytes, tags));
+			tm_skip_link(frame->context, ethertype, offset, tags));
 	p->kind = TM_SERVICE_ETHERTYPE;
 	p->ethertype = network.last_ethertype;
 	p->key.slot = tm_slot;

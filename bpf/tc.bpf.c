@@ -41,16 +41,45 @@ static __always_inline int tm_read_beyond(struct __sk_buff *skb, __u32 offset, v
 }
 
 /*
- * tm_measure - bytes and packets on the wire. A tag that was taken off (or is put on by the device)
- * is on the wire all the same. Each segment of a super-packet repeats the headers.
+ * tm_bytes_before - how much of the Ethernet header lies before what we are shown: 0 or ETH_HLEN.
+ *
+ * tc goes back to it by skb->mac_len. Where generic XDP has had to copy the packet, that is 0 (6.9 and
+ * later, e6d5dbdd20aa: skb_pp_cow_data() does not copy it), and we are shown the network header. Then
+ * what looks like the EtherType is none, so usually one compare tells.
  */
-static __always_inline void tm_measure(struct __sk_buff *skb, struct tm_packet *p)
+static __always_inline __u32 tm_bytes_before(struct __sk_buff *skb, const struct tm_frame *frame,
+					     __be16 *ethertype)
 {
-	__u32 tag = skb->vlan_present ? TM_VLAN_TAG_BYTES : 0;
+	__be16 mac[ETH_HLEN / 2], shown[ETH_HLEN / 2], other = 0;
+	int i;
+
+	if (!tm_seek_mac && *ethertype == skb->protocol)
+		return 0;
+	if (bpf_skb_load_bytes_relative(skb, 0, mac, sizeof(mac), BPF_HDR_START_MAC))
+		return 0;
+	if (!tm_read(frame, 0, shown, sizeof(shown))) {
+		for (i = 0; i < ETH_HLEN / 2; i++)
+			other |= mac[i] ^ shown[i];
+		if (!other)
+			return 0;
+	}
+	*ethertype = mac[ETH_HLEN / 2 - 1];
+	return ETH_HLEN;
+}
+
+/*
+ * tm_measure - bytes and packets on the wire. A tag that was taken off (or is put on by the device)
+ * is on the wire all the same, as is what lies @before. Each segment of a super-packet repeats the
+ * headers.
+ */
+static __always_inline void tm_measure(struct __sk_buff *skb, struct tm_packet *p,
+				       __u32 before)
+{
+	__u32 more = before + (skb->vlan_present ? TM_VLAN_TAG_BYTES : 0);
 	__u32 size = skb->gso_size, headers, segments;
 
 	p->wire_packets = 1;
-	p->wire_bytes = skb->len + tag;
+	p->wire_bytes = skb->len + more;
 	if (!size)
 		return;
 	headers = p->transport_offset +
@@ -61,8 +90,8 @@ static __always_inline void tm_measure(struct __sk_buff *skb, struct tm_packet *
 	if (segments < 2)
 		return;
 	p->wire_packets = segments;
-	p->wire_bytes += (segments - 1) * (headers + tag);
-	p->segment_bytes = headers + tag + size;
+	p->wire_bytes += (segments - 1) * (headers + more);
+	p->segment_bytes = headers + more + size;
 }
 
 static __always_inline int tm_tc(struct __sk_buff *skb, enum tm_hook hook)
@@ -70,14 +99,15 @@ static __always_inline int tm_tc(struct __sk_buff *skb, enum tm_hook hook)
 	struct tm_frame frame = tm_open_frame(skb);
 	struct tm_packet p = {};
 	__be16 ethertype = skb->protocol;
-	__u32 tags = 0;
+	__u32 tags = 0, before = 0;
 
 	if (tm_link_header_bytes) {
 		tags = skb->vlan_present ? 1 : 0;
 		tm_read(&frame, ETH_HLEN - sizeof(ethertype), &ethertype, sizeof(ethertype));
+		before = tm_bytes_before(skb, &frame, &ethertype);
 	}
-	tm_parse(&frame, &p, hook, bpf_ntohs(ethertype), tags);
-	tm_measure(skb, &p);
+	tm_parse(&frame, &p, hook, bpf_ntohs(ethertype), tm_link_header_bytes - before, tags);
+	tm_measure(skb, &p, before);
 	tm_count(&p, hook);
 	return TC_ACT_UNSPEC;
 }

@@ -51,7 +51,7 @@ int tm_xdp_rx(struct xdp_md *xdp)
 
 	p.wire_bytes = frame.length;
 	tm_read(&frame, ETH_HLEN - sizeof(ethertype), &ethertype, sizeof(ethertype));
-	tm_parse(&frame, &p, hook, bpf_ntohs(ethertype), 0);
+	tm_parse(&frame, &p, hook, bpf_ntohs(ethertype), ETH_HLEN, 0);
 	tm_count(&p, hook);
 	return XDP_PASS;
 }

@@ -95,6 +95,11 @@ struct __sk_buff {
 	__u32 gso_size;
 };
 
+/* bpf_skb_load_bytes_relative() */
+enum bpf_hdr_start_off {
+	BPF_HDR_START_MAC = 0,
+};
+
 /* include/uapi/linux/pkt_cls.h: go on with the next program, and with the packet */
 enum {
 	TC_ACT_UNSPEC = -1,

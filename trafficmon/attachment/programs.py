@@ -35,11 +35,17 @@ def xdp_program(
 
 @contextmanager
 def tc_programs(
-    store: Store, interface: Interface, slot: int, kinds: tuple[str, ...]
+    store: Store,
+    interface: Interface,
+    slot: int,
+    kinds: tuple[str, ...],
+    *,
+    behind_generic_xdp: bool,
 ) -> Iterator[dict[str, Program]]:
     """The tc programs of ``kinds`` ("tc_rx", "tc_tx") for an interface, loaded."""
     with Object(objects.path_of("tc")) as loader, ExitStack() as handles:
         loader.keep_only(*(PROGRAMS[kind] for kind in kinds))
+        loader.set_constants({"tm_seek_mac": int(behind_generic_xdp)})
         _load(loader, store, interface, slot, count_flows=True)
         yield {
             kind: handles.enter_context(loader.program(PROGRAMS[kind])) for kind in kinds

@@ -23,7 +23,10 @@ def replace_programs(store: Store, interface: Interface, slot: int) -> None:
     record = store.interface(slot)
     if record["tc_mode"] != Mode.OFF:
         kinds = ("tc_rx", "tc_tx") if record["tc_rx"] else ("tc_tx",)
-        with tc_programs(store, interface, slot, kinds) as programs:
+        generic = record["xdp_mode"] == Mode.XDP_GENERIC
+        with tc_programs(
+            store, interface, slot, kinds, behind_generic_xdp=generic
+        ) as programs:
             for kind, program in programs.items():
                 _swap(store, slot, record, kind, program)
     if record["xdp_mode"] != Mode.OFF:

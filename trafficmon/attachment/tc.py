@@ -43,7 +43,8 @@ def attach(
 ) -> None:
     """Attach egress, and ingress too if ``receive``; notes the mode in ``record``."""
     kinds = ("tc_rx", "tc_tx") if receive else ("tc_tx",)
-    with tc_programs(store, interface, slot, kinds) as programs:
+    generic = record["xdp_mode"] == Mode.XDP_GENERIC
+    with tc_programs(store, interface, slot, kinds, behind_generic_xdp=generic) as programs:
         for kind, program in programs.items():
             path = store.pins.program(kind, slot)
             program.pin(str(path))

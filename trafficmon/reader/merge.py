@@ -17,7 +17,7 @@ _MASK = (1 << 64) - 1
 
 def words(keys: Records) -> NDArray[np.uint64]:
     """Keys whose size is a multiple of eight bytes, as 64-bit words: shape (n, size / 8)."""
-    return np.ascontiguousarray(keys).view(np.uint64).reshape(len(keys), -1)
+    return np.ascontiguousarray(keys).view(np.uint64).reshape(len(keys), keys.dtype.itemsize // 8)
 
 
 def hash_words(columns: NDArray[np.uint64], multiplier: int = _FIRST_MULTIPLIER) -> Hashes:
