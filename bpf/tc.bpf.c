@@ -6,15 +6,13 @@
  * Always answers "go on": nothing is dropped, redirected, marked or changed.
  */
 #include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #define TM_CONTEXT struct __sk_buff
 #include "frame.bpf.h"
-
-#define TM_VLAN_TAG_BYTES 4
-#define TM_UDP_HEADER_BYTES 8
-#define TM_GSO_BY_FRAGS 0xffff /* include/linux/skbuff.h: the segments differ in size */
+#include "segments.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -65,33 +63,6 @@ static __always_inline __u32 tm_bytes_before(struct __sk_buff *skb, const struct
 	}
 	*ethertype = mac[ETH_HLEN / 2 - 1];
 	return ETH_HLEN;
-}
-
-/*
- * tm_measure - bytes and packets on the wire. A tag that was taken off (or is put on by the device)
- * is on the wire all the same, as is what lies @before. Each segment of a super-packet repeats the
- * headers.
- */
-static __always_inline void tm_measure(struct __sk_buff *skb, struct tm_packet *p,
-				       __u32 before)
-{
-	__u32 more = before + (skb->vlan_present ? TM_VLAN_TAG_BYTES : 0);
-	__u32 size = skb->gso_size, headers, segments;
-
-	p->wire_packets = 1;
-	p->wire_bytes = skb->len + more;
-	if (!size)
-		return;
-	headers = p->transport_offset +
-		  (p->key.protocol == IPPROTO_TCP ? p->tcp_header_bytes : TM_UDP_HEADER_BYTES);
-	segments = skb->gso_segs;
-	if (size != TM_GSO_BY_FRAGS && skb->len > headers)
-		segments = (skb->len - headers + size - 1) / size;
-	if (segments < 2)
-		return;
-	p->wire_packets = segments;
-	p->wire_bytes += (segments - 1) * (headers + more);
-	p->segment_bytes = headers + more + size;
 }
 
 static __always_inline int tm_tc(struct __sk_buff *skb, enum tm_hook hook)

@@ -130,6 +130,28 @@ enum {
 	IPPROTO_SCTP = 132,
 };
 
+/* include/linux/skbuff.h: kernel-internal, read by CO-RE wherever the running kernel has it */
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct sk_buff {
+	unsigned char *head;
+	unsigned char *data;
+	unsigned int end; /* sk_buff_data_t, of 64-bit kernels: an offset from head */
+	__u16 inner_transport_header; /* likewise */
+	__u8 encapsulation : 1;
+};
+
+struct skb_shared_info {
+	unsigned int gso_type;
+};
+
+#pragma clang attribute pop
+
+enum {
+	SKB_GSO_TCPV4 = 1 << 0,
+	SKB_GSO_TCPV6 = 1 << 4,
+};
+
 /* The helpers whose absence on older kernels a program has to notice (bpf_core_enum_value_exists). */
 enum bpf_func_id {
 	BPF_FUNC_xdp_get_buff_len = 188, /* 5.18, 0165cc817075 */

@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.kernel.program import Program, attached
-from tests.lab import traffic
 from tests.lab.capture import BothWays
 from tests.lab.counters import interface_counters
-from tests.lab.flows import Count, FlowKey, dissect
+from tests.lab.flows import Count, FlowKey
 from tests.lab.lab import Lab, mixed_traffic
 from trafficmon.protocols import protocol_number
 
@@ -128,54 +126,3 @@ def _compare_ports(
     )
     found = {(row["protocol"], row["port"]) for row in ports}
     assert {("tcp", 8080), ("tcp", 8081), ("udp", 9000), ("udp", 9001), ("udp", 53)} <= found
-
-
-@pytest.mark.parametrize("way", ["tcx", "clsact", "generic"])
-def test_super_packets_count_as_their_segments(way: str) -> None:
-    """With offloads on a capture shows frames of 64 kB; we count the segments that go on a wire."""
-    with (
-        Lab(offloads=True) as lab,
-        attached(lab.server, lab.server_if, options=WAYS[way]) as program,
-    ):
-        client, server = lab.client_end, lab.server_end
-        with lab.capture() as capture:
-            for version in (4, 6):
-                traffic.tcp(
-                    client, server, up_bytes=3_000_000, down_bytes=2_000_000, version=version
-                )
-        expected = {side: _segments(getattr(capture, side).path) for side in ("rx", "tx")}
-        captured = capture.rx.tally().total.packets + capture.tx.tally().total.packets
-        rows = program.rows("flows", "--filter", "proto tcp")
-        (interface,) = program.rows("interfaces")
-        protocols = {row["protocol"]: row for row in program.rows("protocols")}
-
-    assert len(rows) == 2
-    for row in rows:
-        version = 6 if ":" in row["local_addr"] else 4
-        for side, by_version in expected.items():
-            assert (row[f"{side}_packets"], row[f"{side}_bytes"]) == by_version[version]
-            assert row[f"{side}_bytes"] > (3_000_000 if side == "rx" else 2_000_000)
-    packets = interface["rx_packets"] + interface["tx_packets"]
-    assert packets > 2 * captured, "hardly a super-packet was seen: the test shows nothing"
-    assert sum(interface["packet_size"].values()) == packets
-    assert interface["packet_size"]["9000"] == interface["packet_size"]["+Inf"] == 0
-    assert protocols["tcp"]["packets"] == packets
-
-
-_FIELDS = ("frame.len", "ip.version", "ipv6.version", "tcp.len", "tcp.hdr_len")
-
-
-def _segments(pcap: Path) -> dict[int, tuple[int, int]]:
-    """Packets and bytes on a wire of MTU 1500 for the frames of a capture, by IP version.
-
-    Each segment carries up to 1500 bytes less the headers, and repeats them and Ethernet's.
-    """
-    found = {4: (0, 0), 6: (0, 0)}
-    for length, _, ipv6, payload, tcp_header in dissect(pcap, _FIELDS):
-        version = 6 if ipv6 else 4
-        headers = (40 if ipv6 else 20) + int(tcp_header)
-        segments = max(1, -(-int(payload) // (1500 - headers)))
-        packets, size = found[version]
-        size += int(length) + (segments - 1) * (14 + headers)
-        found[version] = (packets + segments, size)
-    return found

@@ -42,6 +42,7 @@ class Helper(IntEnum):
     """enum bpf_func_id; those that not all our kernels have."""
 
     GET_SMP_PROCESSOR_ID = 8
+    PROBE_READ_KERNEL = 113
     JIFFIES64 = 118
     XDP_GET_BUFF_LEN = 188
 
