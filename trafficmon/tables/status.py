@@ -27,7 +27,8 @@ _MODES = {
 
 def status_record(live: Live) -> dict[str, Any]:
     """Everything that `status --json` says."""
-    flows, services = live.flows(), live.services()
+    services = live.services()  # before the flows: see ledger_record
+    flows = live.flows()
     return {
         "version": text_of(live.meta["program_version"]),
         "pin_dir": str(live.pins.root),
@@ -40,7 +41,7 @@ def status_record(live: Live) -> dict[str, Any]:
             _fill("flows", flows.entries, int(live.meta["max_flows"])),
             _fill("services", services.entries, live.map("services").facts().max_entries),
         ],
-        "ledger": ledger_record(live),
+        "ledger": ledger_record(live, services, flows),
     }
 
 
