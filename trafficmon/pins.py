@@ -24,6 +24,7 @@ MAPS = (
     "service_cache",
     "hook_counters",
     "ledger",
+    "cpu_state",
     "fragments",
     "interfaces",
     "meta",  # last: once it is there, all are

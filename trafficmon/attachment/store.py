@@ -58,6 +58,7 @@ class Geometry:
             "service_cache": SERVICE_SLOTS * self.cpus,
             "hook_counters": self.max_interfaces * HOOKS * self.cpus,
             "ledger": self.cpus,
+            "cpu_state": self.cpus,
             "interfaces": self.max_interfaces,
         }
 

@@ -36,13 +36,14 @@ def read_flows(table: Map, cache: Map) -> Flows:
 
 
 def _add_times_and_flags(values: Records, slots: Records, groups: Groups, rows: Records) -> None:
-    last = np.maximum(values["last_seen_jiffies"][rows], groups.maximum(slots["last_seen_jiffies"]))
-    values["last_seen_jiffies"][rows] = last
-    unknown = values["first_seen_jiffies"][rows] == 0
-    first = slots["first_seen_jiffies"][groups.first]
-    values["first_seen_jiffies"][rows[unknown]] = first[unknown]
-    lone = values["service"]["kind"][rows] == 0
-    values["service"][rows[lone]] = slots["service"][groups.first[lone]]
+    known = values["last_seen_jiffies_low"][rows]
+    latest = groups.maximum(slots["last_seen_jiffies"]).astype(np.uint32)
+    is_later = (latest - known).view(np.int32) > 0  # modulo 2^32, as the kernel compares
+    values["last_seen_jiffies_low"][rows] = np.where(is_later, latest, known)
+    lone = values["first_seen_jiffies"][rows] == 0
+    for name in ("first_seen_jiffies", "service_number"):
+        values[name][rows[lone]] = slots[name][groups.first[lone]]
+    values["last_seen_jiffies_low"][rows[lone]] = latest[lone]
     flags = np.zeros(len(groups), np.uint8)
     np.bitwise_or.at(flags, groups.of_row, slots["tcp_flags"])
     bits = np.unpackbits(flags[:, None], axis=1, bitorder="little")

@@ -137,6 +137,11 @@ class Live:
             total[field] = by_cpu[field].sum(axis=len(shape) - 1, dtype=np.uint64)
         return total
 
+    def jiffies_now(self) -> int:
+        """What the kernel's jiffies are about now."""
+        passed_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC) - int(self.meta["monotonic_ns_at"])
+        return int(self.meta["jiffies_at"]) + passed_ns // int(self.meta["jiffy_ns"])
+
     def wall_clock(self) -> Callable[[int], float]:
         """What turns jiffies into seconds since 1970.
 

@@ -40,6 +40,7 @@ FIELDS = (
     "remote_name",
 )
 _TCP = 6
+_CLOCK_SLACK_JIFFIES = 10_000
 _FLAG_LETTERS = "FSRPAUEC"  # FIN SYN RST PSH ACK URG ECE CWR, as scapy and tshark write them
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 
@@ -75,7 +76,7 @@ def flow_table(live: Live) -> Table:
         "bytes": lambda: values["rx_bytes"] + values["tx_bytes"],
         "packets": lambda: values["rx_packets"] + values["tx_packets"],
         "first_seen": lambda: values["first_seen_jiffies"],
-        "last_seen": lambda: values["last_seen_jiffies"],
+        "last_seen": lambda: columns.last_seen_jiffies,
         "local_port": lambda: columns.filter.local_port,
         "remote_port": lambda: columns.filter.remote_port,
         "protocol": lambda: np.array([protocol_name(n) for n in range(256)])[keys["protocol"]],
@@ -95,6 +96,16 @@ def flow_table(live: Live) -> Table:
     )
 
 
+def whole_jiffies(low: Array, now: int) -> Array:
+    """Jiffies out of their lower 32 bits: the last time before ``now`` that had these.
+
+    A little after ``now`` is taken for now: the clocks are not read at the same moment.
+    """
+    age = (np.uint32(now & 0xFFFFFFFF) - low).astype(np.int64)
+    age[age > 0xFFFFFFFF - _CLOCK_SLACK_JIFFIES] = 0
+    return now - age
+
+
 def _sortable(addresses: Array) -> Array:
     return np.ascontiguousarray(addresses).view("S16").reshape(-1)
 
@@ -105,6 +116,9 @@ class _Columns:
     def __init__(self, live: Live, keys: Records, values: Records) -> None:
         self.keys, self.values = keys, values
         self.seconds = live.wall_clock()
+        self.last_seen_jiffies = whole_jiffies(
+            values["last_seen_jiffies_low"], live.jiffies_now()
+        )
         has_ports = (keys["flags"] & FlowFlag.PORTS) != 0
         self.filter: Any = FilterColumns(
             table="flows",
@@ -133,7 +147,7 @@ class _Columns:
             "remote_port": _port(columns.remote_port[row]),
             "tcp_flags": _flags(value["tcp_flags"]) if key["protocol"] == _TCP else None,
             "first_seen": time_text(self.seconds(int(value["first_seen_jiffies"]))),
-            "last_seen": time_text(self.seconds(int(value["last_seen_jiffies"]))),
+            "last_seen": time_text(self.seconds(int(self.last_seen_jiffies[row]))),
         }
         return record | {name: int(value[name]) for name in _COUNTS}
 
