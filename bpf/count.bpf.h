@@ -87,30 +87,43 @@ static __noinline int tm_add_to_service(struct tm_service_key *key, struct tm_se
 	return 0;
 }
 
-/* The slot belongs to another service: count past it, or after enough such misses take it over. */
-static __noinline int tm_service_miss(struct tm_service_slot *slot, struct tm_service_key *key,
-				      struct tm_service *delta)
+/* What a slot has counted goes to the table. */
+static __always_inline void tm_write_service_back(struct tm_service_slot *slot)
 {
-	struct tm_service resident = {
+	struct tm_service counted = {
 		.rx_packets = slot->rx_packets,
 		.rx_bytes = slot->rx_bytes,
 		.tx_packets = slot->tx_packets,
 		.tx_bytes = slot->tx_bytes,
 	};
 
+	if (slot->key.kind)
+		tm_add_to_service(&slot->key, &counted);
+}
+
+/* The slot belongs to another service: count past it, or after enough such misses take it over. */
+static __noinline int tm_service_miss(struct tm_service_slot *slot, struct tm_service_key *key,
+				      bool rx, __u64 packets, __u64 bytes)
+{
+	struct tm_service delta = {
+		.rx_packets = rx ? packets : 0,
+		.rx_bytes = rx ? bytes : 0,
+		.tx_packets = rx ? 0 : packets,
+		.tx_bytes = rx ? 0 : bytes,
+	};
+
 	if (slot->key.kind && slot->lives) {
 		slot->lives--;
-		return tm_add_to_service(key, delta);
+		return tm_add_to_service(key, &delta);
 	}
 	slot->sequence++;
-	if (slot->key.kind)
-		tm_add_to_service(&slot->key, &resident);
+	tm_write_service_back(slot);
 	slot->key = *key;
 	slot->lives = TM_LIVES;
-	slot->rx_packets = delta->rx_packets;
-	slot->rx_bytes = delta->rx_bytes;
-	slot->tx_packets = delta->tx_packets;
-	slot->tx_bytes = delta->tx_bytes;
+	slot->rx_packets = delta.rx_packets;
+	slot->rx_bytes = delta.rx_bytes;
+	slot->tx_packets = delta.tx_packets;
+	slot->tx_bytes = delta.tx_bytes;
 	slot->sequence++;
 	return 0;
 }
@@ -121,7 +134,6 @@ static __always_inline void tm_count_service(const struct tm_packet *p, struct t
 	__u64 word = tm_service_word(key);
 	__u32 index = cpu * tm_service_slots + (tm_mix(word ^ tm_seed) & (tm_service_slots - 1));
 	struct tm_service_slot *slot = bpf_map_lookup_elem(&service_cache, &index);
-	struct tm_service delta = {};
 
 	if (!slot)
 		return;
@@ -136,11 +148,7 @@ static __always_inline void tm_count_service(const struct tm_packet *p, struct t
 		}
 		return;
 	}
-	delta.rx_packets = rx ? p->wire_packets : 0;
-	delta.rx_bytes = rx ? p->wire_bytes : 0;
-	delta.tx_packets = rx ? 0 : p->wire_packets;
-	delta.tx_bytes = rx ? 0 : p->wire_bytes;
-	tm_service_miss(slot, &key, &delta);
+	tm_service_miss(slot, &key, rx, p->wire_packets, p->wire_bytes);
 }
 
 #endif /* TM_COUNT_BPF_H */

@@ -94,7 +94,7 @@ static __always_inline void tm_set_tcp_flags(struct tm_flow *flow, __u8 flags)
 			flow->tcp_flags[bit] = 1;
 }
 
-static __always_inline void tm_lose_flow(__u64 packets, __u64 bytes)
+static __noinline int tm_lose_flow(__u64 packets, __u64 bytes)
 {
 	struct tm_ledger *losses = tm_ledger_here();
 
@@ -102,30 +102,29 @@ static __always_inline void tm_lose_flow(__u64 packets, __u64 bytes)
 		losses->flow_insert_failures += packets;
 		losses->flow_insert_failure_bytes += bytes;
 	}
+	return 0;
 }
 
-/* tm_find_or_make_flow - the table's entry for @key, or NULL when there is no room for it. */
-static __always_inline struct tm_flow *tm_find_or_make_flow(const struct tm_flow_key *key,
-							    __u16 service_number,
-							    __u64 first_seen, bool *made)
+/*
+ * tm_make_flow - an entry for @key. Returns whether it is new: another CPU may have been faster.
+ * A function of its own, as what comes here is rare: the value to be made costs the others nothing.
+ */
+static __noinline bool tm_make_flow(const struct tm_flow_key *key, __u16 service_number,
+				    __u64 first_seen)
 {
-	struct tm_flow *flow = bpf_map_lookup_elem(&flows, key);
-	struct tm_flow fresh = {};
+	struct tm_flow fresh = {
+		.first_seen_jiffies = first_seen,
+		.last_seen_jiffies_low = first_seen,
+		.service_number = service_number,
+	};
 	struct tm_ledger *inserts;
 
-	*made = false;
-	if (flow)
-		return flow;
-	fresh.first_seen_jiffies = first_seen;
-	fresh.last_seen_jiffies_low = first_seen;
-	fresh.service_number = service_number;
-	if (!bpf_map_update_elem(&flows, key, &fresh, BPF_NOEXIST)) {
-		*made = true;
-		inserts = tm_ledger_here();
-		if (inserts)
-			inserts->flow_inserts++;
-	}
-	return bpf_map_lookup_elem(&flows, key);
+	if (bpf_map_update_elem(&flows, key, &fresh, BPF_NOEXIST))
+		return false;
+	inserts = tm_ledger_here();
+	if (inserts)
+		inserts->flow_inserts++;
+	return true;
 }
 
 /* Of two times less than half of 2^32 jiffies apart, whether @a is later. */
@@ -138,12 +137,14 @@ static __always_inline bool tm_is_later(__u32 a, __u32 b)
 static __always_inline void tm_write_back(struct tm_flow_slot *slot)
 {
 	struct tm_flow *flow;
-	bool made;
 
 	if (!(slot->rx_packets + slot->tx_packets))
 		return;
-	flow = tm_find_or_make_flow(&slot->key, slot->service_number, slot->first_seen_jiffies,
-				    &made);
+	flow = bpf_map_lookup_elem(&flows, &slot->key);
+	if (!flow) { /* evicted meanwhile */
+		tm_make_flow(&slot->key, slot->service_number, slot->first_seen_jiffies);
+		flow = bpf_map_lookup_elem(&flows, &slot->key);
+	}
 	if (!flow) {
 		tm_lose_flow(slot->rx_packets + slot->tx_packets, slot->rx_bytes + slot->tx_bytes);
 		return;
@@ -212,9 +213,7 @@ static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm
 
 static __always_inline void tm_count_new_flow(struct tm_service_key service)
 {
-	struct tm_service delta = { .flows = 1 };
-
-	tm_add_to_service(&service, &delta);
+	tm_add_to_service(&service, &(struct tm_service){ .flows = 1 });
 }
 
 /* The slot of @set that a newcomer may have, or NULL while both residents have lives left. */
@@ -242,6 +241,16 @@ static __always_inline void tm_move_in(struct tm_flow_slot *slot, const struct t
 	slot->sequence++;
 }
 
+/* The entry of a flow that the table does not have yet. */
+static __always_inline struct tm_flow *tm_begin_flow(const struct tm_packet *p, bool rx, __u64 now)
+{
+	__u16 number = p->kind == TM_SERVICE_PORT ? tm_service_port(p, rx) : 0;
+
+	if (tm_make_flow(&p->key, number, now))
+		tm_count_new_flow(tm_service_of(&p->key, number));
+	return bpf_map_lookup_elem(&flows, &p->key);
+}
+
 /*
  * tm_count_in_table - count a packet past the cache; or, with @slot, make its flow resident there.
  * The flow gets its entry in the table in any case: so all CPUs agree on its service.
@@ -250,21 +259,20 @@ static __always_inline void tm_move_in(struct tm_flow_slot *slot, const struct t
 static __always_inline __u16 tm_count_in_table(struct tm_flow_slot *slot, const struct tm_packet *p,
 					       bool rx, __u64 now)
 {
-	__u16 number = p->kind == TM_SERVICE_PORT ? tm_service_port(p, rx) : 0;
-	struct tm_flow *flow;
-	bool made;
+	struct tm_flow *flow = bpf_map_lookup_elem(&flows, &p->key);
+	__u16 number;
 
-	flow = tm_find_or_make_flow(&p->key, number, now, &made);
-	if (made)
-		tm_count_new_flow(tm_service_of(&p->key, number));
-	if (flow)
-		number = flow->service_number;
+	if (!flow)
+		flow = tm_begin_flow(p, rx, now);
+	if (!flow) {
+		tm_lose_flow(p->wire_packets, p->wire_bytes);
+		return p->kind == TM_SERVICE_PORT ? tm_service_port(p, rx) : 0;
+	}
+	number = flow->service_number;
 	if (slot)
 		tm_move_in(slot, p, rx, number, now);
-	else if (flow)
-		tm_add_to_flow(flow, p, rx, now);
 	else
-		tm_lose_flow(p->wire_packets, p->wire_bytes);
+		tm_add_to_flow(flow, p, rx, now);
 	return number;
 }
 

@@ -94,7 +94,6 @@ struct tm_flow {
 	__u8 pad;
 	__u8 tcp_flags[TM_TCP_FLAGS]; /* a byte a flag (FIN first), so that setting one needs no atomic or */
 	__u64 first_seen_jiffies;
-	__u64 reserved[6];
 };
 
 /*
