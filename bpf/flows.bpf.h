@@ -196,8 +196,8 @@ static __always_inline void tm_add_to_slot(struct tm_flow_slot *slot, const stru
 	slot->tcp_flags |= p->tcp_flags;
 }
 
-static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm_packet *p,
-					   bool rx, __u64 now)
+static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm_packet *p, bool rx,
+					   __u64 now)
 {
 	if (rx) {
 		tm_atomic_add(&flow->rx_packets, p->wire_packets);
@@ -228,8 +228,8 @@ static __always_inline struct tm_flow_slot *tm_vacancy(struct tm_flow_set *set)
 	return NULL;
 }
 
-static __always_inline void tm_move_in(struct tm_flow_slot *slot, const struct tm_packet *p, bool rx,
-				       __u16 service_number, __u64 now)
+static __always_inline void tm_move_in(struct tm_flow_slot *slot, const struct tm_packet *p,
+				       bool rx, __u16 service_number, __u64 now)
 {
 	slot->sequence++;
 	tm_write_back(slot);

@@ -11,9 +11,9 @@
 #define TM_MAX_MPLS_LABELS 8
 #define TM_MPLS_BOTTOM 0x00000100 /* of a label in host order */
 
-#define TM_PPP_IPV4 0x0021 /* RFC 1332 */
-#define TM_PPP_IPV6 0x0057 /* RFC 5072 */
-#define TM_PPP_MPLS 0x0281 /* RFC 3032 */
+#define TM_PPP_IPV4 0x0021	/* RFC 1332 */
+#define TM_PPP_IPV6 0x0057	/* RFC 5072 */
+#define TM_PPP_MPLS 0x0281	/* RFC 3032 */
 #define TM_PPPOE_SESSION 0x1100 /* version 1, type 1, code 0: RFC 2516 */
 
 struct tm_vlan_tag {

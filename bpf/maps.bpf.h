@@ -92,8 +92,9 @@ struct {
 const volatile __u32 tm_slot;
 const volatile __u32 tm_cpus = 1; /* possible ones */
 const volatile __u32 tm_link_header_bytes = 14;
-const volatile __u32 tm_seek_mac; /* 1: look each time where the frame begins (tc behind generic XDP) */
-const volatile __u32 tm_read_kernel; /* 1: the kernel lets programs read its memory */
+const volatile __u32
+	tm_seek_mac; /* 1: look each time where the frame begins (tc behind generic XDP) */
+const volatile __u32 tm_read_kernel;	 /* 1: the kernel lets programs read its memory */
 const volatile __u32 tm_count_flows = 1; /* 0: another hook counts this direction's flows */
 const volatile __u32 tm_flow_sets = 1;	 /* a CPU; a power of two */
 const volatile __u32 tm_service_slots = 1;

@@ -165,7 +165,7 @@ static __always_inline bool tm_is_extension(__u8 next)
 
 /* Where the walk over extension headers ended. */
 struct tm_extensions {
-	__u16 end;      /* offset behind them; 0: one of them runs past the limit */
+	__u16 end;	/* offset behind them; 0: one of them runs past the limit */
 	__u16 fragment; /* offset of the fragment header; 0: none */
 	__u8 protocol;
 };
@@ -256,14 +256,13 @@ static __always_inline void tm_parse_ipv6(const struct tm_frame *frame, struct t
 
 	p->kind = TM_SERVICE_BROKEN;
 	p->ethertype = ETH_P_IPV6;
-	if (tm_read(frame, network, &ip, sizeof(ip)) ||
-	    bpf_ntohl(ip.version_class_flow) >> 28 != 6)
+	if (tm_read(frame, network, &ip, sizeof(ip)) || bpf_ntohl(ip.version_class_flow) >> 28 != 6)
 		return;
 	limit = tm_limit(frame, network + sizeof(ip), bpf_ntohs(ip.payload_length));
 	extensions.protocol = ip.next_header;
 	if (tm_is_extension(ip.next_header))
-		extensions = tm_unpack_extensions(tm_skip_extensions(
-			frame->context, ip.next_header, extensions.end, limit));
+		extensions = tm_unpack_extensions(
+			tm_skip_extensions(frame->context, ip.next_header, extensions.end, limit));
 	if (!extensions.end)
 		return;
 	p->kind = TM_SERVICE_PROTOCOL;

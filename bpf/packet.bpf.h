@@ -25,12 +25,12 @@ struct tm_frame {
 struct tm_packet {
 	struct tm_flow_key key; /* of a flow; slot alone where there is none */
 	enum tm_service_kind kind;
-	__u16 ethertype;	  /* host order; the last one read */
+	__u16 ethertype; /* host order; the last one read */
 	__u8 tcp_flags;
 	__u8 tcp_header_bytes;
 	__u32 transport_offset;
-	__u32 wire_packets; /* segments, of a super-packet */
-	__u32 wire_bytes;   /* of all of them */
+	__u32 wire_packets;  /* segments, of a super-packet */
+	__u32 wire_bytes;    /* of all of them */
 	__u32 segment_bytes; /* of each but the last */
 };
 

@@ -22,7 +22,8 @@ enum tm_hook {
 	TM_HOOK_XDP_RX = 0,
 	TM_HOOK_TC_RX = 1,
 	TM_HOOK_TC_TX = 2,
-	TM_HOOK_XDP_GENERIC = 3, /* seen after GRO, and counted at tc again: this hook's totals only */
+	TM_HOOK_XDP_GENERIC =
+		3, /* seen after GRO, and counted at tc again: this hook's totals only */
 	TM_HOOKS = 4,
 };
 
@@ -55,16 +56,16 @@ struct tm_flow_key {
 
 /* tm_service_key.kind: what the traffic of an interface is divided by; every packet is in exactly one. */
 enum tm_service_kind {
-	TM_SERVICE_PORT = 1,	 /* IP protocol with a port: number is the service's port */
-	TM_SERVICE_PROTOCOL = 2, /* IP protocol without */
+	TM_SERVICE_PORT = 1,	  /* IP protocol with a port: number is the service's port */
+	TM_SERVICE_PROTOCOL = 2,  /* IP protocol without */
 	TM_SERVICE_ETHERTYPE = 3, /* not IP: number is the EtherType */
-	TM_SERVICE_BROKEN = 4,	 /* an IP header that is none */
+	TM_SERVICE_BROKEN = 4,	  /* an IP header that is none */
 };
 
 struct tm_service_key {
 	__u16 slot;
-	__u16 number; /* host order */
-	__u8 kind;    /* enum tm_service_kind */
+	__u16 number;	 /* host order */
+	__u8 kind;	 /* enum tm_service_kind */
 	__u8 ip_version; /* 4, 6, or 0 */
 	__u8 protocol;
 	__u8 pad;
@@ -92,7 +93,8 @@ struct tm_flow {
 	__u16 service_number; /* port of the service, decided when the flow is made; host order */
 	__u8 tcp_flags_hint;  /* flags that are surely set below */
 	__u8 pad;
-	__u8 tcp_flags[TM_TCP_FLAGS]; /* a byte a flag (FIN first), so that setting one needs no atomic or */
+	__u8 tcp_flags
+		[TM_TCP_FLAGS]; /* a byte a flag (FIN first), so that setting one needs no atomic or */
 	__u64 first_seen_jiffies;
 };
 
@@ -140,8 +142,8 @@ struct tm_service_slot {
 struct tm_hook_counters {
 	__u64 bytes;
 	__u64 packets_by_size[TM_SIZE_BUCKETS];
-	__u64 parse_errors;   /* packets with a broken IP header; counted above as well */
-	__u64 super_packets;  /* GSO/GRO super-packets seen; above they count as their segments */
+	__u64 parse_errors;  /* packets with a broken IP header; counted above as well */
+	__u64 super_packets; /* GSO/GRO super-packets seen; above they count as their segments */
 	__u64 pad[5];
 };
 
@@ -207,18 +209,18 @@ enum tm_interface_state {
 struct tm_interface {
 	__u8 name[TM_NAME_BYTES];
 	__u32 ifindex;
-	__u8 state;	 /* enum tm_interface_state */
-	__u8 xdp_mode;	 /* enum tm_attach_mode */
-	__u8 tc_mode;	 /* enum tm_attach_mode */
-	__u8 tc_rx;	 /* whether tc counts what comes in (XDP does not) */
+	__u8 state;	  /* enum tm_interface_state */
+	__u8 xdp_mode;	  /* enum tm_attach_mode */
+	__u8 tc_mode;	  /* enum tm_attach_mode */
+	__u8 tc_rx;	  /* whether tc counts what comes in (XDP does not) */
 	__u8 clsact_made; /* whether the clsact qdisc is ours to remove */
-	__u8 covered;	 /* its packets also pass an attached interface below: sums leave it out */
+	__u8 covered;	  /* its packets also pass an attached interface below: sums leave it out */
 	__u8 pad[2];
 	__u32 tc_rx_handle; /* of the cls_bpf filters, TM_ATTACH_CLSACT only */
 	__u32 tc_tx_handle;
 	__u16 tc_priority;
-	__u16 link_header_bytes; /* 14, or 0 for devices that carry bare IP */
-	__u64 attached_at_ns;  /* CLOCK_REALTIME */
+	__u16 link_header_bytes;      /* 14, or 0 for devices that carry bare IP */
+	__u64 attached_at_ns;	      /* CLOCK_REALTIME */
 	__u8 reason[TM_REASON_BYTES]; /* why XDP is as it is; UTF-8 */
 };
 
@@ -233,11 +235,11 @@ struct tm_meta {
 	__u32 max_flows;     /* as asked for; the table has a little more */
 	__u32 max_interfaces;
 	__u64 netns_inode;
-	__u64 attached_at_ns; /* CLOCK_REALTIME */
-	__u64 jiffies_at;     /* jiffies and CLOCK_MONOTONIC, read together once: both */
+	__u64 attached_at_ns;  /* CLOCK_REALTIME */
+	__u64 jiffies_at;      /* jiffies and CLOCK_MONOTONIC, read together once: both */
 	__u64 monotonic_ns_at; /* go on in step, so this holds until the next boot */
 	__u64 jiffy_ns;
-	__u64 seed; /* of the hashes; odd */
+	__u64 seed;	/* of the hashes; odd */
 	__u32 group_id; /* of the readers; 0xffffffff: none */
 	__u32 pad;
 	__u8 program_version[32]; /* of the trafficmon that attached */

@@ -34,9 +34,12 @@ _PROGRAM = re.compile(rf"(?:{'|'.join(KINDS)})_\d+(?:_new)?")
 
 
 def chosen(option: Path | None) -> Path:
-    """The directory asked for on the command line, in the environment, or the usual one."""
+    """The directory asked for on the command line, in the environment, or the usual one.
+
+    Without symbolic links, so that one directory has one name (and one lock).
+    """
     named = option or os.environ.get(ENVIRONMENT)
-    return Path(os.path.abspath(named)) if named else DEFAULT
+    return Path(named).resolve() if named else DEFAULT
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,12 @@ class PinDirectory:
         return self.root.is_dir()
 
     def ours(self) -> list[Path]:
-        """The pins that trafficmon made, links first: so nothing counts into a map without a name."""
-        return [pin for pin in self._files() if _is_ours(pin)]
+        """The pins that trafficmon made, links first: nothing counts into a map without a name."""
+        return [pin for pin in self._files() if self._is_ours(pin)]
 
     def foreign(self) -> list[Path]:
         """What lies there and is not ours."""
-        return [pin for pin in self._files() if not _is_ours(pin)]
+        return [pin for pin in self._files() if not self._is_ours(pin)]
 
     def _files(self) -> Iterator[Path]:
         maps, links, progs = self.parts
@@ -96,8 +99,8 @@ class PinDirectory:
             with suppress(OSError):
                 part.rmdir()
 
-
-def _is_ours(pin: Path) -> bool:
-    if pin.parent.name == "maps":
-        return pin.name in MAPS
-    return pin.parent.name in ("links", "progs") and _PROGRAM.fullmatch(pin.name) is not None
+    def _is_ours(self, pin: Path) -> bool:
+        maps, links, progs = self.parts
+        if pin.parent == maps:
+            return pin.name in MAPS
+        return pin.parent in (links, progs) and _PROGRAM.fullmatch(pin.name) is not None

@@ -24,7 +24,9 @@ def require_layout(raw: bytes | None, where: object) -> None:
     """LayoutError unless ``raw``, the value of meta, describes the records that we know."""
     magic, version, size = struct.unpack_from("=III", (raw or b"").ljust(12, b"\0"))
     if magic != MAGIC:
-        raise LayoutError(f"what is pinned in {where} is not trafficmon's; choose another --pin-dir")
+        raise LayoutError(
+            f"what is pinned in {where} is not trafficmon's; choose another --pin-dir"
+        )
     if (version, size) != (LAYOUT_VERSION, META.itemsize):
         raise LayoutError(
             f"what is attached counts in record layout {version}, this trafficmon reads layout "
@@ -41,7 +43,7 @@ def text_of(field: Any) -> str:
 def set_text(record: Any, field: str, value: str) -> None:
     """Put text into a NUL-padded array of bytes, cut to fit between two characters."""
     room = record.dtype[field].itemsize
-    whole = value.encode()[: room - 1].decode(errors="ignore")
+    whole = value.encode(errors="replace")[: room - 1].decode(errors="ignore")
     record[field] = np.frombuffer(whole.encode().ljust(room, b"\0"), np.uint8)
 
 

@@ -136,7 +136,7 @@ enum {
 struct sk_buff {
 	unsigned char *head;
 	unsigned char *data;
-	unsigned int end; /* sk_buff_data_t, of 64-bit kernels: an offset from head */
+	unsigned int end;	      /* sk_buff_data_t, of 64-bit kernels: an offset from head */
 	__u16 inner_transport_header; /* likewise */
 	__u8 encapsulation : 1;
 };

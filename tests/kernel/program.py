@@ -42,12 +42,17 @@ class Program:
         return record
 
 
+def free_pin_dir() -> Path:
+    """The path of a pin directory that nobody else uses; it is not there yet."""
+    return Path(f"/sys/fs/bpf/tmtest-{os.getpid()}-{next(_numbers)}")
+
+
 @contextmanager
 def attached(
     namespace: Namespace, *interfaces: str, options: tuple[str, ...] = ()
 ) -> Iterator[Program]:
     """Attach to ``interfaces``; detach when leaving, and look that nothing is left."""
-    pin_dir = Path(f"/sys/fs/bpf/tmtest-{os.getpid()}-{next(_numbers)}")
+    pin_dir = free_pin_dir()
     program = Program(namespace, pin_dir)
     named = [part for name in interfaces for part in ("--iface", name)]
     try:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.corpus.census import census
 from tests.corpus.generate import frames
-from tests.corpus.reference import FlowKey, Reference, Verdict
+from tests.corpus.reference import Direction, FlowKey, Reference, Verdict
 from tests.corpus.strategies import frame_strategy
 from tests.kernel.harness import Harness
 from trafficmon.layout import FlowFlag, Hook, ServiceKind
@@ -23,10 +23,16 @@ pytestmark = pytest.mark.kernel
 FRAMES = int(os.environ.get("TRAFFICMON_CORPUS_FRAMES", "200000"))
 SEED = 20_251_121
 BATCH = 400
-DIRECTIONS = {Hook.XDP_RX: "rx", Hook.TC_RX: "rx", Hook.TC_TX: "tx"}
+DIRECTIONS: dict[Hook, Direction] = {Hook.XDP_RX: "rx", Hook.TC_RX: "rx", Hook.TC_TX: "tx"}
 # Classes that each must be a real part of the corpus, not a stray frame.
 FREQUENT = ("with_ports", "without_ports", "non_ip", "broken_ipv4", "broken_ipv6", "tcp_flags")
-PRESENT = ("later_fragment_with_ports", "later_fragment_without_ports", "first_fragment", "sctp", "dccp")
+PRESENT = (
+    "later_fragment_with_ports",
+    "later_fragment_without_ports",
+    "first_fragment",
+    "sctp",
+    "dccp",
+)
 
 Counted = dict[FlowKey, tuple[int, int, int]]  # packets, bytes, TCP flags
 

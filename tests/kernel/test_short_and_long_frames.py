@@ -53,14 +53,14 @@ def _expected(batch: list[bytes], verdicts: list[Verdict]) -> Counter[tuple[Flow
 def test_frames_too_short_for_their_ip_header(mode: str) -> None:
     """All such of the corpus, over a wire, out of one interface and into the other."""
     short = [f for f in frames(60_000, 7) if refused_by_the_kernel(f, Hook.TC_RX)]
-    with Lab() as lab:
-        with (
-            attached(lab.client, lab.client_if, options=MODES[mode]) as sender,
-            attached(lab.server, lab.server_if, options=MODES[mode]) as receiver,
-        ):
-            send_frames(lab.client_end, short)
-            (sent,) = sender.rows("interfaces")
-            (received,) = receiver.rows("interfaces")
+    with (
+        Lab() as lab,
+        attached(lab.client, lab.client_if, options=MODES[mode]) as sender,
+        attached(lab.server, lab.server_if, options=MODES[mode]) as receiver,
+    ):
+        send_frames(lab.client_end, short)
+        (sent,) = sender.rows("interfaces")
+        (received,) = receiver.rows("interfaces")
 
     assert len(short) > 300
     for row, side in ((sent, "tx"), (received, "rx")):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Super-packets: a frame of 64 kB in a capture is dozens of packets on a wire, and we count those."""
+"""Super-packets: one frame of 64 kB in a capture is dozens on a wire, and we count those."""
 
 from __future__ import annotations
 
@@ -84,12 +84,15 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
 
 def test_segmented_udp() -> None:
     """UDP_SEGMENT: one send of 50,500 bytes is 50 datagrams of 1,000 bytes and one of 500."""
-    with Lab(offloads=True) as lab:
-        with attached(lab.client, lab.client_if) as sent, attached(lab.server, lab.server_if) as got:
-            addresses = (lab.client_end.address(4), lab.server_end.address(4))
-            lab.client.run([sys.executable, "-c", _SEGMENTED_UDP, *addresses])
-            (tx,) = sent.rows("flows", "--filter", "port 9")
-            (rx,) = got.rows("flows", "--filter", "port 9")
+    with (
+        Lab(offloads=True) as lab,
+        attached(lab.client, lab.client_if) as sent,
+        attached(lab.server, lab.server_if) as got,
+    ):
+        addresses = (lab.client_end.address(4), lab.server_end.address(4))
+        lab.client.run([sys.executable, "-c", _SEGMENTED_UDP, *addresses])
+        (tx,) = sent.rows("flows", "--filter", "port 9")
+        (rx,) = got.rows("flows", "--filter", "port 9")
 
     assert (tx["tx_packets"], tx["tx_bytes"]) == (30 * 51, 30 * (50_500 + 51 * 42))
     assert (rx["rx_packets"], rx["rx_bytes"]) == (tx["tx_packets"], tx["tx_bytes"])
@@ -97,9 +100,7 @@ def test_segmented_udp() -> None:
 
 def _add_vxlan(end: Endpoint, far: Endpoint, address: str) -> None:
     tunnel = ["id", "7", "dstport", "4789", "local", end.address(4), "remote", far.address(4)]
-    end.namespace.run(
-        ["ip", "link", "add", "vx0", "type", "vxlan", *tunnel, "dev", end.interface]
-    )
+    end.namespace.run(["ip", "link", "add", "vx0", "type", "vxlan", *tunnel, "dev", end.interface])
     end.namespace.run(["ip", "addr", "add", f"{address}/24", "dev", "vx0"])
     end.namespace.run(["ip", "link", "set", "vx0", "up"])
 
@@ -124,7 +125,9 @@ def test_super_packets_in_a_tunnel() -> None:
 def _tunnel_segments(pcap: Path) -> tuple[tuple[int, int], int]:
     """Packets and bytes on a wire for TCP in VXLAN; and the frames that the capture has."""
     packets = size = frames = 0
-    for length, payload, tcp_header in dissect(pcap, ("frame.len", "tcp.len", "tcp.hdr_len"), "vxlan"):
+    for length, payload, tcp_header in dissect(
+        pcap, ("frame.len", "tcp.len", "tcp.hdr_len"), "vxlan"
+    ):
         inner = 14 + 20 + int(tcp_header or 0)
         per_segment = 1450 - 20 - int(tcp_header or 0)
         segments = max(1, -(-int(payload or 0) // per_segment))

@@ -53,10 +53,11 @@ def captured_flows(both: BothWays) -> dict[FlowKey, tuple[Count, Count]]:
 
 @pytest.mark.parametrize("way", list(WAYS))
 def test_every_flow_equals_the_capture(way: str) -> None:
-    """TCP, UDP, ICMP, IPv6, fragments, VLAN, QinQ and the rest, packet by packet and byte by byte."""
-    with Lab(offloads=False) as lab, attached(
-        lab.server, lab.server_if, options=WAYS[way]
-    ) as program:
+    """TCP, UDP, ICMP, IPv6, fragments, VLAN, QinQ and the rest, packet by packet, byte by byte."""
+    with (
+        Lab(offloads=False) as lab,
+        attached(lab.server, lab.server_if, options=WAYS[way]) as program,
+    ):
         before = interface_counters(lab.server_end)
         with lab.capture() as capture:
             mixed_traffic(lab)

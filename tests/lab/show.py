@@ -36,7 +36,9 @@ def main() -> None:
 def _look(command: list[str]) -> None:
     if sys.stdout.isatty():
         try:
-            subprocess.run([*command, "top", "flows", "--watch", "1"], timeout=_SECONDS, check=False)
+            subprocess.run(
+                [*command, "top", "flows", "--watch", "1"], timeout=_SECONDS, check=False
+            )
         except (KeyboardInterrupt, subprocess.TimeoutExpired):
             print()
         return

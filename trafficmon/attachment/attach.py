@@ -147,7 +147,7 @@ def _one(store: Store, interface: Interface, request: Request, undo: ExitStack) 
 def _wants_change(current: Attached, request: Request) -> bool:
     """Whether a mode was asked for by name that is not the one in force."""
     xdp = request.xdp_modes != ("auto",) and current.xdp_mode not in request.xdp_modes
-    tc = request.tc_mode != "auto" and current.tc_mode != request.tc_mode
+    tc = request.tc_mode not in ("auto", current.tc_mode)
     return xdp or tc
 
 
@@ -167,5 +167,3 @@ def _let_group_read(store: Store) -> None:
         mode = bpffs.STANDARD_MOUNT.stat().st_mode
         if bpffs.STANDARD_MOUNT in store.pins.root.parents and not mode & 0o001:
             bpffs.STANDARD_MOUNT.chmod((mode & 0o7777) | 0o001)
-
-

@@ -81,7 +81,7 @@ def remove_everything(pins: PinDirectory) -> Detached:
 
 
 def _remove_hooks(pins: PinDirectory, done: Detached) -> None:
-    """Interface by interface, by their records; what is of another layout goes by its pins alone."""
+    """Interface by interface, by their records; another layout's go by their pins alone."""
     try:
         store = Store.open(pins)
     except (LayoutError, TrafficmonError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What this kernel, this process and each interface allow; and what to do about what they do not."""
+"""What this kernel, this process and each interface allow; and what to do about the rest."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def _safely(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
     try:
         return list(look())
     except TrafficmonError as error:
-        return [Finding(look.__name__.strip("_"), None, str(error))]
+        return [Finding(look.__name__.strip("_"), ok=None, detail=str(error))]
 
 
 def _kernel() -> Iterator[Finding]:
-    yield Finding("kernel", True, f"Linux {os.uname().release} on {os.uname().machine}")
-    yield Finding("libbpf", True, libbpf_version())
+    yield Finding("kernel", ok=True, detail=f"Linux {os.uname().release} on {os.uname().machine}")
+    yield Finding("libbpf", ok=True, detail=libbpf_version())
     btf = features.has_btf()
     yield Finding(
         "kernel type information",
@@ -64,7 +64,9 @@ def _kernel() -> Iterator[Finding]:
 def _jit() -> Iterator[Finding]:
     setting = Path("/proc/sys/net/core/bpf_jit_enable")
     if not setting.exists():  # only the first network namespace shows it
-        yield Finding("BPF compiler (JIT)", None, "not to be seen from this network namespace")
+        yield Finding(
+            "BPF compiler (JIT)", ok=None, detail="not to be seen from this network namespace"
+        )
         return
     on = setting.read_text(encoding="ascii").strip() != "0"
     yield Finding(
@@ -109,7 +111,9 @@ def _files() -> Iterator[Finding]:
         try:
             facts = inspect(objects.path_of(name))
         except TrafficmonError as error:
-            yield Finding(f"object {name}", False, str(error), "make bpf, or install again")
+            yield Finding(
+                f"object {name}", ok=False, detail=str(error), advice="make bpf, or install again"
+            )
         else:
             sections = ", ".join(program.name for program in facts.programs)
             yield Finding(f"object {name}", facts.has_btf, f"{sections}; {facts.licence}")
@@ -118,17 +122,17 @@ def _files() -> Iterator[Finding]:
 def _loading() -> Iterator[Finding]:
     """The programs, loaded and thrown away: the verifier's own word."""
     if capabilities.missing(capabilities.CAP_BPF, capabilities.CAP_NET_ADMIN):
-        yield Finding("programs load", None, "needs root to find out")
+        yield Finding("programs load", ok=None, detail="needs root to find out")
         return
     for name in _OBJECTS:
         try:
             with Object(objects.path_of(name)) as loader:
                 loader.load()
-                yield Finding(f"layer {name}", True, "its programs load")
+                yield Finding(f"layer {name}", ok=True, detail="its programs load")
                 if name == "tc":
                     yield _tcx(loader)
         except TrafficmonError as error:
-            yield Finding(f"layer {name}", False, str(error))
+            yield Finding(f"layer {name}", ok=False, detail=str(error))
     frames = features.has_helper(ProgramType.XDP, Helper.XDP_GET_BUFF_LEN)
     yield Finding("XDP frames of several buffers", frames, "Linux 5.18 and later")
     ring = features.has_map_type(MapType.RINGBUF)
@@ -160,4 +164,4 @@ def _interfaces() -> Iterator[Finding]:
         detail = "XDP native if its driver has it" if modes else f"XDP off: {reason}"
         if holder is not None:
             detail = f"XDP off: it carries another XDP program (id {holder}); tc counts"
-        yield Finding(f"interface {interface.name}", True, detail)
+        yield Finding(f"interface {interface.name}", ok=True, detail=detail)

@@ -50,9 +50,7 @@ def tc_programs(
             {"tm_seek_mac": int(behind_generic_xdp), "tm_read_kernel": int(readable)}
         )
         _load(loader, store, interface, slot, count_flows=True)
-        yield {
-            kind: handles.enter_context(loader.program(PROGRAMS[kind])) for kind in kinds
-        }
+        yield {kind: handles.enter_context(loader.program(PROGRAMS[kind])) for kind in kinds}
 
 
 def _load(

@@ -24,9 +24,7 @@ def replace_programs(store: Store, interface: Interface, slot: int) -> None:
     if record["tc_mode"] != Mode.OFF:
         kinds = ("tc_rx", "tc_tx") if record["tc_rx"] else ("tc_tx",)
         generic = record["xdp_mode"] == Mode.XDP_GENERIC
-        with tc_programs(
-            store, interface, slot, kinds, behind_generic_xdp=generic
-        ) as programs:
+        with tc_programs(store, interface, slot, kinds, behind_generic_xdp=generic) as programs:
             for kind, program in programs.items():
                 _swap(store, slot, record, kind, program)
     if record["xdp_mode"] != Mode.OFF:
@@ -42,7 +40,7 @@ def _swap(store: Store, slot: int, record: Any, kind: str, program: Program) -> 
     fresh.unlink(missing_ok=True)
     program.pin(str(fresh))
     if kind != "xdp" and record["tc_mode"] == Mode.CLSACT:
-        tc.replace_filter(store, slot, record, kind, program)
+        tc.replace_filter(record, kind, program)
     else:
         with Link.from_pin(str(store.pins.link(kind, slot))) as link:
             link.update(program)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Interfaces that sit on others: a packet through a bond and its port passes both.
 
-Each interface counts all it sees. What sums over interfaces leaves out those whose packets also pass
-an attached one below, so that no packet is counted twice. Tunnels are not among them: their inner
+Each interface counts all it sees. Sums over interfaces leave out those whose packets also pass an
+attached one below, so that no packet is counted twice. Tunnels are not among them: their inner
 packets are packets of their own.
 """
 

@@ -43,7 +43,11 @@ class Geometry:
 
     @classmethod
     def choose(cls, max_flows: int, interfaces: int) -> Self:
-        """Sizes for this machine; the caches of all CPUs together stay below 16 MiB."""
+        """Sizes for this machine.
+
+        The caches of all CPUs together stay below 16 MiB, except where that would leave a CPU
+        fewer than 128 sets.
+        """
         cpus = possible_cpus()
         sets = _MOST_SETS
         while sets > _FEWEST_SETS and sets * cpus * FLOW_SET.itemsize > _CACHE_BYTES:
@@ -61,7 +65,6 @@ class Geometry:
             "cpu_state": self.cpus,
             "interfaces": self.max_interfaces,
         }
-
 
 
 class Store:

@@ -125,7 +125,7 @@ def _pinned_program_id(store: Store, kind: str, slot: int) -> int | None:
 
 
 def remove_filters(store: Store, slot: int, record: Any, *, qdisc: bool) -> None:
-    """Take our clsact filters off the interface in ``slot``, and the qdisc if it is ours to remove."""
+    """Take our clsact filters off the interface in ``slot``, and the qdisc if it is ours."""
     for kind in _SIDES:
         ours = _pinned_program_id(store, kind, slot)
         place = _place(record, kind)
@@ -136,6 +136,6 @@ def remove_filters(store: Store, slot: int, record: Any, *, qdisc: bool) -> None
         clsact.remove_qdisc(ifindex)
 
 
-def replace_filter(store: Store, slot: int, record: Any, kind: str, program: Program) -> None:
+def replace_filter(record: Any, kind: str, program: Program) -> None:
     """Put ``program`` in the place of the one that the filter runs, atomically."""
     clsact.add_filter(_place(record, kind), program, replace=True)

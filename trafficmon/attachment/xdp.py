@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """XDP on an interface: which mode, and why.
 
-``auto`` does no harm. Native XDP on a veth, for one, takes its segmentation offload away and with it
-three quarters of its TCP throughput, while tc sees the same packets at no such price; so it is for
-hardware only. Who asks for a mode by name gets it.
+``auto`` does no harm. Native XDP on a veth, for one, takes its segmentation offload away and with
+it three quarters of its TCP throughput, while tc sees the same packets at no such price; so it is
+for hardware only. Who asks for a mode by name gets it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def attach(
     for name in modes:
         mode, flag = _MODES[name]
         try:
-            _attach(store, interface, slot, flag, mode != Mode.XDP_GENERIC or alone, undo)
+            _attach(store, interface, slot, flag, undo, flows=mode != Mode.XDP_GENERIC or alone)
         except BpfError as error:
             failures.append(f"{name}: {_explain(error)}")
         else:
@@ -85,15 +85,17 @@ def attach(
 
 
 def _attach(
-    store: Store, interface: Interface, slot: int, flag: XdpFlag, flows: bool, undo: ExitStack
+    store: Store, interface: Interface, slot: int, flag: XdpFlag, undo: ExitStack, *, flows: bool
 ) -> None:
     pins = store.pins
-    with xdp_program(store, interface, slot, count_flows=flows) as program:
-        with attach_xdp(program, interface.ifindex, flag) as link:
-            program.pin(str(pins.program("xdp", slot)))
-            undo.callback(pins.program("xdp", slot).unlink, missing_ok=True)
-            link.pin(str(pins.link("xdp", slot)))
-            undo.callback(pins.link("xdp", slot).unlink, missing_ok=True)
+    with (
+        xdp_program(store, interface, slot, count_flows=flows) as program,
+        attach_xdp(program, interface.ifindex, flag) as link,
+    ):
+        program.pin(str(pins.program("xdp", slot)))
+        undo.callback(pins.program("xdp", slot).unlink, missing_ok=True)
+        link.pin(str(pins.link("xdp", slot)))
+        undo.callback(pins.link("xdp", slot).unlink, missing_ok=True)
 
 
 def _explain(error: BpfError) -> str:

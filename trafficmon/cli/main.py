@@ -21,6 +21,8 @@ from trafficmon import __version__
 from trafficmon.cli import attach, detach, doctor, status, top
 from trafficmon.errors import TrafficmonError, VerifierError
 
+_INTERRUPTED = 130  # as shells say it
+
 app = typer.Typer(
     name="trafficmon",
     help="Who uses this machine's network, counted in the kernel by eBPF.",
@@ -36,7 +38,11 @@ app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("top")(top.top)
 
-_debugging = False
+
+class _Debug:
+    """Whether --debug was given: for what happens after the commands are through."""
+
+    wanted = False
 
 
 def _show_version(wanted: bool) -> None:
@@ -56,8 +62,7 @@ def options(
 ) -> None:
     """Options of all commands."""
     del version
-    global _debugging
-    _debugging = debug
+    _Debug.wanted = debug
     if debug:
         logging.basicConfig(level=logging.DEBUG - 5, format="%(name)s: %(message)s")
 
@@ -74,32 +79,28 @@ def run() -> int:
     """Run the command line; the exit code of CONTRACT (0 done, 1 failed, 2 usage, 3, 4, 5)."""
     try:
         result = app(standalone_mode=False)
-    except typer.Abort:
-        return 130
-    except TrafficmonError as error:
+    except Exception as error:  # noqa: BLE001 - the one place where errors become exit codes
         return _report(error)
     except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # `trafficmon top … | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if _debugging:
-            raise
-        print(f"trafficmon: {error}", file=sys.stderr)
-        return 1
-    except Exception as error:
-        return _usage(error)
+        return _INTERRUPTED
     return result if isinstance(result, int) else 0
 
 
-def _report(error: TrafficmonError) -> int:
-    print(f"trafficmon: {error}", file=sys.stderr)
-    if _debugging:
-        if isinstance(error, VerifierError):
-            print(error.log, file=sys.stderr)
-        raise error
-    return error.exit_code
+def _report(error: Exception) -> int:
+    """Say what was wrong; the exit code for it. With --debug the error itself goes on."""
+    if isinstance(error, typer.Abort):
+        return _INTERRUPTED
+    if isinstance(error, BrokenPipeError):  # `trafficmon top … | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, TrafficmonError | OSError):
+        print(f"trafficmon: {error}", file=sys.stderr)
+        if _Debug.wanted:
+            if isinstance(error, VerifierError):
+                print(error.log, file=sys.stderr)
+            raise error
+        return getattr(error, "exit_code", 1)
+    return _usage(error)
 
 
 def _usage(error: Exception) -> int:
@@ -110,7 +111,7 @@ def _usage(error: Exception) -> int:
             print(f"trafficmon: {message}", file=sys.stderr)
             print("Try 'trafficmon --help', or --help behind a command.", file=sys.stderr)
         return code
-    if _debugging:
+    if _Debug.wanted:
         raise error
     print(
         f"trafficmon: this should not have happened ({type(error).__name__}: {error}); "

@@ -24,7 +24,7 @@ def status(as_json: Json = False, pin_dir: PinDir = None) -> None:
         if not any(i["state"] != "detached" for i in record["interfaces"]):
             raise NotAttachedError("nothing is attached; start with 'trafficmon attach'")
         if as_json:
-            from trafficmon.render.jsonout import to_json
+            from trafficmon.render.plain import to_json
 
             print(to_json(record))
         else:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _HEADER_LINES = 3
+_LONGEST_PAUSE_S = 86400
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,10 @@ def _watch(
     from trafficmon.reader.live import Live
     from trafficmon.tables.rates import RateKeeper
 
-    if seconds <= 0:
-        raise UsageError(f"--watch {seconds}: the pause is longer than 0 seconds")
+    if not 0 < seconds <= _LONGEST_PAUSE_S:  # nan is refused too
+        raise UsageError(
+            f"--watch {seconds}: the pause is longer than 0 seconds, and at most a day"
+        )
     keeper = RateKeeper()
     on_screen = wish.form == "text" and sys.stdout.isatty()
     while True:

@@ -30,7 +30,7 @@ def ensure(path: Path) -> bool:
     """
     if is_on_bpffs(path):
         return False
-    if STANDARD_MOUNT != path and STANDARD_MOUNT not in path.parents:
+    if STANDARD_MOUNT not in (path, *path.parents):
         raise TrafficmonError(
             f"{path} is not in a BPF file system; choose a directory under {STANDARD_MOUNT}, "
             f"or mount one there: mount -t bpf bpf {path.parent}"

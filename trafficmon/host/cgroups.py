@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from trafficmon.errors import UsageError
@@ -14,12 +15,17 @@ def version_2_root(mountinfo: str | None = None) -> Path | None:
 
     On systems with both versions it is not /sys/fs/cgroup itself.
     """
-    text = mountinfo or Path("/proc/self/mountinfo").read_text(encoding="utf-8")
-    for line in text.splitlines():
+    if mountinfo is None:
+        mountinfo = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
+    for line in mountinfo.split("\n"):
         place, _, kind = line.partition(" - ")
         if kind.startswith("cgroup2 "):
-            return Path(place.split()[4].encode().decode("unicode_escape"))
+            return Path(re.sub(r"\\([0-7]{3})", _unescaped, place.split(" ")[4]))
     return None
+
+
+def _unescaped(octal: re.Match[str]) -> str:
+    return chr(int(octal[1], 8))
 
 
 def require_version_2(path: Path) -> Path:

@@ -9,7 +9,7 @@ _CLOCK_MONOTONIC_COARSE = 6  # include/uapi/linux/time.h; Python has no name for
 
 
 def jiffy_ns() -> int:
-    """Length of a jiffy. The coarse clocks advance with them, and say so (hrtimers: KTIME_LOW_RES)."""
+    """Length of a jiffy: the coarse clocks advance with them, and say so (KTIME_LOW_RES)."""
     return round(time.clock_getres(_CLOCK_MONOTONIC_COARSE) * 1e9)
 
 

@@ -66,9 +66,7 @@ def has_clsact(ifindex: int) -> bool:
 
     with IPRoute() as route:
         qdiscs = route.get_qdiscs(index=ifindex)
-        return any(
-            q["index"] == ifindex and q.get_attr("TCA_KIND") == "clsact" for q in qdiscs
-        )
+        return any(q["index"] == ifindex and q.get_attr("TCA_KIND") == "clsact" for q in qdiscs)
 
 
 def clsact_filters(ifindex: int) -> int:

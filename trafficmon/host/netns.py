@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
+
+_RTF_REJECT = 0x200  # include/uapi/linux/route.h
 
 
 def inode() -> int:
     """What tells this network namespace from others until the next boot."""
-    return os.stat("/proc/self/ns/net").st_ino
+    return Path("/proc/self/ns/net").stat().st_ino
 
 
 def ifindex_of(name: str) -> int | None:
@@ -39,17 +40,22 @@ def default_route_interface() -> str | None:
     routes = []
     for line in _lines("/proc/net/route")[1:]:
         cells = line.split()
-        if cells[1] == "00000000" and cells[7] == "00000000":
+        if cells[1] == cells[7] == "00000000" and _leads_out(cells[3], cells[0]):
             routes.append((0, int(cells[6]), cells[0]))
     for line in _lines("/proc/net/ipv6_route"):
         cells = line.split()
-        if cells[0] == "0" * 32 and cells[1] == "00" and cells[9] != "lo":
+        if cells[0] == "0" * 32 and cells[1] == "00" and _leads_out(cells[8], cells[9]):
             routes.append((1, int(cells[5], 16), cells[9]))
     return min(routes)[2] if routes else None
 
 
+def _leads_out(flags: str, interface: str) -> bool:
+    """Not of `unreachable default` and its like: they are told with interface "*" or lo."""
+    return not int(flags, 16) & _RTF_REJECT and interface != "lo"
+
+
 def _lines(path: str) -> list[str]:
     try:
-        return Path(path).read_text(encoding="ascii").splitlines()
+        return Path(path).read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return []

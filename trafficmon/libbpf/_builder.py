@@ -15,7 +15,12 @@ import cffi
 HERE = Path(__file__).resolve().parent
 WIRE_H = HERE.parent.parent / "bpf" / "wire.h"
 DECLARATIONS = ("object", "syscall", "net", "ring", "system")
-INTEGERS = {"__u8": "uint8_t", "__u16": "uint16_t", "__u32": "uint32_t", "__u64": "unsigned long long"}
+INTEGERS = {
+    "__u8": "uint8_t",
+    "__u16": "uint16_t",
+    "__u32": "uint32_t",
+    "__u64": "unsigned long long",
+}
 OPAQUE = (
     "bpf_object_open_opts",
     "bpf_iter_attach_opts",

@@ -74,8 +74,8 @@ def has_btf() -> bool:
 def has_tcx(program: Program) -> bool:
     """tcx links (Linux 6.6). ``program``: any loaded tc program.
 
-    Asked for an interface that cannot be, a kernel that knows tcx misses the interface (ENODEV), one
-    that does not refuses the kind of link (EINVAL).
+    Asked for an interface that cannot be, a kernel that knows tcx misses the interface (ENODEV),
+    one that does not refuses the kind of link (EINVAL).
     """
     result = lib.bpf_link_create(program.fd, _NO_INTERFACE, int(AttachType.TCX_INGRESS), ffi.NULL)
     return bool(result == -errno.ENODEV)

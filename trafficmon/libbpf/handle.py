@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What all kernel objects are to us: a file descriptor with one owner."""
+"""What all kernel objects are to us: something with one owner, mostly a file descriptor."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from typing import Self
 
 from trafficmon.libbpf._ffi import check, encode, lib, options
@@ -12,31 +13,26 @@ from trafficmon.libbpf._ffi import check, encode, lib, options
 BPF_F_RDONLY = 1 << 3
 
 
-class Handle:
-    """Owns a file descriptor; close() or the ``with`` block gives it back. Not thread-safe."""
+class Owner:
+    """Owns something of the kernel's or of libbpf's; close() or the ``with`` block gives it back.
+
+    Not thread-safe. Using it once closed is a ValueError.
+    """
 
     kind = "BPF object"
+    name: str
 
-    def __init__(self, fd: int, name: str) -> None:
-        self._fd = fd
-        self.name = name
-
-    @property
-    def fd(self) -> int:
-        """The descriptor; ValueError once closed."""
-        if self._fd < 0:
-            raise ValueError(f"{self.kind} {self.name} is closed")
-        return self._fd
+    def is_open(self) -> bool:
+        """Whether there is still something to give back."""
+        raise NotImplementedError
 
     def close(self) -> None:
-        """Give the descriptor back. The kernel's object lives on while something else holds it."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Give it back; a second time does nothing."""
+        raise NotImplementedError
 
-    def pin(self, path: str) -> None:
-        """Keep the object alive under ``path`` in a BPF file system."""
-        check(lib.bpf_obj_pin(self.fd, encode(path)), "pin", f"{self.kind} {self.name} at {path}")
+    def _require_open(self) -> None:
+        if not self.is_open():
+            raise ValueError(f"{self.kind} {self.name} is closed")
 
     def __enter__(self) -> Self:
         return self
@@ -46,9 +42,39 @@ class Handle:
 
     def __del__(self) -> None:
         """A net, not the way: whoever relies on it has a leak."""
-        if getattr(self, "_fd", -1) >= 0:
-            warnings.warn(f"{self.kind} {self.name} was not closed", ResourceWarning, stacklevel=1)
-            self.close()
+        with suppress(AttributeError):  # of one that failed while being made
+            if self.is_open():
+                self.close()
+                message = f"{self.kind} {self.name} was not closed"
+                warnings.warn(message, ResourceWarning, stacklevel=1, source=self)
+
+
+class Handle(Owner):
+    """Owns a file descriptor."""
+
+    def __init__(self, fd: int, name: str) -> None:
+        self._fd = fd
+        self.name = name
+
+    @property
+    def fd(self) -> int:
+        """The descriptor; ValueError once closed."""
+        self._require_open()
+        return self._fd
+
+    def is_open(self) -> bool:
+        """Whether the descriptor is ours."""
+        return self._fd >= 0
+
+    def close(self) -> None:
+        """Give the descriptor back. The kernel's object lives on while something else holds it."""
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+    def pin(self, path: str) -> None:
+        """Keep the object alive under ``path`` in a BPF file system."""
+        check(lib.bpf_obj_pin(self.fd, encode(path)), "pin", f"{self.kind} {self.name} at {path}")
 
 
 def open_pin(path: str, what: str, *, read_only: bool = False) -> int:

@@ -19,13 +19,15 @@ Records: TypeAlias = NDArray[Any]
 """A one-dimensional structured array."""
 
 BPF_NOEXIST = 1
-_PER_CPU_TYPES = {5, 6, 10, 21}  # PERCPU_HASH, PERCPU_ARRAY, LRU_PERCPU_HASH, PERCPU_CGROUP_STORAGE
-_FIRST_BATCH = 4096
+# enum bpf_map_type
+_ARRAYS = {2, 6}  # ARRAY, PERCPU_ARRAY: every index is there, always
+_PER_CPU_TYPES = {5, 6, 10, 21}  # PERCPU_HASH, _ARRAY, LRU_PERCPU_HASH, PERCPU_CGROUP_STORAGE
+_LARGEST_BATCH = 1 << 17
 
 
 @dataclass(frozen=True)
 class MapFacts:
-    """What the kernel says about a map."""
+    """What the kernel says about a map; none of it ever changes."""
 
     type: int
     id: int
@@ -34,11 +36,28 @@ class MapFacts:
     value_bytes: int
     max_entries: int
 
+    @property
+    def is_per_cpu(self) -> bool:
+        """Whether each CPU has a value of its own."""
+        return self.type in _PER_CPU_TYPES
+
+    @property
+    def padded_bytes(self) -> int:
+        """Bytes of one CPU's value as the kernel hands it over."""
+        return -(-self.value_bytes // 8) * 8 if self.is_per_cpu else self.value_bytes
+
 
 class Map(Handle):
-    """A map. Keys and values are bytes, or records of a numpy dtype of the same size."""
+    """A map. Keys and values are bytes, or records of a numpy dtype of the same size.
+
+    Sizes are held against the kernel's: it would read and write past the end of what is shorter.
+    """
 
     kind = "BPF map"
+
+    def __init__(self, fd: int, name: str) -> None:
+        super().__init__(fd, name)
+        self._facts: MapFacts | None = None
 
     @classmethod
     def from_pin(cls, path: str, *, read_only: bool = False) -> Self:
@@ -47,22 +66,24 @@ class Map(Handle):
 
     def facts(self) -> MapFacts:
         """Type, sizes and name as the kernel has them."""
-        info = ffi.new("struct bpf_map_info *")
-        size = ffi.new("uint32_t *", ffi.sizeof("struct bpf_map_info"))
-        check(lib.bpf_obj_get_info_by_fd(self.fd, info, size), "ask about", f"map {self.name}")
-        return MapFacts(
-            info.type, info.id, text(info.name), info.key_size, info.value_size, info.max_entries
-        )
+        if self._facts is None:
+            info = ffi.new("struct bpf_map_info *")
+            size = ffi.new("uint32_t *", ffi.sizeof("struct bpf_map_info"))
+            result = lib.bpf_obj_get_info_by_fd(self.fd, info, size)
+            check(result, "ask about", f"map {self.name}")
+            name, sizes = text(info.name), (info.key_size, info.value_size, info.max_entries)
+            self._facts = MapFacts(info.type, info.id, name, *sizes)
+        return self._facts
 
     def value_bytes(self) -> int:
         """Bytes that one lookup fills: of a per-CPU map all CPUs' values, each padded to eight."""
         facts = self.facts()
-        if facts.type not in _PER_CPU_TYPES:
-            return facts.value_bytes
-        return -(-facts.value_bytes // 8) * 8 * int(lib.libbpf_num_possible_cpus())
+        cpus = int(lib.libbpf_num_possible_cpus()) if facts.is_per_cpu else 1
+        return facts.padded_bytes * cpus
 
     def lookup(self, key: bytes) -> bytes | None:
         """The value of ``key``, or None. Of a per-CPU map: the values of all CPUs in a row."""
+        self._check_sizes(key=len(key))
         value = ffi.new("char[]", self.value_bytes())
         result = lib.bpf_map_lookup_elem(self.fd, ffi.from_buffer(key), value)
         if result == -errno.ENOENT:
@@ -72,6 +93,7 @@ class Map(Handle):
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> None:
         """Set ``key`` to ``value``."""
+        self._check_sizes(key=len(key), value=len(value))
         result = lib.bpf_map_update_elem(
             self.fd, ffi.from_buffer(key), ffi.from_buffer(value), flags
         )
@@ -79,30 +101,31 @@ class Map(Handle):
 
     def delete(self, key: bytes) -> bool:
         """Remove ``key``; False if it was not there."""
+        self._check_sizes(key=len(key))
         result = lib.bpf_map_delete_elem(self.fd, ffi.from_buffer(key))
         if result == -errno.ENOENT:
             return False
         check(result, "delete from", f"map {self.name}")
         return True
 
-    def read_all(self, key_type: np.dtype[Any], value_type: np.dtype[Any]) -> tuple[Records, Records]:
+    def read_all(
+        self, key_type: np.dtype[Any], value_type: np.dtype[Any]
+    ) -> tuple[Records, Records]:
         """All keys and values, by batches: two arrays of equal length.
 
         Of a per-CPU map the values have the shape (entries, CPUs). Entries that come or go while
         it reads may or may not be among them, as with any walk over a live hash table.
         """
         facts = self.facts()
-        _same_size(self.name, "key", facts.key_bytes, key_type)
-        per_cpu = facts.type in _PER_CPU_TYPES
-        if not per_cpu:
-            _same_size(self.name, "value", facts.value_bytes, value_type)
-        reader = _BatchReader(self, key_type, self.value_bytes())
-        keys, raw = reader.run(facts.max_entries)
-        if not per_cpu:
+        self._same("key", facts.key_bytes, key_type.itemsize)
+        self._same("value", facts.value_bytes, value_type.itemsize)
+        keys, raw = _BatchReader(self, key_type, self.value_bytes()).run(facts)
+        if not facts.is_per_cpu:
             return keys, raw.view(value_type).reshape(-1)
-        padded = np.dtype((np.void, -(-facts.value_bytes // 8) * 8))
-        cells = raw.view(padded).reshape(len(keys), -1)
-        return keys, _without_padding(cells, value_type)
+        cpus = self.value_bytes() // facts.padded_bytes
+        cells = raw.view(np.uint8).reshape(len(keys), cpus, facts.padded_bytes)
+        tight = np.ascontiguousarray(cells[:, :, : value_type.itemsize])
+        return keys, tight.view(value_type).reshape(len(keys), cpus)
 
     def read_array(self, value_type: np.dtype[Any]) -> Records:
         """All values of an ARRAY, in the order of their indexes."""
@@ -110,6 +133,8 @@ class Map(Handle):
 
     def update_many(self, keys: Records, values: Records) -> None:
         """Set all ``keys`` to ``values`` in one call."""
+        keys, values = np.ascontiguousarray(keys), np.ascontiguousarray(values)
+        self._check_sizes(key=keys.nbytes, value=values.nbytes, count=len(keys))
         count = ffi.new("uint32_t *", len(keys))
         flags = options("bpf_map_batch_opts")
         result = lib.bpf_map_update_batch(self.fd, _address(keys), _address(values), count, flags)
@@ -117,12 +142,24 @@ class Map(Handle):
 
     def delete_many(self, keys: Records) -> int:
         """Remove ``keys``; how many the kernel took before one was missing."""
+        keys = np.ascontiguousarray(keys)
+        self._check_sizes(key=keys.nbytes, count=len(keys))
         count = ffi.new("uint32_t *", len(keys))
         flags = options("bpf_map_batch_opts")
         result = lib.bpf_map_delete_batch(self.fd, _address(keys), count, flags)
         if result != -errno.ENOENT:
             check(result, "delete from", f"map {self.name}")
         return int(count[0])
+
+    def _check_sizes(self, *, key: int, value: int | None = None, count: int = 1) -> None:
+        self._same("key", count * self.facts().key_bytes, key)
+        if value is not None:
+            self._same("value", count * self.value_bytes(), value)
+
+    def _same(self, what: str, kernel: int, given: int) -> None:
+        if kernel != given:
+            sizes = f"its {what} takes {kernel} bytes, not {given}"
+            raise BpfError(errno.EINVAL, "use", f"map {self.name}", sizes)
 
 
 class _BatchReader:
@@ -135,23 +172,25 @@ class _BatchReader:
         self.flags = options("bpf_map_batch_opts")
         self.position = ffi.new("char[]", max(8, key_type.itemsize))
 
-    def run(self, max_entries: int) -> tuple[Records, Records]:
-        room = min(max_entries, 1 << 17)
+    def run(self, facts: MapFacts) -> tuple[Records, Records]:
+        whole = facts.max_entries if facts.type in _ARRAYS else -1
+        room = min(facts.max_entries, _LARGEST_BATCH)
         keys = np.empty(room, self.key_type)
         values = np.empty(room, self.value_type)
         filled, begun, step = 0, False, room
-        while True:
+        while filled != whole:
             if len(keys) - filled < step:
                 keys, values = _grown(keys, step), _grown(values, step)
-            got, state = self._batch(begun, keys[filled:], values[filled:], step)
+            got, state = self._batch(keys[filled:], values[filled:], step, begun=begun)
             filled += got
             begun = begun or got > 0
             if state == "end" or (got == 0 and state == "more"):
-                return keys[:filled], values[:filled]
+                break
             if state == "bucket":  # one bucket holds more than there was room for
                 step *= 2
+        return keys[:filled], values[:filled]
 
-    def _batch(self, begun: bool, keys: Records, values: Records, step: int) -> tuple[int, str]:
+    def _batch(self, keys: Records, values: Records, step: int, *, begun: bool) -> tuple[int, str]:
         count = ffi.new("uint32_t *", step)
         result = lib.bpf_map_lookup_batch(
             self.source.fd,
@@ -178,16 +217,3 @@ def _grown(array: Records, more: int) -> Records:
 
 def _address(array: Records) -> Any:
     return ffi.cast("void *", array.ctypes.data)
-
-
-def _without_padding(cells: Records, value_type: np.dtype[Any]) -> Records:
-    flat = np.frombuffer(cells.tobytes(), np.uint8).reshape(-1, cells.dtype.itemsize)
-    tight = np.ascontiguousarray(flat[:, : value_type.itemsize])
-    return tight.view(value_type).reshape(cells.shape)
-
-
-def _same_size(name: str, what: str, kernel: int, dtype: np.dtype[Any]) -> None:
-    if kernel != dtype.itemsize:
-        raise BpfError(
-            errno.EINVAL, "decode", f"map {name}", f"its {what} has {kernel} bytes, not {dtype.itemsize}"
-        )

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from trafficmon.errors import BrokenObjectError, VerifierError
-from trafficmon.libbpf import log
 from trafficmon.libbpf._ffi import check, encode, ffi, lib, text
-from trafficmon.libbpf.handle import Handle, open_pin
+from trafficmon.libbpf.handle import Handle, Owner, open_pin
 from trafficmon.libbpf.map import Map
 
 BPF_F_XDP_HAS_FRAGS = 1 << 5
@@ -61,12 +60,12 @@ def test_run(program: Program, frame: bytes, repeat: int = 1, *, room: int = 0) 
     return Run(run.retval, run.duration, bytes(ffi.buffer(out, run.data_size_out)))
 
 
-class Object:
+class Object(Owner):
     """An opened .bpf.o. ``load()`` once; afterwards maps and programs can be taken out of it."""
 
     def __init__(self, path: Path) -> None:
-        log.capture()
         self.path = path
+        self.name = path.name
         self._logs: dict[str, Any] = {}
         pointer = lib.bpf_object__open_file(encode(path), ffi.NULL)
         if pointer == ffi.NULL:
@@ -74,19 +73,22 @@ class Object:
                 f"{path} is not a usable BPF object ({os.strerror(ffi.errno)}); "
                 "build it again with 'make bpf', or install the package again"
             )
-        self._pointer = pointer
+        self._owned = pointer
+
+    def is_open(self) -> bool:
+        """Whether it was not freed yet."""
+        return bool(self._owned != ffi.NULL)
 
     def close(self) -> None:
         """Free it; loaded programs and maps stay while other descriptors or pins hold them."""
-        if self._pointer != ffi.NULL:
-            lib.bpf_object__close(self._pointer)
-            self._pointer = ffi.NULL
+        if self._owned != ffi.NULL:
+            lib.bpf_object__close(self._owned)
+            self._owned = ffi.NULL
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    @property
+    def _pointer(self) -> Any:
+        self._require_open()
+        return self._owned
 
     def programs(self) -> dict[str, Any]:
         """The raw programs by name."""
@@ -114,7 +116,7 @@ class Object:
                 check(lib.bpf_map__reuse_fd(pointer, shared[name].fd), "reuse map", name)
 
     def allow_frames_of_several_buffers(self) -> None:
-        """Declare the XDP programs able to handle multi-buffer frames (Linux 5.18, f45d5b6ce2e8)."""
+        """Declare that XDP programs handle frames of several buffers (Linux 5.18, f45d5b6ce2e8)."""
         for name, program in self.programs().items():
             flags = lib.bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS
             check(lib.bpf_program__set_flags(program, flags), "set flags of", name)
@@ -153,11 +155,17 @@ class Object:
 
     def program(self, name: str) -> Program:
         """A handle of its own for a loaded program."""
-        return Program(os.dup(lib.bpf_program__fd(self.programs()[name])), name)
+        return Program(_duplicate(lib.bpf_program__fd(self.programs()[name]), name), name)
 
     def map(self, name: str) -> Map:
         """A handle of its own for a map, after loading."""
-        return Map(os.dup(lib.bpf_map__fd(self.maps()[name])), name)
+        return Map(_duplicate(lib.bpf_map__fd(self.maps()[name]), name), name)
+
+
+def _duplicate(fd: int, name: str) -> int:
+    if fd < 0:
+        raise ValueError(f"{name} is not loaded")
+    return os.dup(fd)
 
 
 def _named(owner: Any, following: Any, name_of: Any) -> dict[str, Any]:

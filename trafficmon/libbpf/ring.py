@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from trafficmon.libbpf._ffi import check, check_pointer, ffi, lib
+from trafficmon.libbpf.handle import Owner
 from trafficmon.libbpf.map import Map
 
 
@@ -16,46 +18,50 @@ def tm_on_sample(context: Any, data: Any, size: int) -> int:
     ring: RingBuffer = ffi.from_handle(context)
     try:
         ring.handler(bytes(ffi.buffer(data, size)))
-    except Exception as error:  # noqa: BLE001 - handed on by poll(); C cannot carry it
+    except BaseException as error:  # noqa: BLE001 - Ctrl-C too: poll() raises it, C cannot carry it
         ring.failure = error
         return -1
     return 0
 
 
-class RingBuffer:
+class RingBuffer(Owner):
     """The one consumer of a ring buffer map."""
 
+    kind = "ring buffer"
+
     def __init__(self, source: Map, handler: Callable[[bytes], None]) -> None:
+        self.name = source.name
         self.handler = handler
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self._context = ffi.new_handle(self)
         pointer = lib.ring_buffer__new(source.fd, lib.tm_on_sample, self._context, ffi.NULL)
-        self._pointer = check_pointer(pointer, "open", f"ring buffer {source.name}")
+        self._pointer = check_pointer(pointer, "open", f"ring buffer {self.name}")
 
     @property
     def fd(self) -> int:
         """To wait on together with others; readable when there is something."""
+        self._require_open()
         return int(lib.ring_buffer__epoll_fd(self._pointer))
 
     def poll(self, timeout_ms: int) -> int:
         """Hand over what there is, waiting for the first so long. Returns how many records.
 
-        Raises what the handler raised; records behind that one stay for the next call.
+        Raises what the handler raised; records behind that one stay for the next call. A signal
+        ends the wait early, with 0.
         """
+        self._require_open()
         result = lib.ring_buffer__poll(self._pointer, timeout_ms)
         failure, self.failure = self.failure, None
         if failure is not None:
             raise failure
-        return check(result, "read", "ring buffer")
+        return 0 if result == -errno.EINTR else check(result, "read", f"ring buffer {self.name}")
+
+    def is_open(self) -> bool:
+        """Whether the memory is ours."""
+        return bool(self._pointer != ffi.NULL)
 
     def close(self) -> None:
         """Give memory and descriptors back."""
         if self._pointer != ffi.NULL:
             lib.ring_buffer__free(self._pointer)
             self._pointer = ffi.NULL
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """A shared table with write-back caches in front of it, read as one.
 
-While packets pass, a slot may be written back between our looks at the table and at the cache, and
-would then count twice or not at all. Its sequence number tells; the keys concerned are read again.
-When no packet passes meanwhile, the result is exact.
+While packets pass, a slot may be written back between our looks at the cache and at the table, and
+would then count twice or not at all. So the cache is read before the table and again behind it: a
+slot whose sequence number and key stood still is right as first seen, and not in what the table
+said. What moved is read again, key by key: those looks are microseconds apart, not milliseconds.
+A row is never told to be more than was counted, and exact when no packet passes meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +20,33 @@ from numpy.typing import NDArray
 
 from trafficmon.libbpf.map import Map
 from trafficmon.reader.merge import Groups, Records, words
+from trafficmon.records import slot_key
 
 COUNTERS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
-_ROUNDS = 4
+_TRIES = 8
+
+
+@dataclass(frozen=True)
+class Cache:
+    """An array map whose values (``entry``) hold slots, of key, sequence, COUNTERS and more."""
+
+    map: Map
+    entry: np.dtype[Any]
+    slot: np.dtype[Any]
+
+    @property
+    def ways(self) -> int:
+        """Slots in an entry."""
+        return self.entry.itemsize // self.slot.itemsize
+
+    def slots(self) -> Records:
+        """All of them, as they are now."""
+        return self.map.read_array(self.entry).view(self.slot)
+
+    def slots_of(self, entry: int) -> list[bytes]:
+        """Those of one entry."""
+        raw, size = self.map.lookup(slot_key(entry)) or b"", self.slot.itemsize
+        return [raw[at : at + size] for at in range(0, len(raw), size)]
 
 
 @dataclass(frozen=True)
@@ -32,30 +59,99 @@ class Parts:
     entries: int  # of the table itself
 
 
-def read_parts(
-    table: Map, read_slots: Callable[[], Records], key: np.dtype[Any], value: np.dtype[Any]
-) -> Parts:
-    """``read_slots``: the caches as they are now, of a dtype with key, sequence and COUNTERS."""
-    before = read_slots()
+def read_parts(table: Map, cache: Cache, key: np.dtype[Any], value: np.dtype[Any]) -> Parts:
+    """``table``, of ``key`` and ``value``, and what ``cache`` has for it."""
+    before = cache.slots()
     keys, values = table.read_all(key, value)
-    entries = len(keys)
-    after = read_slots()
-    held = _with_counts(after)
+    after = cache.slots()
+    parts = Parts(keys, values, before[_has_counts(before)], len(keys))
     moved = _moved(before, after)
-    for _ in range(_ROUNDS):
-        if not len(moved):
-            break
-        touched = Groups(words(moved))
-        before = read_slots()
-        keys, values = _read_again(table, keys, values, moved[touched.first])
-        after = read_slots()
-        others = held[touched.find(words(held["key"])) < 0]
-        held = np.concatenate([others, _with_counts(_of(after, touched))])
-        concerned = (touched.find(words(before["key"])) >= 0) | (
-            touched.find(words(after["key"])) >= 0
+    if not moved.any():
+        return parts
+    touched = words(np.concatenate([before["key"][moved], after["key"][moved]]))
+    in_use = touched.any(axis=1)
+    return _ReadAgain(table, cache, Groups(touched[in_use]), before, after).correct(parts)
+
+
+def _has_counts(slots: Records) -> NDArray[np.bool_]:
+    counted: NDArray[np.bool_] = (slots["rx_packets"] | slots["tx_packets"]) != 0
+    return counted
+
+
+def _moved(before: Records, after: Records) -> NDArray[np.bool_]:
+    """Where a slot was written back, taken over, or caught in the middle of it."""
+    changed: NDArray[np.bool_] = (before["sequence"] != after["sequence"]) | (
+        after["sequence"] & 1 == 1
+    )
+    changed |= (words(before["key"]) != words(after["key"])).any(axis=1)
+    return changed
+
+
+class _ReadAgain:
+    """Table and slots for the keys in ``touched`` alone, one key after the other."""
+
+    def __init__(
+        self, table: Map, cache: Cache, touched: Groups, before: Records, after: Records
+    ) -> None:
+        self.table, self.cache, self.touched = table, cache, touched
+        looks = np.concatenate([before["key"], after["key"]])
+        groups = touched.find(words(looks))
+        entries = np.tile(np.arange(len(before)) // cache.ways, 2)
+        pairs = np.unique(np.stack([groups, entries])[:, groups >= 0], axis=1)
+        self.entries = np.split(pairs[1], np.searchsorted(pairs[0], np.arange(1, len(touched))))
+        key, sequence = cache.slot.fields["key"], cache.slot.fields["sequence"]  # type: ignore[index]
+        self.key_at = slice(key[1], key[1] + key[0].itemsize)
+        self.sequence_at = slice(sequence[1], sequence[1] + sequence[0].itemsize)
+
+    def correct(self, parts: Parts) -> Parts:
+        """``parts`` with the rows and slots of these keys as they are now."""
+        values = parts.values
+        rows = self.touched.find(words(parts.keys))
+        row_of = dict(zip(rows[rows >= 0].tolist(), np.flatnonzero(rows >= 0), strict=True))
+        others = parts.slots[self.touched.find(words(parts.slots["key"])) < 0]
+        new_keys, new_values, slots = [], [], [others.tobytes()]
+        for group, (key, raw, held) in enumerate(self._looks()):
+            slots += held
+            if raw is None:
+                continue  # evicted, if it was there: the row stays as it was read
+            if group in row_of:
+                values[row_of[group]] = np.frombuffer(raw, values.dtype)[0]
+            else:
+                new_keys.append(key)
+                new_values.append(raw)
+        return Parts(
+            np.concatenate([parts.keys, np.frombuffer(b"".join(new_keys), parts.keys.dtype)]),
+            np.concatenate([values, np.frombuffer(b"".join(new_values), values.dtype)]),
+            np.frombuffer(b"".join(slots), parts.slots.dtype),
+            parts.entries,
         )
-        moved = _moved(before[concerned], after[concerned])
-    return Parts(keys, values, held, entries)
+
+    def _looks(self) -> Iterator[tuple[bytes, bytes | None, list[bytes]]]:
+        """Of each key: itself, the table's value, and the slots that hold more."""
+        keys = np.ascontiguousarray(self.touched.rows)
+        for columns, entries in zip(keys, self.entries, strict=True):
+            key = columns.tobytes()
+            yield key, *self._look(key, entries.tolist())
+
+    def _look(self, key: bytes, entries: list[int]) -> tuple[bytes | None, list[bytes]]:
+        for _ in range(_TRIES):
+            before = [slot for entry in entries for slot in self.cache.slots_of(entry)]
+            raw = self.table.lookup(key)
+            after = [slot for entry in entries for slot in self.cache.slots_of(entry)]
+            pairs = [pair for pair in zip(before, after, strict=True) if self._holds(key, pair)]
+            if all(map(self._stood_still, pairs)):
+                return raw, [slot for slot, _ in pairs]
+        return raw, []  # less than there is, for this time
+
+    def _holds(self, key: bytes, looks: tuple[bytes, bytes]) -> bool:
+        return any(look[self.key_at] == key for look in looks)
+
+    def _stood_still(self, looks: tuple[bytes, bytes]) -> bool:
+        (key, sequence), (later_key, later_sequence) = (
+            (look[self.key_at], look[self.sequence_at]) for look in looks
+        )
+        is_even = not int.from_bytes(sequence, sys.byteorder) & 1
+        return key == later_key and sequence == later_sequence and is_even
 
 
 def add_slots(parts: Parts) -> tuple[Records, Records, Groups | None, NDArray[np.int64]]:
@@ -78,47 +174,3 @@ def add_slots(parts: Parts) -> tuple[Records, Records, Groups | None, NDArray[np
     for name in COUNTERS:
         values[name][rows] += groups.sum(parts.slots[name])
     return keys, values, groups, rows
-
-
-def _with_counts(slots: Records) -> Records:
-    return slots[(slots["rx_packets"] | slots["tx_packets"]) != 0]
-
-
-def _moved(before: Records, after: Records) -> Records:
-    """The keys of slots that were written back, taken over, or caught in the middle of it."""
-    changed = (before["sequence"] != after["sequence"]) | (after["sequence"] & 1 == 1)
-    return np.concatenate([before["key"][changed], after["key"][changed]])
-
-
-def _of(slots: Records, keys: Groups) -> Records:
-    return slots[keys.find(words(slots["key"])) >= 0]
-
-
-def _read_again(
-    table: Map, keys: Records, values: Records, wanted: Records
-) -> tuple[Records, Records]:
-    groups = Groups(words(wanted))
-    rows = groups.find(words(keys))
-    place = {int(group): row for row, group in zip(*_known(rows), strict=True)}
-    new_keys, new_values = [], []
-    for group, first in enumerate(groups.first):
-        raw = table.lookup(wanted[first].tobytes())
-        if raw is None:
-            continue
-        value = np.frombuffer(raw, values.dtype)[0]
-        if group in place:
-            values[place[group]] = value
-        else:
-            new_keys.append(wanted[first])
-            new_values.append(value)
-    if not new_keys:
-        return keys, values
-    return (
-        np.concatenate([keys, np.array(new_keys, keys.dtype)]),
-        np.concatenate([values, np.array(new_values, values.dtype)]),
-    )
-
-
-def _known(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    present = np.flatnonzero(rows >= 0)
-    return present, rows[present]

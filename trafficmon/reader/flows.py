@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trafficmon.layout import FLOW, FLOW_KEY, FLOW_SET
+from trafficmon.layout import FLOW, FLOW_KEY, FLOW_SET, FLOW_SLOT
 from trafficmon.libbpf.map import Map
-from trafficmon.reader.cached import add_slots, read_parts
+from trafficmon.reader.cached import Cache, add_slots, read_parts
 from trafficmon.reader.merge import Groups, Records
 
 
 @dataclass(frozen=True)
 class Flows:
-    """``keys`` (FLOW_KEY) and ``values`` (FLOW), row by row; ``entries``: how many the table holds."""
+    """``keys`` (FLOW_KEY) and ``values`` (FLOW), row by row; ``entries``: those in the table."""
 
     keys: Records
     values: Records
@@ -24,11 +24,7 @@ class Flows:
 
 def read_flows(table: Map, cache: Map) -> Flows:
     """All flows, caches included."""
-
-    def read_slots() -> Records:
-        return np.ascontiguousarray(cache.read_array(FLOW_SET)["way"]).reshape(-1)
-
-    parts = read_parts(table, read_slots, FLOW_KEY, FLOW)
+    parts = read_parts(table, Cache(cache, FLOW_SET, FLOW_SLOT), FLOW_KEY, FLOW)
     keys, values, groups, rows = add_slots(parts)
     if groups is not None:
         _add_times_and_flags(values, parts.slots, groups, rows)

@@ -27,8 +27,8 @@ from trafficmon.libbpf.map import Map
 from trafficmon.pins import PinDirectory
 from trafficmon.reader.flows import Flows, read_flows
 from trafficmon.reader.merge import Records
-from trafficmon.records import FIRST_KEY, record_of, require_layout, text_of
 from trafficmon.reader.services import Services, read_services
+from trafficmon.records import FIRST_KEY, record_of, require_layout, text_of
 
 
 @dataclass(frozen=True)
@@ -176,4 +176,3 @@ def _interface(slot: int, record: Any, *, check: bool) -> WatchedInterface:
         reason=text_of(record["reason"]),
         attached_at_ns=int(record["attached_at_ns"]),
     )
-

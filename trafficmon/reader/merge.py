@@ -35,7 +35,8 @@ def hash_words(columns: NDArray[np.uint64], multiplier: int = _FIRST_MULTIPLIER)
 class Groups:
     """Equal rows of ``columns`` put together.
 
-    ``first``: index of a row of each group; ``of_row``: the group of each row.
+    ``rows``: the row that each group stands for; ``first``: an index of it in ``columns``;
+    ``of_row``: the group of each row of ``columns``.
     """
 
     def __init__(self, columns: NDArray[np.uint64]) -> None:
@@ -45,7 +46,8 @@ class Groups:
             self.hashes, self.first, self.of_row = np.unique(
                 hashes, return_index=True, return_inverse=True
             )
-            if np.array_equal(columns, columns[self.first[self.of_row]]):
+            self.rows = columns[self.first]
+            if np.array_equal(columns, self.rows[self.of_row]):
                 self.multiplier = multiplier
                 return
             multiplier = (multiplier * 6364136223846793005 + 1) & _MASK | 1  # two keys, one hash
@@ -71,4 +73,4 @@ class Groups:
             return np.full(len(columns), -1, np.int64)
         hashes = hash_words(columns, self.multiplier)
         place = np.minimum(np.searchsorted(self.hashes, hashes), len(self) - 1)
-        return np.where(self.hashes[place] == hashes, place, -1)
+        return np.where((self.rows[place] == columns).all(axis=1), place, -1)

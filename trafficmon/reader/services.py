@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trafficmon.layout import SERVICE, SERVICE_KEY, SERVICE_SLOT
 from trafficmon.libbpf.map import Map
-from trafficmon.reader.cached import add_slots, read_parts
+from trafficmon.reader.cached import Cache, add_slots, read_parts
 from trafficmon.reader.merge import Records
 
 
@@ -22,6 +22,7 @@ class Services:
 
 def read_services(table: Map, cache: Map) -> Services:
     """All services, caches included."""
-    parts = read_parts(table, lambda: cache.read_array(SERVICE_SLOT), SERVICE_KEY, SERVICE)
+    slots = Cache(cache, SERVICE_SLOT, SERVICE_SLOT)
+    parts = read_parts(table, slots, SERVICE_KEY, SERVICE)
     keys, values, _, _ = add_slots(parts)
     return Services(keys, values, parts.entries)

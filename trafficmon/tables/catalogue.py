@@ -31,9 +31,7 @@ def table_maker(name: str) -> Callable[[Live], Table]:
     if name in TABLES:
         return TABLES[name]
     if name in LATER:
-        raise UsageError(
-            f"table {name} is not in this version; it has: {', '.join(TABLES)}"
-        )
+        raise UsageError(f"table {name} is not in this version; it has: {', '.join(TABLES)}")
     close = difflib.get_close_matches(name, TABLES, 1)
     hint = f"; did you mean {close[0]}?" if close else ""
     raise UsageError(f"there is no table {name!r}; there are: {', '.join(TABLES)}{hint}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -70,7 +72,7 @@ def flow_table(live: Live) -> Table:
     keys, values = flows.keys, flows.values
     columns = _Columns(live, keys, values)
     sort_keys: dict[str, Callable[[], Array]] = {
-        name: (lambda name=name: values[name]) for name in _COUNTS
+        name: partial(values.__getitem__, name) for name in _COUNTS
     }
     sort_keys |= {
         "bytes": lambda: values["rx_bytes"] + values["tx_bytes"],
@@ -116,9 +118,7 @@ class _Columns:
     def __init__(self, live: Live, keys: Records, values: Records) -> None:
         self.keys, self.values = keys, values
         self.seconds = live.wall_clock()
-        self.last_seen_jiffies = whole_jiffies(
-            values["last_seen_jiffies_low"], live.jiffies_now()
-        )
+        self.last_seen_jiffies = whole_jiffies(values["last_seen_jiffies_low"], live.jiffies_now())
         has_ports = (keys["flags"] & FlowFlag.PORTS) != 0
         self.filter: Any = FilterColumns(
             table="flows",

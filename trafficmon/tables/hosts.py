@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from functools import partial
+
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
@@ -44,7 +48,7 @@ def host_table(live: Live) -> Table:
         fields=FIELDS,
         length=len(groups),
         sort_keys={
-            **{name: (lambda name=name: sums[name]) for name in _COUNTS},
+            **{name: partial(sums.__getitem__, name) for name in _COUNTS},
             "bytes": lambda: sums["rx_bytes"] + sums["tx_bytes"],
             "packets": lambda: sums["rx_packets"] + sums["tx_packets"],
             "connections": lambda: connections,

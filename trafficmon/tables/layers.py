@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
@@ -10,7 +12,7 @@ from trafficmon.layout import Hook, Mode
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records
 from trafficmon.tables.services import counted_slots
-from trafficmon.tables.table import Record, Table, as_text
+from trafficmon.tables.table import Array, Record, Table, as_text
 
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 _DIFFERENCES = tuple(f"{name}_difference" for name in _COUNTS)
@@ -32,16 +34,17 @@ def layer_table(live: Live) -> Table:
         sort_keys={
             "layer": lambda: as_text([row["layer"] for row in rows]),
             "order": lambda: -np.arange(len(rows)),
-            **{
-                name: (lambda name=name: np.array([r[name] or 0 for r in rows], np.uint64))
-                for name in _COUNTS
-            },
+            **{name: partial(_numbers, rows, name) for name in _COUNTS},
         },
         default_sort="order",
         record=lambda row: rows[row],
         filter_columns=FilterColumns(table="layers", length=len(rows)),
         identity=lambda: np.arange(len(rows), dtype=np.uint64),
     )
+
+
+def _numbers(rows: list[Record], name: str) -> Array:
+    return np.array([row[name] or 0 for row in rows], np.uint64)
 
 
 def _total(seen: Records, *hooks: Hook) -> tuple[int, int] | None:

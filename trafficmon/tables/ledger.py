@@ -17,7 +17,7 @@ def ledger_record(live: Live, services: Services, flows: Flows) -> dict[str, Any
     """The contract's ledger. Null: the layer that would know is not there.
 
     ``services`` was read before ``flows``, so that traffic between the two is no loss.
-    ``flow_evictions`` follows from inserts and entries: the kernel tells nobody when its LRU evicts.
+    ``flow_evictions`` follows from inserts and entries: the kernel's LRU evicts and tells nobody.
     ``flow_coverage_percent``: of the bytes of IP packets, those that are in some flow's row.
     """
     losses = live.ledger()

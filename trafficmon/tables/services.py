@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Protocols and ports: the division by service, over all interfaces.
 
-Left out are interfaces whose packets also pass an attached one below them (bond over port, VLAN over
-trunk), so that no packet counts twice; a filter by interface asks for one interface and gets it.
+Left out are interfaces whose packets also pass an attached one below them (bond over port, VLAN
+over trunk), so that no packet counts twice.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def protocol_table(live: Live) -> Table:
             "packets": lambda: packets,
             "bytes": lambda: octets,
             "number": lambda: every,
-            "protocol": lambda: np.array([protocol_name(n) for n in every]),
+            "protocol": lambda: np.array([protocol_name(n) for n in range(256)]),
         },
         default_sort="bytes",
         record=record,

@@ -10,8 +10,8 @@ from trafficmon.errors import BpfError, MissingPrivilegeError
 from trafficmon.layout import Mode, State
 from trafficmon.libbpf.info import program_facts, statistics_are_on
 from trafficmon.libbpf.object import Program
-from trafficmon.records import text_of
 from trafficmon.reader.live import Live, WatchedInterface
+from trafficmon.records import text_of
 from trafficmon.tables.flows import time_text
 from trafficmon.tables.ledger import ledger_record
 

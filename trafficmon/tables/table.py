@@ -22,8 +22,8 @@ Record: TypeAlias = dict[str, Any]
 class Table:
     """``length`` rows.
 
-    ``fields``: the record's fields, in order. ``sort_keys``: arrays (or what makes them) to sort by,
-    by field; numbers are sorted largest first. ``record``: one row as the contract has it.
+    ``fields``: the record's fields, in order. ``sort_keys``: what makes the array to sort by, by
+    field; numbers are sorted largest first. ``record``: one row as the contract has it.
     ``identity``: a 64-bit number a row that stays the same from one reading to the next.
     """
 

@@ -7,7 +7,8 @@ struct bpf_link;
 struct bpf_object *bpf_object__open_file(const char *path, const struct bpf_object_open_opts *opts);
 int bpf_object__load(struct bpf_object *obj);
 void bpf_object__close(struct bpf_object *object);
-struct bpf_program *bpf_object__next_program(const struct bpf_object *obj, struct bpf_program *prog);
+struct bpf_program *bpf_object__next_program(const struct bpf_object *obj,
+					     struct bpf_program *prog);
 struct bpf_map *bpf_object__next_map(const struct bpf_object *obj, const struct bpf_map *map);
 
 const char *bpf_program__name(const struct bpf_program *prog);
@@ -19,7 +20,8 @@ int bpf_program__set_flags(struct bpf_program *prog, uint32_t flags);
 int bpf_program__set_log_buf(struct bpf_program *prog, char *log_buf, size_t log_size);
 int bpf_program__set_log_level(struct bpf_program *prog, uint32_t log_level);
 struct bpf_link *bpf_program__attach(const struct bpf_program *prog);
-struct bpf_link *bpf_program__attach_iter(const struct bpf_program *prog, const struct bpf_iter_attach_opts *opts);
+struct bpf_link *bpf_program__attach_iter(const struct bpf_program *prog,
+					  const struct bpf_iter_attach_opts *opts);
 
 const char *bpf_map__name(const struct bpf_map *map);
 int bpf_map__fd(const struct bpf_map *map);

@@ -6,6 +6,7 @@ uint32_t libbpf_minor_version(void);
 extern "Python" void tm_on_log(int level, char *text);
 void tm_log_to_python(void);
 
-int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
+int mount(const char *source, const char *target, const char *type, unsigned long flags,
+	  const void *data);
 /* f_type of statfs(2), or -1 and errno. */
 long tm_filesystem_type(const char *path);
