@@ -6,10 +6,10 @@ three told the way network tools tell them: 58 is icmpv6, 89 ospf, 124 isis. Min
 the name ipip to 94; the IP-in-IP tunnels of Linux are 4, ipv4.
 """
 
-import difflib
 from typing import Final
 
 from trafficmon.errors import UsageError
+from trafficmon.suggest import closest
 
 PROTOCOL_COUNT: Final = 256
 _SHOWN_CHARACTERS: Final = 40
@@ -92,8 +92,8 @@ def protocol_number(name_or_number: str | int) -> int:
 def _unknown_protocol(text: str) -> str:
     guess = text.lower()
     # The usual ones first: 'tpc' is as near to 'xtp' as to 'tcp'.
-    close = difflib.get_close_matches(guess, _USUAL) or difflib.get_close_matches(guess, _NUMBERS)
-    remedy = f"did you mean '{close[0]}'?" if close else "write a name such as tcp, or 0 to 255"
+    close = closest(guess, _USUAL) or closest(guess, _NUMBERS)
+    remedy = f"did you mean '{close}'?" if close else "write a name such as tcp, or 0 to 255"
     # Long enough for every name there is; ascii() so that nothing hostile reaches a terminal.
     shown = ascii(text[:_SHOWN_CHARACTERS])
     return f"unknown IP protocol {shown}: {remedy}"

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import grp
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from trafficmon.attachment.store import NO_GROUP
 from trafficmon.errors import UsageError
 from trafficmon.host import cgroups, netns
 from trafficmon.host.interfaces import Interface, all_interfaces
+from trafficmon.suggest import closest
 
 LAYERS = ("xdp", "tc")
 """The layers that this version has; the contract's others come with their own objects."""
@@ -57,8 +57,8 @@ def usual_interfaces() -> tuple[Interface, ...]:
 def _known_interface(name: str, known: dict[str, Interface]) -> Interface:
     if name in known:
         return known[name]
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    close = closest(name, known)
+    hint = f"; did you mean {close}?" if close else ""
     raise UsageError(f"there is no interface {name!r}; there are: {', '.join(sorted(known))}{hint}")
 
 

@@ -7,7 +7,6 @@ Commands import what they need when they run: `--version` and `--help` stay fast
 from __future__ import annotations
 
 import io
-import logging
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -64,6 +63,8 @@ def options(
     del version
     _Debug.wanted = debug
     if debug:
+        import logging
+
         logging.basicConfig(level=logging.DEBUG - 5, format="%(name)s: %(message)s")
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The keywords of an expression: what each makes of its value, and what to say to other words."""
 
-import difflib
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -21,6 +20,7 @@ from trafficmon.filter.nodes import (
     User,
 )
 from trafficmon.protocols import KNOWN_NAMES, protocol_number
+from trafficmon.suggest import closest
 
 Builder = Callable[[str, Side, Span], Term]
 
@@ -132,7 +132,7 @@ def unknown_word(word: str) -> str:
 def _remedy(word: str) -> str:
     lower = word.lower()
     name, equals, value = word.partition("=")
-    close = difflib.get_close_matches(lower, (*START_WORDS, *JOIN_WORDS), n=1)
+    close = closest(lower, (*START_WORDS, *JOIN_WORDS))
     if equals and name.lower() in BUILDERS:
         remedy = "write " + quoted(f"{name} {value.lstrip('=') or 'VALUE'}")
     elif lower in _SIDE_HABITS:
@@ -144,7 +144,7 @@ def _remedy(word: str) -> str:
     elif lower in KNOWN_NAMES:
         remedy = f"write 'proto {lower}'"
     elif close:
-        remedy = f"did you mean '{close[0]}'?"
+        remedy = f"did you mean '{close}'?"
     else:
         remedy = "a term begins with one of " + ", ".join((*BUILDERS, *FAMILIES))
     return remedy

@@ -7,21 +7,20 @@ ourselves, so its own words are for --debug.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from trafficmon.libbpf._ffi import ffi, lib
 
-logger = logging.getLogger("trafficmon.libbpf")
-
-_LEVELS = {0: logging.INFO, 1: logging.DEBUG, 2: logging.DEBUG - 5}
+_LEVELS = {0: 20, 1: 10, 2: 5}  # warn, info, debug of libbpf as INFO, DEBUG, and below
 
 
 @ffi.def_extern()  # type: ignore[untyped-decorator]
 def tm_on_log(level: int, message: Any) -> None:
     """Called from C; must not raise."""
+    import logging  # readers, which libbpf says nothing to, start faster without
+
     said = ffi.string(message).decode(errors="replace").rstrip()
-    logger.log(_LEVELS.get(level, logging.DEBUG), "%s", said)
+    logging.getLogger("trafficmon.libbpf").log(_LEVELS.get(level, logging.DEBUG), "%s", said)
 
 
 def capture() -> None:

@@ -23,7 +23,7 @@ from trafficmon.reader.merge import Groups, Records, words
 from trafficmon.records import slot_key
 
 COUNTERS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
-_TRIES = 8
+_TRIES = 16
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ def read_parts(table: Map, cache: Cache, key: np.dtype[Any], value: np.dtype[Any
     after = cache.slots()
     parts = Parts(keys, values, before[_has_counts(before)], len(keys))
     moved = _moved(before, after)
-    if not moved.any():
-        return parts
     touched = words(np.concatenate([before["key"][moved], after["key"][moved]]))
-    in_use = touched.any(axis=1)
-    return _ReadAgain(table, cache, Groups(touched[in_use]), before, after).correct(parts)
+    touched = touched[touched.any(axis=1)]  # a slot not yet in use has a key of zeroes
+    if not len(touched):
+        return parts
+    return _ReadAgain(table, cache, Groups(touched), before, after).correct(parts)
 
 
 def _has_counts(slots: Records) -> NDArray[np.bool_]:
@@ -80,11 +80,10 @@ def _has_counts(slots: Records) -> NDArray[np.bool_]:
 
 def _moved(before: Records, after: Records) -> NDArray[np.bool_]:
     """Where a slot was written back, taken over, or caught in the middle of it."""
-    changed: NDArray[np.bool_] = (before["sequence"] != after["sequence"]) | (
-        after["sequence"] & 1 == 1
-    )
-    changed |= (words(before["key"]) != words(after["key"])).any(axis=1)
-    return changed
+    moved: NDArray[np.bool_] = before["sequence"] != after["sequence"]
+    moved |= after["sequence"] & 1 == 1
+    moved |= (words(before["key"]) != words(after["key"])).any(axis=1)
+    return moved
 
 
 class _ReadAgain:
@@ -120,8 +119,8 @@ class _ReadAgain:
                 new_keys.append(key)
                 new_values.append(raw)
         return Parts(
-            np.concatenate([parts.keys, np.frombuffer(b"".join(new_keys), parts.keys.dtype)]),
-            np.concatenate([values, np.frombuffer(b"".join(new_values), values.dtype)]),
+            _with(parts.keys, new_keys),
+            _with(values, new_values),
             np.frombuffer(b"".join(slots), parts.slots.dtype),
             parts.entries,
         )
@@ -134,14 +133,16 @@ class _ReadAgain:
             yield key, *self._look(key, entries.tolist())
 
     def _look(self, key: bytes, entries: list[int]) -> tuple[bytes | None, list[bytes]]:
+        """Until nothing moves; at last what did not move, which is less than there is."""
         for _ in range(_TRIES):
             before = [slot for entry in entries for slot in self.cache.slots_of(entry)]
             raw = self.table.lookup(key)
             after = [slot for entry in entries for slot in self.cache.slots_of(entry)]
             pairs = [pair for pair in zip(before, after, strict=True) if self._holds(key, pair)]
-            if all(map(self._stood_still, pairs)):
-                return raw, [slot for slot, _ in pairs]
-        return raw, []  # less than there is, for this time
+            held = [pair[0] for pair in pairs if self._stood_still(pair)]
+            if len(held) == len(pairs):
+                break
+        return raw, held
 
     def _holds(self, key: bytes, looks: tuple[bytes, bytes]) -> bool:
         return any(look[self.key_at] == key for look in looks)
@@ -152,6 +153,11 @@ class _ReadAgain:
         )
         is_even = not int.from_bytes(sequence, sys.byteorder) & 1
         return key == later_key and sequence == later_sequence and is_even
+
+
+def _with(records: Records, more: list[bytes]) -> Records:
+    new = np.frombuffer(b"".join(more), records.dtype)
+    return np.concatenate([records, new]) if more else records
 
 
 def add_slots(parts: Parts) -> tuple[Records, Records, Groups | None, NDArray[np.int64]]:

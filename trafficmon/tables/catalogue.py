@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 from trafficmon.errors import UsageError
 from trafficmon.reader.live import Live
+from trafficmon.suggest import closest
 from trafficmon.tables.flows import flow_table
 from trafficmon.tables.hosts import host_table
 from trafficmon.tables.interfaces import interface_table
@@ -32,6 +32,6 @@ def table_maker(name: str) -> Callable[[Live], Table]:
         return TABLES[name]
     if name in LATER:
         raise UsageError(f"table {name} is not in this version; it has: {', '.join(TABLES)}")
-    close = difflib.get_close_matches(name, TABLES, 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    close = closest(name, TABLES)
+    hint = f"; did you mean {close}?" if close else ""
     raise UsageError(f"there is no table {name!r}; there are: {', '.join(TABLES)}{hint}")

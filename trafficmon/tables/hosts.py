@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from functools import partial
-
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns

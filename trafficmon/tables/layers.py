@@ -22,8 +22,16 @@ FIELDS = ("layer", *_COUNTS, *_DIFFERENCES, "causes")
 def layer_table(live: Live) -> Table:
     """xdp and tc; a layer that counts nothing says null. Differences are to the layer below."""
     seen = live.hook_counters()[counted_slots(live)]
-    xdp = _row("xdp", _total(seen, Hook.XDP_RX, Hook.XDP_GENERIC), None)
-    tc = _row("tc", _total(seen, Hook.TC_RX), _total(seen, Hook.TC_TX))
+    counted = [interface for interface in live.interfaces if not interface.covered]
+    has_xdp = any(interface.xdp_mode != Mode.OFF for interface in counted)
+    has_tc = any(interface.tc_mode != Mode.OFF for interface in counted)
+    has_tc_rx = any(interface.tc_rx for interface in counted)
+    xdp = _row("xdp", _total(seen, Hook.XDP_RX, Hook.XDP_GENERIC, attached=has_xdp), None)
+    tc = _row(
+        "tc",
+        _total(seen, Hook.TC_RX, attached=has_tc_rx),
+        _total(seen, Hook.TC_TX, attached=has_tc),
+    )
     xdp["causes"] = "sees what comes in only"
     _compare(tc, xdp, live)
     rows = [xdp, tc]
@@ -47,10 +55,10 @@ def _numbers(rows: list[Record], name: str) -> Array:
     return np.array([row[name] or 0 for row in rows], np.uint64)
 
 
-def _total(seen: Records, *hooks: Hook) -> tuple[int, int] | None:
-    """Packets and bytes; None where nothing was counted."""
+def _total(seen: Records, *hooks: Hook, attached: bool) -> tuple[int, int] | None:
+    """Packets and bytes; None where nothing counts, and nothing did before."""
     packets = int(seen[:, hooks]["packets_by_size"].sum())
-    return (packets, int(seen[:, hooks]["bytes"].sum())) if packets else None
+    return (packets, int(seen[:, hooks]["bytes"].sum())) if packets or attached else None
 
 
 def _row(layer: str, rx: tuple[int, int] | None, tx: tuple[int, int] | None) -> Record:

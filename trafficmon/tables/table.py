@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from trafficmon.errors import UsageError
 from trafficmon.filter.columns import FilterColumns
+from trafficmon.suggest import closest
 
 Array: TypeAlias = NDArray[Any]
 Record: TypeAlias = dict[str, Any]
@@ -43,7 +43,8 @@ def choose_rows(
 ) -> list[int]:
     """The indexes of the rows to show: filtered, sorted, cut. ``count`` None: all.
 
-    ``sort`` is a field, with a leading "-" for the other way round. UsageError when it is none.
+    ``sort`` is a field, with a leading "-" for the other way round; ties keep the table's order.
+    UsageError when there is no such field.
     """
     rows = np.arange(table.length) if mask is None else np.flatnonzero(mask)
     name, reverse = (sort or table.default_sort).removeprefix("-"), (sort or "").startswith("-")
@@ -52,10 +53,7 @@ def choose_rows(
     largest_first = numeric != reverse
     if numeric and count is not None and count < len(rows):
         rows, key = _part(rows, key, count, largest_first=largest_first)
-    order = np.argsort(key, kind="stable")
-    if largest_first:
-        order = np.argsort(_descending(key), kind="stable") if numeric else order[::-1]
-    chosen = rows[order]
+    chosen = rows[_descending_order(key) if largest_first else np.argsort(key, kind="stable")]
     return [int(row) for row in (chosen if count is None else chosen[:count])]
 
 
@@ -65,8 +63,8 @@ def _sort_array(table: Table, name: str) -> Array:
     if name in table.sort_keys:
         return table.sort_keys[name]()
     known = sorted({*table.sort_keys, *table.extra})
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    close = closest(name, known)
+    hint = f"; did you mean {close}?" if close else ""
     raise UsageError(f"{table.name} cannot be sorted by {name!r}; by: {', '.join(known)}{hint}")
 
 
@@ -83,11 +81,9 @@ def _part(rows: Array, key: Array, count: int, *, largest_first: bool) -> tuple[
     return rows[near], key[near]
 
 
-def _descending(key: Array) -> Array:
-    """Keys whose ascending order is the descending one of ``key``, ties kept in place."""
-    if key.dtype.kind == "u":
-        return np.iinfo(key.dtype).max - key
-    return -key
+def _descending_order(key: Array) -> Array:
+    """What argsort is ascending; ties keep their places here too."""
+    return len(key) - 1 - np.argsort(key[::-1], kind="stable")[::-1]
 
 
 def as_text(values: list[str]) -> Array:
