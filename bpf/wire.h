@@ -205,7 +205,10 @@ enum tm_interface_state {
 	TM_INTERFACE_DETACHED = 3, /* no longer watched; its counters stay readable */
 };
 
-/* Value of `interfaces`, by slot. Written by attach and detach only. */
+/*
+ * Value of `interfaces`, by slot. Written by attach and detach only. The members up to tc_priority
+ * keep their places in all versions: filters of an older one are found by them.
+ */
 struct tm_interface {
 	__u8 name[TM_NAME_BYTES];
 	__u32 ifindex;

@@ -53,6 +53,10 @@ class LayoutError(TrafficmonError):
     """The pinned maps are of another record layout; nothing of them is decoded."""
 
 
+class ForeignMapsError(LayoutError):
+    """The pinned maps are somebody else's; they are left alone."""
+
+
 class BpfError(TrafficmonError, OSError):
     """The kernel (or libbpf) refused an operation on an object.
 
@@ -97,4 +101,6 @@ _NOISE = (
     "-- END",
     "-- BEGIN",
     "mark_precise",
+    "cur state:",
+    "old state:",
 )

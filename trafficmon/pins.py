@@ -7,12 +7,15 @@ which bpffs does not allow.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from trafficmon.errors import MissingPrivilegeError, UsageError
 
 DEFAULT = Path("/sys/fs/bpf/trafficmon")
 ENVIRONMENT = "TRAFFICMON_PIN_DIR"
@@ -65,6 +68,10 @@ class PinDirectory:
         """Of the program that the link runs."""
         return self.root / "progs" / f"{kind}_{slot}"
 
+    def next_program(self, kind: str, slot: int) -> Path:
+        """Of the one that is to take its place, while --replace is at it."""
+        return self.root / "progs" / f"{kind}_{slot}_new"
+
     def make(self) -> None:
         """The directories, closed to others."""
         for part in (self.root, *self.parts):
@@ -72,14 +79,17 @@ class PinDirectory:
 
     def is_complete(self) -> bool:
         """Whether an attach got as far as having all its maps."""
-        return self.map("meta").exists()
+        return _is_there(self.map("meta"))
 
     def exists(self) -> bool:
         """Whether there is anything, complete or not."""
-        return self.root.is_dir()
+        return _is_there(self.root)
 
     def ours(self) -> list[Path]:
-        """The pins that trafficmon made, links first: nothing counts into a map without a name."""
+        """The pins that trafficmon made, links first: nothing counts into a map without a name.
+
+        meta is the first of the maps, so that what is half removed is not complete.
+        """
         return [pin for pin in self._files() if self._is_ours(pin)]
 
     def foreign(self) -> list[Path]:
@@ -90,7 +100,7 @@ class PinDirectory:
         maps, links, progs = self.parts
         for part in (links, progs, maps, self.root):
             with suppress(FileNotFoundError, NotADirectoryError):
-                inside = sorted(part.iterdir())
+                inside = sorted(part.iterdir(), key=lambda pin: (pin.name != "meta", pin.name))
                 yield from (p for p in inside if not (part == self.root and p in self.parts))
 
     def remove_empty(self) -> None:
@@ -104,3 +114,24 @@ class PinDirectory:
         if pin.parent == maps:
             return pin.name in MAPS
         return pin.parent in (links, progs) and _PROGRAM.fullmatch(pin.name) is not None
+
+
+def _is_there(path: Path) -> bool:
+    """Path.exists() for places that one may not be allowed to look into.
+
+    What Path.exists() says then depends on the version of Python.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError as error:
+        if error.errno == errno.EPERM:  # kernel/bpf/inode.c, bpf_lookup()
+            raise UsageError(
+                f"{path}: names in a BPF file system have no dots; choose another --pin-dir"
+            ) from None
+        raise MissingPrivilegeError(
+            f"no permission to look into {path.parent}; run as root, or ask root to "
+            "'trafficmon attach --group NAME' with a group of yours"
+        ) from None
+    return True

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trafficmon.errors import LayoutError
+from trafficmon.errors import ForeignMapsError, LayoutError
 from trafficmon.layout import LAYOUT_VERSION, MAGIC, META
 
 FIRST_KEY = struct.pack("=I", 0)
@@ -21,10 +21,13 @@ def slot_key(slot: int) -> bytes:
 
 
 def require_layout(raw: bytes | None, where: object) -> None:
-    """LayoutError unless ``raw``, the value of meta, describes the records that we know."""
+    """LayoutError unless ``raw``, the value of meta, describes the records that we know.
+
+    ForeignMapsError where it is no trafficmon's at all.
+    """
     magic, version, size = struct.unpack_from("=III", (raw or b"").ljust(12, b"\0"))
     if magic != MAGIC:
-        raise LayoutError(
+        raise ForeignMapsError(
             f"what is pinned in {where} is not trafficmon's; choose another --pin-dir"
         )
     if (version, size) != (LAYOUT_VERSION, META.itemsize):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -39,7 +40,7 @@ class Wire:
         ends = self.lab.client_end, self.lab.server_end
         self.generator.send(*ends, flows=flows, packets=packets)
 
-    def cost(self, contenders: Contenders, name: str, hook: str, flows: int) -> float:
+    def cost_of(self, contenders: Contenders, hook: str, flows: int, name: str) -> float:
         """Of one contender, loaded anew: tx is measured on the sender's side, rx on the other."""
         end = self.lab.client_end if hook == "tc_tx" else self.lab.server_end
         with end.namespace.inside():
@@ -72,9 +73,7 @@ def test_live_cost(wire: Wire, contenders: Contenders, hook: str) -> None:
     """However many flows take turns, ours does not cost more than 1.3 times what plain costs."""
     costs = []
     for flows in FLOWS:
-        measured = alternate(
-            NAMES, ROUNDS, lambda name, flows=flows: wire.cost(contenders, name, hook, flows)
-        )
+        measured = alternate(NAMES, ROUNDS, partial(wire.cost_of, contenders, hook, flows))
         costs.append(Cost.of({"hook": hook, "flows": flows}, measured, statistics.median))
     title = f"ns a packet at {hook} on a live veth: 64 bytes, median of {ROUNDS} rounds"
     publish("live_cost", title, [cost.row() for cost in costs])

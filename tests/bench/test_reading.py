@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.bench.report import publish
+from tests.bench.report import Row, publish
 from tests.bench.rounds import alternate
 from tests.kernel.program import Program, attached
 from tests.lab.lab import Lab
@@ -65,7 +65,7 @@ def test_reading_many_flows() -> None:
 
         measured = alternate(tuple(COMMANDS), ROUNDS, run)
     medians = {name: statistics.median(times) for name, times in measured.items()}
-    rows = [{"command": name, "ms": medians[name] * 1e3} for name in COMMANDS]
+    rows: list[Row] = [{"command": name, "ms": medians[name] * 1e3} for name in COMMANDS]
     publish("commands", f"wall time with {FLOWS:,} flows, medians of {ROUNDS} in turns", rows)
 
     assert len(shown) >= FLOWS * 0.99
@@ -88,7 +88,7 @@ def _compare_readers(program: Program) -> None:
 
     readers = {"read_flows": ours, "bpftool map dump -j": bpftool}
     measured = alternate(tuple(readers), 5, lambda name: seconds(readers[name]))
-    rows = [
+    rows: list[Row] = [
         {"reader": name, "ms": (median := statistics.median(times)) * 1e3, "rows/s": FLOWS / median}
         for name, times in measured.items()
     ]

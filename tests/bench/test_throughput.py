@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.bench.report import publish
+from tests.bench.report import Row, publish
 from tests.bench.rounds import alternate
 from tests.kernel.program import attached
 from tests.lab.lab import Lab
@@ -32,10 +32,10 @@ class Pipe:
     def gbit_per_s(self, way: str) -> float:
         """One run, from client to server; ``way`` says what is attached to the server's veth."""
         options = {"attached": (), "native XDP": ("--xdp", "native")}
-        holder = nullcontext()
-        if way in options:
-            holder = attached(self.lab.server, self.lab.server_if, options=options[way])
-        with holder:
+        with ExitStack() as stack:
+            if way in options:
+                there = (self.lab.server, self.lab.server_if)
+                stack.enter_context(attached(*there, options=options[way]))
             address = self.lab.server_end.address(4)
             ran = self.lab.client.run(["iperf3", "-c", address, "-t", str(SECONDS), "-J"])
         received = json.loads(ran.stdout)["end"]["sum_received"]
@@ -58,7 +58,7 @@ def test_throughput_of_a_veth() -> None:
         measured |= alternate(("native XDP",), 3, pipe.gbit_per_s)
     medians = {way: statistics.median(runs) for way, runs in measured.items()}
     base = medians["nothing"]
-    rows = [
+    rows: list[Row] = [
         {
             "attached to the veth": way,
             "Gbit/s": medians[way],

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from trafficmon.attachment import interface as one_interface
@@ -14,8 +15,9 @@ from trafficmon.attachment.replace import replace_programs
 from trafficmon.attachment.request import DEFAULT_MAX_FLOWS, Request, usual_interfaces
 from trafficmon.attachment.stacking import note_covered
 from trafficmon.attachment.store import NO_GROUP, Geometry, Store
-from trafficmon.errors import LayoutError, TrafficmonError, UnsupportedError
-from trafficmon.host import bpffs, capabilities, netns
+from trafficmon.attachment.xdp import is_worth_trying
+from trafficmon.errors import ForeignMapsError, LayoutError, TrafficmonError, UnsupportedError
+from trafficmon.host import bpffs, capabilities, netns, signals
 from trafficmon.host.interfaces import Interface, all_interfaces
 from trafficmon.host.lock import exclusive
 from trafficmon.layout import State
@@ -39,7 +41,7 @@ def attach(pins: PinDirectory, request: Request) -> Report:
     )
     require_kernel()
     report = Report()
-    with exclusive(pins.root):
+    with exclusive(pins.root), signals.deferred() as stop_if_interrupted:
         if bpffs.ensure(pins.root):
             report.notes.append(f"mounted a BPF file system on {bpffs.STANDARD_MOUNT}")
         _refuse_foreign(pins)
@@ -47,13 +49,15 @@ def attach(pins: PinDirectory, request: Request) -> Report:
         with ExitStack() as undo:
             store = undo.enter_context(_open_or_create(pins, request, undo))
             for interface in wanted:
+                stop_if_interrupted()
                 report.interfaces.append(_one(store, interface, request, undo))
             for name in note_covered(store):
                 report.notes.append(
                     f"{name} sits on another attached interface: it has its own counters, and sums "
                     "over interfaces leave it out"
                 )
-            _let_group_read(store)
+            _let_group_read(store, request, report)
+            stop_if_interrupted()
             undo.pop_all()
             store.close()
     return report
@@ -85,9 +89,12 @@ def _prepare(pins: PinDirectory, request: Request, report: Report) -> tuple[Inte
     try:
         with Store.open(pins) as store:
             _require_same_namespace(store)
+            _note_size(store, request, report)
             if request.replace:
                 return _with_attached(store, request)
             return request.interfaces or usual_interfaces()
+    except ForeignMapsError:
+        raise
     except LayoutError:
         if not request.replace:
             raise
@@ -97,10 +104,18 @@ def _prepare(pins: PinDirectory, request: Request, report: Report) -> tuple[Inte
 
 
 def _require_same_namespace(store: Store) -> None:
-    if int(store.meta()["netns_inode"]) != netns.inode():
+    if not store.is_of_this_namespace():
         raise TrafficmonError(
-            f"{store.pins.root} is in use from another network namespace; "
-            "use another --pin-dir for this one"
+            f"{store.pins.root} is in use from another network namespace; use another --pin-dir "
+            "for this one, or 'trafficmon detach' to end what was attached there"
+        )
+
+
+def _note_size(store: Store, request: Request, report: Report) -> None:
+    size = store.geometry().max_flows
+    if request.max_flows not in (None, size):
+        report.notes.append(
+            f"the flow table keeps its size, {size}; 'trafficmon detach' first to have another"
         )
 
 
@@ -125,34 +140,53 @@ def _open_or_create(pins: PinDirectory, request: Request, undo: ExitStack) -> St
 
 def _one(store: Store, interface: Interface, request: Request, undo: ExitStack) -> Attached:
     slot = one_interface.slot_for(store, interface.name, interface.ifindex)
-    record = store.interface(slot)
-    same = record["state"] == State.ATTACHED and record["ifindex"] == interface.ifindex
-    if same and one_interface.is_alive(store, slot):
-        current = one_interface.describe(record)
-        if not _wants_change(current, request):
-            if not request.replace:
-                return one_interface.describe(record, "was attached already")
-            replace_programs(store, interface, slot)
-            return one_interface.describe(record, "taken over, counters go on")
+    before = store.interface(slot)
+    same = before["state"] == State.ATTACHED and before["ifindex"] == interface.ifindex
+    if not (same and one_interface.is_alive(store, slot)):
+        undo.callback(one_interface.take_back, store, slot, before)
+        return one_interface.attach(store, interface, slot, request)
+    current = one_interface.describe(before)
+    if not _wants_change(interface, current, request):
         if not request.replace:
-            raise TrafficmonError(
-                f"{interface.name} is attached with xdp {current.xdp_mode}, tc {current.tc_mode}; "
-                "'attach --replace' changes that"
-            )
-    else:
-        undo.callback(one_interface.remove, store, slot)
-    return one_interface.attach(store, interface, slot, request)
+            return one_interface.describe(before, "was attached already")
+        replace_programs(store, interface, slot)
+        return one_interface.describe(before, "taken over, counters go on")
+    now = f"xdp {current.xdp_mode}, tc {current.tc_mode}"
+    if not request.replace:
+        raise TrafficmonError(
+            f"{interface.name} is attached with {now}; 'attach --replace' changes that"
+        )
+    undo.callback(one_interface.attach_again, store, interface, slot, before)
+    changed = one_interface.attach(store, interface, slot, request)
+    note = f"changed from {now}: what passed in that moment was not counted"
+    return dataclasses.replace(changed, note=note)
 
 
-def _wants_change(current: Attached, request: Request) -> bool:
-    """Whether a mode was asked for by name that is not the one in force."""
-    xdp = request.xdp_modes != ("auto",) and current.xdp_mode not in request.xdp_modes
-    tc = request.tc_mode not in ("auto", current.tc_mode)
-    return xdp or tc
+def _wants_change(interface: Interface, current: Attached, request: Request) -> bool:
+    """Whether something was asked for by name that is not in force, and could be."""
+    return _wants_other_xdp(interface, current, request) or _wants_other_tc(current, request)
 
 
-def _let_group_read(store: Store) -> None:
+def _wants_other_xdp(interface: Interface, current: Attached, request: Request) -> bool:
+    if "xdp" not in request.layers:
+        return current.xdp_mode != "off"
+    if request.xdp_modes == ("auto",) or current.xdp_mode in request.xdp_modes:
+        return False
+    if current.xdp_mode != "off":
+        return True
+    return is_worth_trying(interface, request.xdp_modes, current.reason)
+
+
+def _wants_other_tc(current: Attached, request: Request) -> bool:
+    if "tc" not in request.layers:
+        return current.tc_mode != "off"
+    return request.tc_mode not in ("auto", current.tc_mode)
+
+
+def _let_group_read(store: Store, request: Request, report: Report) -> None:
     """Read permission on maps and programs for the readers' group; links stay root's."""
+    if request.group_id != NO_GROUP:
+        store.set_group(request.group_id)
     group = int(store.meta()["group_id"])
     if group == NO_GROUP:
         return
@@ -163,7 +197,7 @@ def _let_group_read(store: Store) -> None:
     for pin in (*maps.iterdir(), *progs.iterdir()):
         os.chown(pin, -1, group)
         pin.chmod(0o640 if pin.parent == maps else 0o440)
-    with suppress(OSError):  # systemd mounts it 0700: let others pass through, not list
-        mode = bpffs.STANDARD_MOUNT.stat().st_mode
-        if bpffs.STANDARD_MOUNT in store.pins.root.parents and not mode & 0o001:
-            bpffs.STANDARD_MOUNT.chmod((mode & 0o7777) | 0o001)
+    mode = bpffs.STANDARD_MOUNT.stat().st_mode  # systemd mounts it 0700
+    if bpffs.STANDARD_MOUNT in store.pins.root.parents and not mode & 0o001:
+        bpffs.STANDARD_MOUNT.chmod((mode & 0o7777) | 0o001)
+        report.notes.append(f"{bpffs.STANDARD_MOUNT} lets others pass through now, but not list it")

@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trafficmon.attachment import interface as one_interface
+from trafficmon.attachment import tc
 from trafficmon.attachment.stacking import note_covered
 from trafficmon.attachment.store import Store
-from trafficmon.errors import LayoutError, TrafficmonError, UsageError
-from trafficmon.host import bpffs, capabilities
-from trafficmon.host.lock import exclusive
-from trafficmon.layout import State
+from trafficmon.errors import BpfError, ForeignMapsError, LayoutError, TrafficmonError, UsageError
+from trafficmon.host import bpffs, capabilities, lock, signals
+from trafficmon.layout import INTERFACE, Mode, State
+from trafficmon.libbpf.map import Map
 from trafficmon.pins import PinDirectory
-from trafficmon.records import text_of
+from trafficmon.records import record_of, slot_key, text_of
 
 
 @dataclass
@@ -29,6 +31,7 @@ class Detached:
 def detach(pins: PinDirectory, names: list[str]) -> Detached:
     """Remove what attach made: of the named interfaces, or all of it. Harmless when repeated."""
     if not pins.exists():
+        lock.discard(pins.root)
         return Detached()
     capabilities.require(
         "detach",
@@ -40,7 +43,7 @@ def detach(pins: PinDirectory, names: list[str]) -> Detached:
             f"{pins.root} is not in a BPF file system, so nothing of trafficmon is there; "
             "check --pin-dir"
         )
-    with exclusive(pins.root):
+    with lock.exclusive(pins.root), signals.deferred():
         return _some(pins, names) if names else remove_everything(pins)
 
 
@@ -49,7 +52,7 @@ def _some(pins: PinDirectory, names: list[str]) -> Detached:
     if not pins.is_complete():
         return remove_everything(pins)
     with Store.open(pins) as store:
-        slots = {text_of(r["name"]): slot for slot, r in store.interfaces().items()}
+        slots = _slots_by_name(store)
         for name in names:
             if name not in slots:
                 there = ", ".join(sorted(slots)) or "none"
@@ -59,7 +62,8 @@ def _some(pins: PinDirectory, names: list[str]) -> Detached:
                 one_interface.remove(store, slots[name])
                 done.interfaces.append(name)
                 done.anything = True
-        note_covered(store)
+        if store.is_of_this_namespace():
+            note_covered(store)
         left = any(r["state"] != State.DETACHED for r in store.interfaces().values())
     if not left:
         rest = remove_everything(pins)
@@ -67,8 +71,22 @@ def _some(pins: PinDirectory, names: list[str]) -> Detached:
     return done
 
 
+def _slots_by_name(store: Store) -> dict[str, int]:
+    """Under the names they were attached by, and those they have now."""
+    used = store.interfaces()
+    slots = {text_of(record["name"]): slot for slot, record in used.items()}
+    if store.is_of_this_namespace():
+        for slot, record in used.items():
+            if name := one_interface.current_name(record):
+                slots[name] = slot
+    return slots
+
+
 def remove_everything(pins: PinDirectory) -> Detached:
-    """All of it, whatever state it is in; the caller holds the lock."""
+    """All of it, whatever state it is in; the caller holds the lock.
+
+    ForeignMapsError when the maps are somebody else's: then nothing is touched.
+    """
     done = Detached()
     if pins.is_complete():
         _remove_hooks(pins, done)
@@ -81,13 +99,28 @@ def remove_everything(pins: PinDirectory) -> Detached:
 
 
 def _remove_hooks(pins: PinDirectory, done: Detached) -> None:
-    """Interface by interface, by their records; another layout's go by their pins alone."""
+    """Interface by interface, by their records; another layout's links go by their pins."""
     try:
         store = Store.open(pins)
-    except (LayoutError, TrafficmonError):
+    except ForeignMapsError:
+        raise
+    except (LayoutError, BpfError):  # or somebody has removed some of the maps
+        with suppress(BpfError):
+            _remove_filters_by_prefix(pins)
         return
     with store:
         for slot, record in store.interfaces().items():
             if record["state"] != State.DETACHED:
                 done.interfaces.append(text_of(record["name"]))
             one_interface.remove(store, slot)
+
+
+def _remove_filters_by_prefix(pins: PinDirectory) -> None:
+    """What tells where clsact filters are has its place in the records of all versions (wire.h)."""
+    size = INTERFACE.itemsize
+    with Map.from_pin(str(pins.map("interfaces"))) as interfaces:
+        for slot in range(interfaces.facts().max_entries):
+            raw = (interfaces.lookup(slot_key(slot)) or b"")[:size]
+            record = record_of(raw.ljust(size, b"\0"), INTERFACE)
+            if record["tc_mode"] == Mode.CLSACT:
+                tc.remove_filters(pins, slot, record, qdisc=True)

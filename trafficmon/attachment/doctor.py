@@ -12,7 +12,7 @@ from trafficmon import objects
 from trafficmon.attachment.xdp import candidates
 from trafficmon.bpfobject import inspect
 from trafficmon.errors import TrafficmonError
-from trafficmon.host import bpffs, capabilities, cgroups
+from trafficmon.host import bpffs, capabilities, cgroups, signals
 from trafficmon.host.interfaces import all_interfaces
 from trafficmon.libbpf import features
 from trafficmon.libbpf.features import Helper, MapType, ProgramType
@@ -36,8 +36,10 @@ class Finding:
 def examine() -> list[Finding]:
     """All findings, in the order in which things would fail."""
     findings: list[Finding] = []
-    for look in (_kernel, _privileges, _mounts, _files, _loading, _statistics, _interfaces):
-        findings += _safely(look)
+    with signals.deferred() as stop_if_interrupted:
+        for look in (_kernel, _privileges, _mounts, _files, _loading, _statistics, _interfaces):
+            stop_if_interrupted()
+            findings += _safely(look)
     return findings
 
 

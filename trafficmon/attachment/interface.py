@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from trafficmon.attachment import tc, xdp
 from trafficmon.attachment.request import Request
 from trafficmon.attachment.store import Store
-from trafficmon.errors import TrafficmonError, UsageError
+from trafficmon.errors import BpfError, TrafficmonError, UsageError
 from trafficmon.host import netns
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import INTERFACE, Mode, State
@@ -43,14 +44,14 @@ class Attached:
 
 
 def slot_for(store: Store, name: str, ifindex: int) -> int:
-    """The slot of the interface: the one it had, else a free one."""
+    """The slot of the interface: the one it had, under whatever name, else a free one."""
     used = store.interfaces()
     for slot, record in used.items():
-        if text_of(record["name"]) == name:
+        if record["ifindex"] == ifindex and record["state"] == State.ATTACHED:
             return slot
     for slot, record in used.items():
-        if record["ifindex"] == ifindex and record["state"] == State.ATTACHED:
-            return slot  # renamed since
+        if text_of(record["name"]) == name and current_name(record) in (name, None):
+            return slot
     for slot in range(store.geometry().max_interfaces):
         if slot not in used:
             return slot
@@ -60,10 +61,19 @@ def slot_for(store: Store, name: str, ifindex: int) -> int:
     )
 
 
+def current_name(record: Any) -> str | None:
+    """The interface's name, which may have changed since; None if an attached one has gone."""
+    if record["state"] == State.ATTACHED:
+        return netns.name_of(int(record["ifindex"]))
+    return text_of(record["name"])
+
+
 def is_alive(store: Store, slot: int) -> bool:
     """Whether the record of ``slot`` is true: its interface is there, and so are its hooks."""
     record = store.interface(slot)
-    if record["state"] != State.ATTACHED or netns.name_of(int(record["ifindex"])) is None:
+    if record["state"] != State.ATTACHED or current_name(record) is None:
+        return False
+    if record["tc_mode"] == Mode.CLSACT and not tc.has_filters(store.pins, slot, record):
         return False
     links = []
     if record["xdp_mode"] != Mode.OFF:
@@ -86,21 +96,17 @@ def attach(store: Store, interface: Interface, slot: int, request: Request) -> A
     before = store.interface(slot)
     with ExitStack() as undo:
         remove(store, slot)
-        undo.callback(_restore, store, slot, before)
+        undo.callback(take_back, store, slot, before)
         record = _begin(store, interface, slot)
         with_tc = "tc" in request.layers
         outcome = xdp.XdpOutcome(Mode.OFF, "layer xdp was not asked for")
         if "xdp" in request.layers:
-            outcome = xdp.attach(
-                store, interface, slot, request.xdp_modes, alone=not with_tc, undo=undo
-            )
+            outcome = xdp.attach(store, interface, slot, request.xdp_modes, alone=not with_tc)
         record["xdp_mode"] = outcome.mode
         set_text(record, "reason", outcome.reason)
         if with_tc:
             receive = not outcome.counts_flows
-            tc.attach(
-                store, interface, slot, record, asked=request.tc_mode, receive=receive, undo=undo
-            )
+            tc.attach(store, interface, slot, record, asked=request.tc_mode, receive=receive)
         elif outcome.mode == Mode.OFF:
             raise UsageError(
                 f"nothing would count on {interface.name}: XDP is off ({outcome.reason}) and "
@@ -111,6 +117,17 @@ def attach(store: Store, interface: Interface, slot: int, request: Request) -> A
         undo.pop_all()
     note = "back again: its counters go on" if before["state"] == State.ATTACHED else ""
     return describe(record, note)
+
+
+def attach_again(store: Store, interface: Interface, slot: int, before: Any) -> None:
+    """As the record ``before`` says it was, when a change could not be made."""
+    modes = describe(before)
+    layers = ("xdp",) * (modes.xdp_mode != "off") + ("tc",) * (modes.tc_mode != "off")
+    tc_mode = "auto" if modes.tc_mode == "off" else modes.tc_mode
+    attach(store, interface, slot, Request((), (modes.xdp_mode,), layers, tc_mode=tc_mode))
+    record = store.interface(slot)
+    record["reason"] = before["reason"]
+    store.set_interface(slot, record)
 
 
 def _begin(store: Store, interface: Interface, slot: int) -> Any:
@@ -124,12 +141,15 @@ def _begin(store: Store, interface: Interface, slot: int) -> Any:
     return record
 
 
-def _restore(store: Store, slot: int, before: Any) -> None:
-    """After a failure: nothing attached here, and what was counted before stays readable."""
+def take_back(store: Store, slot: int, before: Any) -> None:
+    """After a failure: nothing is attached here, and what was counted stays readable.
+
+    A slot that was free is so again, unless something was counted in it: the next interface shall
+    begin with nothing.
+    """
     remove(store, slot)
-    left = before.copy()
-    left["state"] = State.FREE if before["state"] == State.FREE else State.DETACHED
-    store.set_interface(slot, left)
+    if before["state"] == State.FREE and not store.has_counted(slot):
+        store.set_interface(slot, before)
 
 
 def remove(store: Store, slot: int) -> None:
@@ -137,24 +157,36 @@ def remove(store: Store, slot: int) -> None:
     record = store.interface(slot)
     if record["state"] == State.FREE:
         return
-    if record["tc_mode"] == Mode.CLSACT:
-        _require_own_namespace(store)
-        tc.remove_filters(store, slot, record, qdisc=True)
+    if record["tc_mode"] == Mode.CLSACT and _filters_are_here(store):
+        tc.remove_filters(store.pins, slot, record, qdisc=True)
     for kind in KINDS:
-        store.pins.link(kind, slot).unlink(missing_ok=True)
+        _take_off(store.pins.link(kind, slot))
     for kind in KINDS:
         store.pins.program(kind, slot).unlink(missing_ok=True)
+        store.pins.next_program(kind, slot).unlink(missing_ok=True)
     record["state"] = State.DETACHED
     record["xdp_mode"] = record["tc_mode"] = Mode.OFF
     store.set_interface(slot, record)
 
 
-def _require_own_namespace(store: Store) -> None:
-    if int(store.meta()["netns_inode"]) != netns.inode():
-        raise TrafficmonError(
-            "this was attached in another network namespace, and its clsact filters can be "
-            "removed only there: nsenter --net=/run/netns/NAME trafficmon detach"
-        )
+def _take_off(pin: Path) -> None:
+    """Detach, then unpin: a link without a name goes on counting until the kernel has freed it."""
+    if pin.exists():
+        with Link.from_pin(str(pin)) as link, suppress(BpfError):  # its interface has gone
+            link.detach()
+        pin.unlink()
+
+
+def _filters_are_here(store: Store) -> bool:
+    """False when they went with their network namespace; an error when they are in another."""
+    if store.is_of_this_namespace():
+        return True
+    if (place := netns.path_of(int(store.meta()["netns_inode"]))) is None:
+        return False
+    raise TrafficmonError(
+        "this was attached in another network namespace, and its clsact filters can be removed "
+        f"only there: nsenter --net={place} trafficmon detach --pin-dir {store.pins.root}"
+    )
 
 
 def describe(record: Any, note: str = "") -> Attached:

@@ -14,6 +14,7 @@ from trafficmon.attachment.programs import tc_programs, xdp_program
 from trafficmon.attachment.store import Store
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import Mode
+from trafficmon.libbpf.info import program_facts
 from trafficmon.libbpf.link import Link
 from trafficmon.libbpf.object import Program
 
@@ -35,9 +36,9 @@ def replace_programs(store: Store, interface: Interface, slot: int) -> None:
 
 def _swap(store: Store, slot: int, record: Any, kind: str, program: Program) -> None:
     """The new pin stands beside the old until the swap is done: either may be what is running."""
-    path = store.pins.program(kind, slot)
-    fresh = path.with_name(f"{path.name}_new")
-    fresh.unlink(missing_ok=True)
+    path, fresh = store.pins.program(kind, slot), store.pins.next_program(kind, slot)
+    if fresh.exists():
+        _finish_swap(store, slot, record, kind)
     program.pin(str(fresh))
     if kind != "xdp" and record["tc_mode"] == Mode.CLSACT:
         tc.replace_filter(record, kind, program)
@@ -45,3 +46,19 @@ def _swap(store: Store, slot: int, record: Any, kind: str, program: Program) -> 
         with Link.from_pin(str(store.pins.link(kind, slot))) as link:
             link.update(program)
     fresh.replace(path)
+
+
+def _finish_swap(store: Store, slot: int, record: Any, kind: str) -> None:
+    """After a kill in the midst of a swap: the pin that stays is of the program that runs."""
+    path, fresh = store.pins.program(kind, slot), store.pins.next_program(kind, slot)
+    if kind != "xdp" and record["tc_mode"] == Mode.CLSACT:
+        running = tc.filter_program(record, kind)
+    else:
+        with Link.from_pin(str(store.pins.link(kind, slot))) as link:
+            running = link.facts().program_id
+    with Program.from_pin(str(fresh)) as program:
+        has_begun = program_facts(program).id == running
+    if has_begun:
+        fresh.replace(path)
+    else:
+        fresh.unlink()

@@ -16,7 +16,17 @@ import numpy as np
 
 from trafficmon import __version__, objects
 from trafficmon.host import clock, netns
-from trafficmon.layout import CLOCK, FLOW_SET, HOOKS, INTERFACE, LAYOUT_VERSION, MAGIC, META, State
+from trafficmon.layout import (
+    CLOCK,
+    FLOW_SET,
+    HOOK_COUNTERS,
+    HOOKS,
+    INTERFACE,
+    LAYOUT_VERSION,
+    MAGIC,
+    META,
+    State,
+)
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Object, test_run
 from trafficmon.libbpf.system import possible_cpus
@@ -27,7 +37,6 @@ NO_GROUP = 0xFFFFFFFF
 SERVICE_SLOTS = 256
 _CACHE_BYTES = 16 << 20  # of all CPUs together
 _FEWEST_SETS, _MOST_SETS = 128, 2048
-_LRU_SLACK = 256  # entries a CPU keeps to itself on its free lists (kernel/bpf/bpf_lru_list.c)
 _FEWEST_INTERFACES = 64
 _SMALLEST_FRAME = bytes(64)
 
@@ -57,7 +66,7 @@ class Geometry:
     def map_entries(self) -> dict[str, int]:
         """max_entries by map."""
         return {
-            "flows": self.max_flows + _LRU_SLACK * self.cpus,
+            "flows": self.max_flows,
             "flow_cache": self.flow_sets * self.cpus,
             "service_cache": SERVICE_SLOTS * self.cpus,
             "hook_counters": self.max_interfaces * HOOKS * self.cpus,
@@ -78,11 +87,13 @@ class Store:
     def open(cls, pins: PinDirectory) -> Self:
         """What is pinned. LayoutError when another version pinned it."""
         with ExitStack() as cleanup:
-            maps: dict[str, Map] = {}
+            meta = cleanup.enter_context(Map.from_pin(str(pins.map("meta"))))
+            require_layout(meta.lookup(FIRST_KEY), pins.root)  # before maps it may not have
+            maps = {"meta": meta}
             for name in MAPS:
-                maps[name] = Map.from_pin(str(pins.map(name)))
-                cleanup.callback(maps[name].close)
-            require_layout(maps["meta"].lookup(FIRST_KEY), pins.root)
+                if name != "meta":
+                    held = Map.from_pin(str(pins.map(name)))
+                    maps[name] = cleanup.enter_context(held)
             cleanup.pop_all()
         return cls(pins, maps)
 
@@ -120,6 +131,12 @@ class Store:
         """The record of META."""
         return record_of(self.maps["meta"].lookup(FIRST_KEY), META)
 
+    def set_group(self, group_id: int) -> None:
+        """Note which group reads."""
+        meta = self.meta()
+        meta["group_id"] = group_id
+        self.maps["meta"].update(FIRST_KEY, meta.tobytes())
+
     def geometry(self) -> Geometry:
         """The sizes that the maps were made with."""
         meta = self.meta()
@@ -148,6 +165,16 @@ class Store:
     def set_interface(self, slot: int, record: Any) -> None:
         """Write the record of ``slot``."""
         self.maps["interfaces"].update(slot_key(slot), record.tobytes())
+
+    def is_of_this_namespace(self) -> bool:
+        """Whether its interfaces are those that this process sees."""
+        return int(self.meta()["netns_inode"]) == netns.inode()
+
+    def has_counted(self, slot: int) -> bool:
+        """Whether anything was seen at the interface of ``slot``."""
+        cells = self.maps["hook_counters"].read_array(HOOK_COUNTERS)
+        by_slot = cells["bytes"].reshape(self.geometry().max_interfaces, -1)
+        return bool(by_slot[slot].any())
 
     def interfaces(self) -> dict[int, Any]:
         """The used slots."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import zlib
-from contextlib import ExitStack
 from typing import Any
 
 from trafficmon.attachment.programs import tc_programs
@@ -23,6 +22,7 @@ from trafficmon.libbpf.clsact import Filter, Side
 from trafficmon.libbpf.info import program_facts
 from trafficmon.libbpf.link import AttachType, attach_tcx
 from trafficmon.libbpf.object import Program
+from trafficmon.pins import PinDirectory
 
 _TCX = {"tc_rx": AttachType.TCX_INGRESS, "tc_tx": AttachType.TCX_EGRESS}
 _SIDES = {"tc_rx": Side.INGRESS, "tc_tx": Side.EGRESS}
@@ -39,30 +39,25 @@ def attach(
     *,
     asked: str,
     receive: bool,
-    undo: ExitStack,
 ) -> None:
-    """Attach egress, and ingress too if ``receive``; notes the mode in ``record``."""
+    """Attach egress, and ingress too if ``receive``; notes the mode in ``record``.
+
+    What a failure leaves behind is the caller's to remove, as after a kill: by record and pins.
+    """
     kinds = ("tc_rx", "tc_tx") if receive else ("tc_tx",)
     generic = record["xdp_mode"] == Mode.XDP_GENERIC
     with tc_programs(store, interface, slot, kinds, behind_generic_xdp=generic) as programs:
         for kind, program in programs.items():
-            path = store.pins.program(kind, slot)
-            program.pin(str(path))
-            undo.callback(path.unlink, missing_ok=True)
+            program.pin(str(store.pins.program(kind, slot)))
         record["tc_rx"] = int(receive)
-        if asked == "clsact" or not _attach_tcx(store, interface, slot, programs, asked, undo):
+        if asked == "clsact" or not _attach_tcx(store, interface, slot, programs, asked):
             _attach_clsact(store, interface, slot, record, programs)
         else:
             record["tc_mode"] = Mode.TCX
 
 
 def _attach_tcx(
-    store: Store,
-    interface: Interface,
-    slot: int,
-    programs: dict[str, Program],
-    asked: str,
-    undo: ExitStack,
+    store: Store, interface: Interface, slot: int, programs: dict[str, Program], asked: str
 ) -> bool:
     """False where the kernel does not know tcx."""
     for kind, program in programs.items():
@@ -75,9 +70,7 @@ def _attach_tcx(
                 raise UnsupportedError("tcx", "6.6", "use --tc clsact") from error
             return False
         with link:
-            path = store.pins.link(kind, slot)
-            link.pin(str(path))
-            undo.callback(path.unlink, missing_ok=True)
+            link.pin(str(store.pins.link(kind, slot)))
     return True
 
 
@@ -89,22 +82,32 @@ def _attach_clsact(
     handle = zlib.crc32(str(store.pins.root).encode()) & 0x7FFFFFFF | 1  # one per pin directory
     for field in _HANDLES.values():
         record[field] = handle
+    _make_qdisc(interface, store, slot, record)
     last: BpfError | None = None
     for priority in _PRIORITIES:
         record["tc_priority"] = priority
         store.set_interface(slot, record)
-        clsact.make_qdisc(interface.ifindex)
         try:
             for kind, program in programs.items():
                 clsact.add_filter(_place(record, kind), program)
         except BpfError as error:
             last = error
-            remove_filters(store, slot, record, qdisc=False)
+            remove_filters(store.pins, slot, record, qdisc=False)
             if error.errno not in _TAKEN:
                 break
         else:
             return
     raise last or TrafficmonError(f"{interface.name} has no room for a tc filter")
+
+
+def _make_qdisc(interface: Interface, store: Store, slot: int, record: Any) -> None:
+    store.set_interface(slot, record)  # before there is a qdisc that it has to tell of
+    clsact.make_qdisc(interface.ifindex)
+    if not has_clsact(interface.ifindex):  # then filters of both sides would hang on ingress
+        raise TrafficmonError(
+            f"{interface.name} has an ingress qdisc, and clsact would take its place; remove it "
+            f"(tc qdisc del dev {interface.name} ingress), or, from Linux 6.6, use --tc tcx"
+        )
 
 
 def _place(record: Any, kind: str) -> Filter:
@@ -116,21 +119,34 @@ def _place(record: Any, kind: str) -> Filter:
     )
 
 
-def _pinned_program_id(store: Store, kind: str, slot: int) -> int | None:
-    path = store.pins.program(kind, slot)
-    if not path.exists():
-        return None
-    with Program.from_pin(str(path)) as program:
-        return program_facts(program).id
+def _pinned_program_ids(pins: PinDirectory, kind: str, slot: int) -> set[int]:
+    """Two while --replace is at it: the filter runs either."""
+    ids = set()
+    for path in (pins.program(kind, slot), pins.next_program(kind, slot)):
+        if path.exists():
+            with Program.from_pin(str(path)) as program:
+                ids.add(program_facts(program).id)
+    return ids
 
 
-def remove_filters(store: Store, slot: int, record: Any, *, qdisc: bool) -> None:
+def filter_program(record: Any, kind: str) -> int | None:
+    """The id of the program on the filter that ``record`` tells of; None where there is none."""
+    return clsact.filter_program(_place(record, kind))
+
+
+def has_filters(pins: PinDirectory, slot: int, record: Any) -> bool:
+    """Whether all filters that ``record`` tells of are there, and ours."""
+    kinds = ("tc_rx", "tc_tx") if record["tc_rx"] else ("tc_tx",)
+    return all(
+        filter_program(record, kind) in _pinned_program_ids(pins, kind, slot) for kind in kinds
+    )
+
+
+def remove_filters(pins: PinDirectory, slot: int, record: Any, *, qdisc: bool) -> None:
     """Take our clsact filters off the interface in ``slot``, and the qdisc if it is ours."""
     for kind in _SIDES:
-        ours = _pinned_program_id(store, kind, slot)
-        place = _place(record, kind)
-        if ours is not None and clsact.filter_program(place) == ours:
-            clsact.remove_filter(place)
+        if filter_program(record, kind) in _pinned_program_ids(pins, kind, slot):
+            clsact.remove_filter(_place(record, kind))
     ifindex = int(record["ifindex"])
     if qdisc and record["clsact_made"] and has_clsact(ifindex) and not clsact_filters(ifindex):
         clsact.remove_qdisc(ifindex)

@@ -54,14 +54,15 @@ def candidates(interface: Interface, asked: tuple[str, ...]) -> tuple[tuple[str,
     return (), f"native XDP would slow a {what} interface down; tc counts the same packets"
 
 
+def is_worth_trying(interface: Interface, asked: tuple[str, ...], reason: str) -> bool:
+    """Whether XDP, which is off for ``reason``, may come up in one of the modes ``asked``."""
+    if xdp_program_on(interface.ifindex) is not None:
+        return False
+    return any(mode != "off" and f"{mode}: " not in reason for mode in asked)
+
+
 def attach(
-    store: Store,
-    interface: Interface,
-    slot: int,
-    asked: tuple[str, ...],
-    *,
-    alone: bool,
-    undo: ExitStack,
+    store: Store, interface: Interface, slot: int, asked: tuple[str, ...], *, alone: bool
 ) -> XdpOutcome:
     """Attach in the first mode that works; off, with the reason, when none does.
 
@@ -75,27 +76,20 @@ def attach(
     failures = []
     for name in modes:
         mode, flag = _MODES[name]
-        try:
-            _attach(store, interface, slot, flag, undo, flows=mode != Mode.XDP_GENERIC or alone)
-        except BpfError as error:
-            failures.append(f"{name}: {_explain(error)}")
-        else:
-            return XdpOutcome(mode, "; ".join(failures) or "as asked" * (asked != ("auto",)))
+        with ExitStack() as handles:
+            flows = mode != Mode.XDP_GENERIC or alone
+            try:
+                program = handles.enter_context(
+                    xdp_program(store, interface, slot, count_flows=flows)
+                )
+                link = handles.enter_context(attach_xdp(program, interface.ifindex, flag))
+            except BpfError as error:
+                failures.append(f"{name}: {_explain(error)}")
+                continue
+            program.pin(str(store.pins.program("xdp", slot)))
+            link.pin(str(store.pins.link("xdp", slot)))
+        return XdpOutcome(mode, "; ".join(failures) or "as asked" * (asked != ("auto",)))
     return XdpOutcome(Mode.OFF, reason or "; ".join(failures))
-
-
-def _attach(
-    store: Store, interface: Interface, slot: int, flag: XdpFlag, undo: ExitStack, *, flows: bool
-) -> None:
-    pins = store.pins
-    with (
-        xdp_program(store, interface, slot, count_flows=flows) as program,
-        attach_xdp(program, interface.ifindex, flag) as link,
-    ):
-        program.pin(str(pins.program("xdp", slot)))
-        undo.callback(pins.program("xdp", slot).unlink, missing_ok=True)
-        link.pin(str(pins.link("xdp", slot)))
-        undo.callback(pins.link("xdp", slot).unlink, missing_ok=True)
 
 
 def _explain(error: BpfError) -> str:

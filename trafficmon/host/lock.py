@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from trafficmon.errors import TrafficmonError
+from trafficmon.errors import MissingPrivilegeError, TrafficmonError
 
 RUN_DIR = Path("/run/trafficmon")
 _PATIENCE_S = 15.0
@@ -24,16 +24,40 @@ def exclusive(pin_dir: Path) -> Iterator[None]:
     flock(2) goes with its process, so one that was killed blocks nobody. The file is removed while
     still locked, and whoever waited on the removed one opens the path anew.
     """
-    path = RUN_DIR / f"attach{str(pin_dir).replace('/', '-')}.lock"
-    fd = _acquire(path, time.monotonic() + _PATIENCE_S)
+    path = _path(pin_dir)
+    try:
+        fd = _acquire(path, time.monotonic() + _PATIENCE_S)
+    except PermissionError as error:
+        raise MissingPrivilegeError(
+            f"the lock takes write permission for {error.filename}; run it as root"
+        ) from None
     try:
         yield
     finally:
-        with suppress(FileNotFoundError):
-            path.unlink()
-        os.close(fd)
-        with suppress(OSError):  # not empty: others hold theirs
-            RUN_DIR.rmdir()
+        _release(path, fd)
+
+
+def discard(pin_dir: Path) -> None:
+    """Remove the file that a killed holder has left; a lock that is held stays."""
+    path = _path(pin_dir)
+    with suppress(OSError):  # there is none, or it is not ours to remove
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        if _try(fd) and _is_at(path, fd):
+            _release(path, fd)
+        else:
+            os.close(fd)
+
+
+def _path(pin_dir: Path) -> Path:
+    return RUN_DIR / f"attach{str(pin_dir).replace('/', '-')}.lock"
+
+
+def _release(path: Path, fd: int) -> None:
+    with suppress(FileNotFoundError):
+        path.unlink()
+    os.close(fd)
+    with suppress(OSError):  # not empty: others hold theirs
+        RUN_DIR.rmdir()
 
 
 def _acquire(path: Path, deadline: float) -> int:

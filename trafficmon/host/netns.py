@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 _RTF_REJECT = 0x200  # include/uapi/linux/route.h
@@ -12,6 +13,23 @@ _RTF_REJECT = 0x200  # include/uapi/linux/route.h
 def inode() -> int:
     """What tells this network namespace from others until the next boot."""
     return Path("/proc/self/ns/net").stat().st_ino
+
+
+def path_of(wanted: int) -> Path | None:
+    """A path to the network namespace with that inode, for nsenter(1); None if there is none.
+
+    Of a mount (`ip netns`, containers), else of a process. One that only a file descriptor keeps
+    alive is not found.
+    """
+    for line in _lines("/proc/self/mountinfo"):
+        cells = line.split(" ")
+        if cells[3] == f"net:[{wanted}]":
+            return Path(cells[4])
+    for place in Path("/proc").glob("[0-9]*/ns/net"):
+        with suppress(OSError):  # the process has ended
+            if place.stat().st_ino == wanted:
+                return place
+    return None
 
 
 def ifindex_of(name: str) -> int | None:

@@ -55,8 +55,17 @@ def check_pointer(pointer: Any, operation: str, subject: str) -> Any:
 
 def _error(number: int, operation: str, subject: str) -> TrafficmonError:
     if number in (errno.EPERM, errno.EACCES):
-        return MissingPrivilegeError(
-            f"no permission to {operation} {subject}; run as root (CAP_BPF, CAP_NET_ADMIN and "
-            "CAP_PERFMON), or to read as a member of the group given to 'attach --group'"
-        )
+        return MissingPrivilegeError(f"no permission to {operation} {subject}; {_way_out()}")
     return BpfError(number, operation, subject)
+
+
+def _way_out() -> str:
+    if os.geteuid() == 0:
+        return (
+            "this is root already, so CAP_BPF, CAP_NET_ADMIN or CAP_PERFMON was taken from it "
+            "(a container?), or the kernel does not allow it (lockdown, a security module)"
+        )
+    return (
+        "run as root (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON), or to read as a member of the group "
+        "given to 'attach --group'"
+    )

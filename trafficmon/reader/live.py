@@ -67,7 +67,11 @@ class Live:
         self.pins = pins
         self._open = ExitStack()
         self._maps: dict[str, Map] = {}
-        self.meta = self._read_meta()
+        try:
+            self.meta = self._read_meta()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -4,24 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
 from trafficmon.errors import UsageError
 from trafficmon.reader.live import Live
 from trafficmon.suggest import closest
-from trafficmon.tables.flows import flow_table
-from trafficmon.tables.hosts import host_table
-from trafficmon.tables.interfaces import interface_table
-from trafficmon.tables.layers import layer_table
-from trafficmon.tables.services import port_table, protocol_table
 from trafficmon.tables.table import Table
 
-TABLES: dict[str, Callable[[Live], Table]] = {
-    "flows": flow_table,
-    "interfaces": interface_table,
-    "ports": port_table,
-    "protocols": protocol_table,
-    "hosts": host_table,
-    "layers": layer_table,
+# Modules by name: a command shows one table and does not wait for the others.
+TABLES = {
+    "flows": ("flows", "flow_table"),
+    "interfaces": ("interfaces", "interface_table"),
+    "ports": ("services", "port_table"),
+    "protocols": ("services", "protocol_table"),
+    "hosts": ("hosts", "host_table"),
+    "layers": ("layers", "layer_table"),
 }
 LATER = ("connections", "users", "processes", "cgroups", "dns", "drops")
 
@@ -29,7 +26,11 @@ LATER = ("connections", "users", "processes", "cgroups", "dns", "drops")
 def table_maker(name: str) -> Callable[[Live], Table]:
     """What reads the table called ``name``."""
     if name in TABLES:
-        return TABLES[name]
+        module, maker = TABLES[name]
+        found: Callable[[Live], Table] = getattr(
+            import_module(f"trafficmon.tables.{module}"), maker
+        )
+        return found
     if name in LATER:
         raise UsageError(f"table {name} is not in this version; it has: {', '.join(TABLES)}")
     close = closest(name, TABLES)

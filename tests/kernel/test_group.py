@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""`attach --group`: its members read everything, change nothing; others are told what to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.kernel.program import Program, attached
+from tests.lab.namespace import Namespace
+
+pytestmark = pytest.mark.kernel
+
+GROUP = "games"
+BPFFS = Path("/sys/fs/bpf")
+MEMBER = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--groups", GROUP)
+STRANGER = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
+PINGS = 5
+UPDATE = """
+import sys
+from trafficmon.errors import BpfError, MissingPrivilegeError
+from trafficmon.libbpf.map import Map
+try:
+    with Map.from_pin(sys.argv[1]) as held:
+        held.update(bytes(4), bytes(8))
+except (BpfError, MissingPrivilegeError) as error:
+    sys.exit(f"refused: {error}")
+"""
+
+
+@pytest.fixture
+def program() -> Iterator[Program]:
+    """Attached to the loopback of a namespace of its own, with some pings counted."""
+    mode = BPFFS.stat().st_mode & 0o7777
+    try:
+        with (
+            Namespace("group") as namespace,
+            attached(namespace, "lo", options=("--group", GROUP)) as running,
+        ):
+            namespace.run(["ping", "-q", "-i", "0.01", "-c", str(PINGS), "127.0.0.1"])
+            yield running
+    finally:
+        BPFFS.chmod(mode)
+
+
+def run_as(who: tuple[str, ...], program: Program, *arguments: str) -> CompletedProcess[str]:
+    pins = f"TRAFFICMON_PIN_DIR={program.pin_dir}"
+    argv = [*who, "env", pins, sys.executable, "-m", "trafficmon", *arguments]
+    return program.namespace.run(argv, timeout=60, check=False)
+
+
+def test_a_member_reads_the_numbers_that_root_reads(program: Program) -> None:
+    for table in ("flows", "interfaces"):
+        done = run_as(MEMBER, program, "top", table, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == program.rows(table)
+    (interface,) = program.rows("interfaces")
+    assert interface["icmp_packets"] == 4 * PINGS  # request and reply, each out and in
+    done = run_as(MEMBER, program, "status", "--json")
+    assert done.returncode == 0, done.stderr
+    (layer, *_) = json.loads(done.stdout)["interfaces"]
+    assert (layer["interface"], layer["state"]) == ("lo", "attached")
+
+
+def test_a_member_cannot_change_a_map(program: Program) -> None:
+    for pin in sorted((program.pin_dir / "maps").iterdir()):
+        argv = [*MEMBER, sys.executable, "-c", UPDATE, str(pin)]
+        done = program.namespace.run(argv, check=False)
+        assert done.returncode == 1, pin
+        assert "permi" in done.stderr, done.stderr
+        assert done.stderr.startswith("refused: "), done.stderr
+
+
+@pytest.mark.parametrize("who", [MEMBER, STRANGER], ids=["member", "stranger"])
+def test_neither_attaches_nor_detaches(program: Program, who: tuple[str, ...]) -> None:
+    for command in (("attach", "--iface", "lo"), ("detach",)):
+        done = run_as(who, program, *command)
+        assert done.returncode == 4, done
+        assert "Traceback" not in done.stderr
+        assert "root" in done.stderr
+    assert len(program.rows("interfaces")) == 1
+
+
+def test_a_stranger_is_told_what_to_do(program: Program) -> None:
+    for command in (("top", "flows"), ("top", "interfaces"), ("status",)):
+        done = run_as(STRANGER, program, *command)
+        assert done.returncode == 4, done
+        assert done.stderr.count("\n") <= 2
+        assert "--group" in done.stderr or "root" in done.stderr
