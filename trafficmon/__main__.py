@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import suppress
 from typing import NoReturn
 
-from trafficmon.cli.main import main
+# A command ends before there is garbage worth collecting, and looking for it while modules are
+# imported takes a tenth of the time. What runs on and on turns it on again (top --watch).
+gc.disable()
+
+from trafficmon.cli.main import main  # noqa: E402 - after that
 
 
 def start() -> NoReturn:

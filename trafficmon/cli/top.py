@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ def _watch(
         raise UsageError(
             f"--watch {seconds}: the pause is longer than 0 seconds, and at most a day"
         )
+    gc.enable()  # see __main__
     keeper = RateKeeper()
     on_screen = wish.form == "text" and sys.stdout.isatty()
     while True:
