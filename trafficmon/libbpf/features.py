@@ -62,8 +62,7 @@ def has_map_type(kind: MapType) -> bool:
 @cache
 def has_helper(program: ProgramType, helper: Helper) -> bool:
     """Whether programs of this type may call the helper."""
-    result = lib.libbpf_probe_bpf_helper(int(program), int(helper), ffi.NULL)
-    return bool(check(result, "probe", helper.name))
+    return bool(check(lib.tm_has_helper(int(program), int(helper)), "probe", helper.name))
 
 
 def has_btf() -> bool:

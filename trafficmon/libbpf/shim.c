@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
@@ -76,6 +77,36 @@ static long tm_filesystem_type(const char *path)
 	struct statfs facts;
 
 	return statfs(path, &facts) ? -1 : (long)facts.f_type;
+}
+
+/*
+ * Whether programs of @program_type may call @helper. 1, 0, or -errno.
+ *
+ * Instead of libbpf_probe_bpf_helper(): that of libbpf 1.1 does not know the third wording, which
+ * newer kernels (seen with 6.18) have for a helper that is not for this type or locked down.
+ */
+static int tm_has_helper(int program_type, int helper)
+{
+	static const char *const refusals[] = { "invalid func ", "unknown func ",
+						"cannot use helper " };
+	struct bpf_insn code[] = {
+		{ .code = BPF_JMP | BPF_CALL, .imm = helper },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	char log[4096] = "";
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .log_buf = log, .log_size = sizeof(log),
+		    .log_level = 1);
+	int fd = bpf_prog_load(program_type, NULL, "GPL", code, 2, &options);
+	size_t i;
+
+	if (fd >= 0)
+		close(fd);
+	else if (!log[0])
+		return fd;
+	for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		if (strstr(log, refusals[i]))
+			return 0;
+	return 1;
 }
 
 static void tm_on_log(int level, char *text);

@@ -96,4 +96,4 @@ int tm_link_facts(int fd, struct tm_link_facts *facts);
 
 int libbpf_probe_bpf_prog_type(int prog_type, const void *opts);
 int libbpf_probe_bpf_map_type(int map_type, const void *opts);
-int libbpf_probe_bpf_helper(int prog_type, int helper_id, const void *opts);
+int tm_has_helper(int program_type, int helper);

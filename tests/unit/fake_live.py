@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""A reading of pinned maps, made up: what reader.live.Live gives the tables, with real dtypes."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from trafficmon.layout import (
+    FLOW,
+    FLOW_KEY,
+    HOOK_COUNTERS,
+    HOOKS,
+    META,
+    SERVICE,
+    SERVICE_KEY,
+    FlowFlag,
+    Hook,
+    Mode,
+    ServiceKind,
+    State,
+)
+from trafficmon.reader.flows import Flows
+from trafficmon.reader.live import Ledger, Live, WatchedInterface
+from trafficmon.reader.services import Services
+
+MAX_INTERFACES = 8
+NOW_JIFFIES = 5_000_000_000
+JIFFIES_A_SECOND = 250
+BOOT_S = 1_700_000_000
+NOTHING = (0, 0)
+Count = tuple[int, int]  # packets, bytes
+
+
+def packed(address: str) -> bytes:
+    """As in a flow's key."""
+    return ipaddress.ip_address(address).packed.ljust(16, b"\0")
+
+
+class FakeLive:
+    """Fill it, then hand ``live`` to a table."""
+
+    def __init__(self) -> None:
+        self.meta = np.zeros(1, META)[0]
+        self.meta["max_interfaces"] = MAX_INTERFACES
+        self.meta["max_flows"] = 1000
+        self.interfaces: list[WatchedInterface] = []
+        self.losses = Ledger(0, 0, 0, 0, 0, 0)
+        self._hooks = np.zeros((MAX_INTERFACES, HOOKS), HOOK_COUNTERS)
+        self._flows: list[tuple[Any, Any]] = []
+        self._services: list[tuple[Any, Any]] = []
+
+    @property
+    def live(self) -> Live:
+        """Itself, under the type that tables ask for."""
+        return cast("Live", self)
+
+    def interface(
+        self,
+        slot: int,
+        name: str,
+        *,
+        state: State = State.ATTACHED,
+        gone: bool = False,
+        xdp_mode: Mode = Mode.OFF,
+        tc_mode: Mode = Mode.TCX,
+        covered: bool = False,
+    ) -> None:
+        """An interface; tc counts what comes in where XDP does not."""
+        tc_rx = tc_mode != Mode.OFF and xdp_mode in (Mode.OFF, Mode.XDP_GENERIC)
+        self.interfaces.append(
+            WatchedInterface(
+                slot=slot,
+                name=name,
+                ifindex=100 + slot,
+                state=state,
+                gone=gone,
+                xdp_mode=xdp_mode,
+                tc_mode=tc_mode,
+                tc_rx=tc_rx,
+                covered=covered,
+                reason="",
+                attached_at_ns=0,
+            )
+        )
+
+    def flow(
+        self,
+        local: str,
+        remote: str,
+        protocol: int = 6,
+        *,
+        ports: tuple[int, int] | None = None,
+        rx: Count = NOTHING,
+        tx: Count = NOTHING,
+        slot: int = 0,
+        tcp_flags: Sequence[int] = (),
+        first: int = NOW_JIFFIES,
+        last: int = NOW_JIFFIES,
+    ) -> None:
+        """A flow. ``ports``: local, remote; ``tcp_flags``: their bits' numbers."""
+        key, value = np.zeros(1, FLOW_KEY)[0], np.zeros(1, FLOW)[0]
+        key["local_addr"] = np.frombuffer(packed(local), np.uint8)
+        key["remote_addr"] = np.frombuffer(packed(remote), np.uint8)
+        key["slot"], key["protocol"] = slot, protocol
+        key["flags"] = FlowFlag.IPV6 if ":" in local else FlowFlag.IPV4
+        if ports is not None:
+            key["flags"] |= FlowFlag.PORTS
+            key["local_port_be"], key["remote_port_be"] = np.array(ports, ">u2").view("=u2")
+        value["rx_packets"], value["rx_bytes"] = rx
+        value["tx_packets"], value["tx_bytes"] = tx
+        value["tcp_flags"][list(tcp_flags)] = 1
+        value["first_seen_jiffies"] = first
+        value["last_seen_jiffies_low"] = last & 0xFFFFFFFF
+        self._flows.append((key, value))
+
+    def service(
+        self,
+        kind: ServiceKind,
+        number: int = 0,
+        *,
+        protocol: int = 0,
+        version: int = 4,
+        rx: Count = NOTHING,
+        tx: Count = NOTHING,
+        flows: int = 0,
+        slot: int = 0,
+    ) -> None:
+        """A row of the division by service."""
+        key, value = np.zeros(1, SERVICE_KEY)[0], np.zeros(1, SERVICE)[0]
+        key["slot"], key["number"], key["kind"] = slot, number, kind
+        key["ip_version"], key["protocol"] = version, protocol
+        value["rx_packets"], value["rx_bytes"] = rx
+        value["tx_packets"], value["tx_bytes"] = tx
+        value["flows"] = flows
+        self._services.append((key, value))
+
+    def hook(
+        self, hook: Hook, sizes: Sequence[int], octets: int, *, broken: int = 0, slot: int = 0
+    ) -> None:
+        """A hook's own totals: packets by size, and their bytes."""
+        counters = self._hooks[slot, hook]
+        counters["packets_by_size"] = list(sizes) + [0] * (8 - len(sizes))
+        counters["bytes"] = octets
+        counters["parse_errors"] = broken
+
+    def flows(self) -> Flows:
+        """All of them."""
+        keys = np.array([key for key, _ in self._flows], FLOW_KEY)
+        return Flows(keys, np.array([value for _, value in self._flows], FLOW), len(keys))
+
+    def services(self) -> Services:
+        """All of them."""
+        keys = np.array([key for key, _ in self._services], SERVICE_KEY)
+        values = np.array([value for _, value in self._services], SERVICE)
+        return Services(keys, values, len(keys))
+
+    def hook_counters(self) -> Any:
+        """By slot and hook."""
+        return self._hooks
+
+    def ledger(self) -> Ledger:
+        """What was lost."""
+        return self.losses
+
+    def jiffies_now(self) -> int:
+        """Beyond 2^32, as they begin on 64-bit machines after five minutes."""
+        return NOW_JIFFIES
+
+    def wall_clock(self) -> Callable[[int], float]:
+        """Jiffies to seconds since 1970."""
+        return lambda jiffies: BOOT_S + jiffies / JIFFIES_A_SECOND
