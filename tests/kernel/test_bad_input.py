@@ -12,12 +12,12 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from tests.kernel.ordinary import run_ordinary
 from tests.kernel.program import Program, attached
 from tests.lab.namespace import Namespace
 
 pytestmark = pytest.mark.kernel
 
-NOBODY = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = """
 import sys
@@ -64,8 +64,7 @@ def test_a_wrong_command_line(program: Program, arguments: tuple[str, ...], word
 
 
 def test_without_root(program: Program) -> None:
-    argv = [*NOBODY, sys.executable, "-m", "trafficmon", "attach", "--iface", "lo"]
-    done = program.namespace.run(argv, check=False)
+    done = run_ordinary(program.namespace, (), "attach", "--iface", "lo")
     says(done, 4, "CAP_BPF", "CAP_NET_ADMIN", "root")
 
 

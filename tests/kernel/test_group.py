@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import grp
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
+from tests.kernel.ordinary import run_ordinary
 from tests.kernel.program import Program, attached
 from tests.lab.namespace import Namespace
 
@@ -18,8 +19,8 @@ pytestmark = pytest.mark.kernel
 
 GROUP = "games"
 BPFFS = Path("/sys/fs/bpf")
-MEMBER = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--groups", GROUP)
-STRANGER = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
+MEMBER = (grp.getgrnam(GROUP).gr_gid,)
+STRANGER: tuple[int, ...] = ()
 PINGS = 5
 UPDATE = """
 import sys
@@ -48,10 +49,8 @@ def program() -> Iterator[Program]:
         BPFFS.chmod(mode)
 
 
-def run_as(who: tuple[str, ...], program: Program, *arguments: str) -> CompletedProcess[str]:
-    pins = f"TRAFFICMON_PIN_DIR={program.pin_dir}"
-    argv = [*who, "env", pins, sys.executable, "-m", "trafficmon", *arguments]
-    return program.namespace.run(argv, timeout=60, check=False)
+def run_as(who: tuple[int, ...], program: Program, *arguments: str) -> CompletedProcess[str]:
+    return run_ordinary(program.namespace, who, *arguments, pin_dir=program.pin_dir)
 
 
 def test_a_member_reads_the_numbers_that_root_reads(program: Program) -> None:
@@ -69,15 +68,14 @@ def test_a_member_reads_the_numbers_that_root_reads(program: Program) -> None:
 
 def test_a_member_cannot_change_a_map(program: Program) -> None:
     for pin in sorted((program.pin_dir / "maps").iterdir()):
-        argv = [*MEMBER, sys.executable, "-c", UPDATE, str(pin)]
-        done = program.namespace.run(argv, check=False)
+        done = run_ordinary(program.namespace, MEMBER, str(pin), then=UPDATE)
         assert done.returncode == 1, pin
         assert "permi" in done.stderr, done.stderr
         assert done.stderr.startswith("refused: "), done.stderr
 
 
 @pytest.mark.parametrize("who", [MEMBER, STRANGER], ids=["member", "stranger"])
-def test_neither_attaches_nor_detaches(program: Program, who: tuple[str, ...]) -> None:
+def test_neither_attaches_nor_detaches(program: Program, who: tuple[int, ...]) -> None:
     for command in (("attach", "--iface", "lo"), ("detach",)):
         done = run_as(who, program, *command)
         assert done.returncode == 4, done
