@@ -60,6 +60,12 @@ def test_the_verifiers_telling_line_is_shown_and_its_log_kept() -> None:
     assert "\n" not in str(error)
 
 
+def test_states_of_registers_are_not_the_telling_line() -> None:
+    log = "infinite loop detected at insn 3\ncur state: R0=0\nold state: R0=0\nprocessed 9 insns\n"
+    told = str(VerifierError(errno.EINVAL, "p", log))
+    assert ": infinite loop detected at insn 3 (3 lines of" in told
+
+
 def test_a_verifier_without_words_is_a_plain_refusal() -> None:
     for log in ("", "\n \n", "processed 0 insns\n"):
         told = str(VerifierError(errno.EINVAL, "p", log))

@@ -53,6 +53,7 @@ IPV4_HEADER = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window
 IPV4 = "{} {} 010011AC 0003 0 0 {} {} 0 0 0"
 IPV6 = "{} {} {} 00 {} {:08x} 00000001 00000000 00000003 {}"
 ZERO = "0" * 32
+UNREACHABLE = "* 00000000 00000000 0201 0 0 5 00000000 0 0 0"  # ip route add unreachable default
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,8 @@ ZERO = "0" * 32
             "eth0",
         ),
         ([IPV4.format("tun0", "00000000", 0, "00000080")], [], None),  # 0.0.0.0/1
+        ([UNREACHABLE], [], None),
+        ([UNREACHABLE, IPV4.format("eth0", "00000000", 50, "00000000")], [], "eth0"),
         ([], [IPV6.format(ZERO, "00", ZERO, ZERO, 1024, "eth1")], "eth1"),
         ([], [IPV6.format(ZERO, "00", ZERO, ZERO, 0xFFFFFFFF, "lo")], None),
         (

@@ -64,3 +64,12 @@ def test_two_keys_with_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) 
     groups = Groups(columns([(1, 0, 0), (2, 0, 0), (1, 0, 0)]))
     assert groups.multiplier != first
     assert sorted(groups.sum(np.array([1, 10, 100], np.uint64)).tolist()) == [10, 101]
+
+
+def test_a_stranger_with_the_hash_of_ours_is_not_taken_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Keys come from the network, and who knows the function can make such ones."""
+    monkeypatch.setattr(merge, "hash_words", lambda rows, _=0: np.ones(len(rows), np.uint64))
+    groups = Groups(columns([(1, 2, 3)]))
+    assert groups.find(columns([(9, 9, 9), (1, 2, 3), (1, 2, 4)])).tolist() == [-1, 0, -1]

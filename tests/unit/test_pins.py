@@ -86,3 +86,20 @@ def test_option_before_environment_before_default(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(ENVIRONMENT, "/sys/fs/bpf/../bpf/elsewhere")
     assert chosen(None) == Path("/sys/fs/bpf/elsewhere")
     assert chosen(Path("/sys/fs/bpf/option")) == Path("/sys/fs/bpf/option")
+
+
+@pytest.mark.parametrize("name", ["maps", "links", "progs"])
+def test_a_directory_of_the_name_of_its_parts(tmp_path: Path, name: str) -> None:
+    pins = filled(tmp_path / name, ("flows", "xdp_0", "maps/flows", "links/xdp_0"))
+    assert {pin.relative_to(pins.root) for pin in pins.ours()} == {
+        Path("maps/flows"),
+        Path("links/xdp_0"),
+    }
+    assert {pin.name for pin in pins.foreign()} == {"flows", "xdp_0"}
+
+
+def test_a_directory_has_one_name(tmp_path: Path) -> None:
+    """And so one lock, whatever links lead there."""
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real").mkdir()
+    assert chosen(tmp_path / "link" / "pins") == chosen(tmp_path / "real" / "pins")

@@ -21,7 +21,7 @@ from trafficmon.tables.table import Table, choose_rows
 CONTRACT = (
     "interface protocol local_addr local_port remote_addr remote_port rx_packets rx_bytes "
     "tx_packets tx_bytes tcp_flags first_seen last_seen uid user pid comm cgroup rtt_us remote_name"
-).split()
+)
 HERE, THERE, THERE6 = "10.0.0.2", "192.0.2.7", "2001:db8::7"
 UDP, TCP, ICMP = 17, 6, 1
 
@@ -75,7 +75,7 @@ def test_a_record_has_what_the_contract_says_and_null_for_what_is_not_known(
         "last_seen": time_text(at - 1 / JIFFIES_A_SECOND),
         **dict.fromkeys(("uid", "user", "pid", "comm", "cgroup", "rtt_us", "remote_name")),
     }
-    assert list(record) == list(table.fields) == CONTRACT
+    assert list(record) == list(table.fields) == CONTRACT.split()
     assert json.loads(json.dumps(record)) == record, "no numpy types in it"
 
 
@@ -84,7 +84,9 @@ def test_port_0_is_a_port_and_no_port_is_null(fake: FakeLive) -> None:
     fake.flow(HERE, THERE, UDP)
     fake.flow(HERE, THERE, ICMP)
     table = flow_table(fake.live)
-    found = [(table.record(row)["local_port"], table.record(row)["remote_port"]) for row in range(3)]
+    found = [
+        (table.record(row)["local_port"], table.record(row)["remote_port"]) for row in range(3)
+    ]
     assert found == [(0, 0), (None, None), (None, None)]
     assert shown(table, "port 0") == [f"{THERE} 0"]
     assert shown(table, "not port 0") == [f"{THERE} None"] * 2

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""What is shown of each table is in its records."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.fake_live import FakeLive
+from trafficmon.cli.columns import COLUMNS, RATES
+from trafficmon.tables.catalogue import TABLES, table_maker
+from trafficmon.tables.rates import RATE_FIELDS
+
+
+def test_every_table_has_columns() -> None:
+    assert COLUMNS.keys() == TABLES.keys()
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+def test_every_column_is_a_field_and_one_of_them_stays(name: str) -> None:
+    fields = table_maker(name)(FakeLive().live).fields
+    shown = [column.name for column in COLUMNS[name]]
+    assert set(shown) <= set(fields)
+    assert len(set(shown)) == len(shown)
+    assert len(set(fields)) == len(fields)
+    assert [column.priority for column in COLUMNS[name]].count(0) == 1
+
+
+def test_rates_are_fields_that_watching_adds() -> None:
+    assert {column.name for column in RATES} <= set(RATE_FIELDS)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Choosing rows: filtered, sorted, cut, as sorted() would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.fake_live import FakeLive
+from trafficmon.errors import UsageError
+from trafficmon.filter.columns import FilterColumns
+from trafficmon.tables.catalogue import LATER, TABLES, table_maker
+from trafficmon.tables.table import Table, as_text, choose_rows
+
+KEYS = {
+    "u8": st.one_of(st.integers(0, 3), st.integers(0, 2**64 - 1)),
+    "i8": st.one_of(st.integers(-2, 2), st.integers(-(2**63), 2**63 - 1)),
+    "i4": st.integers(-1, 4),
+    "f8": st.one_of(st.integers(-2, 2).map(float), st.floats(allow_nan=False)),
+    "U": st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=3),
+}
+
+
+def make(keys: Sequence[Any], dtype: str) -> Table:
+    return Table(
+        name="things",
+        fields=("key",),
+        length=len(keys),
+        sort_keys={
+            "key": lambda: as_text(list(keys)) if dtype == "U" else np.array(keys, dtype),
+            "row": lambda: np.arange(len(keys)),
+        },
+        default_sort="key",
+        record=lambda row: {"key": keys[row]},
+        filter_columns=FilterColumns(table="things", length=len(keys)),
+        identity=lambda: np.arange(len(keys), dtype=np.uint64),
+    )
+
+
+@st.composite
+def wishes(draw: st.DrawFn) -> tuple[str, list[Any], list[bool] | None, str | None, int | None]:
+    dtype = draw(st.sampled_from(list(KEYS)))
+    keys = draw(st.lists(KEYS[dtype], max_size=30))
+    mask = draw(st.none() | st.lists(st.booleans(), min_size=len(keys), max_size=len(keys)))
+    sort = draw(st.sampled_from(["key", "-key", None]))
+    return dtype, keys, mask, sort, draw(st.none() | st.integers(0, 35))
+
+
+@given(wishes())
+def test_rows_are_chosen_as_sorted_would(
+    wish: tuple[str, list[Any], list[bool] | None, str | None, int | None],
+) -> None:
+    """Numbers come largest first, texts in their order, ties as the table has them."""
+    dtype, keys, mask, sort, count = wish
+    wanted = [row for row in range(len(keys)) if mask is None or mask[row]]
+    expected = sorted(wanted, key=lambda row: keys[row], reverse=(dtype != "U") != (sort == "-key"))
+    array = None if mask is None else np.array(mask, bool)
+    chosen = choose_rows(make(keys, dtype), array, sort, count)
+    assert chosen == (expected if count is None else expected[:count])
+    assert all(type(row) is int for row in chosen)
+
+
+def test_rates_are_sorted_by_as_fields_are() -> None:
+    table = make([1, 2, 3], "u8")
+    rated = Table(**{**vars(table), "extra": {"rate": np.array([5.0, 7.0, 6.0])}})
+    assert choose_rows(rated, None, "rate", 2) == [1, 2]
+    assert choose_rows(rated, None, "-rate", 2) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("sort", "hint"),
+    [("kye", "; did you mean key?"), ("-rwo", "; did you mean row?"), ("zzz", ""), ("-", "")],
+)
+def test_what_cannot_be_sorted_by_is_answered_with_what_can(sort: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose_rows(make([1], "u8"), None, sort, None)
+    wanted = sort.removeprefix("-")
+    assert str(caught.value) == f"things cannot be sorted by {wanted!r}; by: key, row{hint}"
+
+
+def test_texts_of_no_rows_are_an_array_too() -> None:
+    assert as_text([]).dtype.kind == "U"
+    assert as_text(["b", "ä"]).tolist() == ["b", "ä"]
+
+
+def test_tables_are_found_by_name() -> None:
+    for name in TABLES:
+        assert table_maker(name)(FakeLive().live).name == name
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_tables_of_the_contract_that_are_to_come_say_so(name: str) -> None:
+    with pytest.raises(UsageError, match=f"table {name} is not in this version; it has: flows, "):
+        table_maker(name)
+
+
+def test_an_unknown_table_is_answered_with_the_closest() -> None:
+    with pytest.raises(UsageError, match=r"there is no table 'flow'; .*; did you mean flows\?"):
+        table_maker("flow")
+    with pytest.raises(UsageError, match=r"there is no table 'zzz'; there are: .*layers$"):
+        table_maker("zzz")
