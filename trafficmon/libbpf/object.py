@@ -6,6 +6,7 @@ The three steps are separate, as in libbpf: sizes, constants and shared maps are
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from trafficmon.errors import BrokenObjectError, VerifierError
+from trafficmon.errors import BpfError, BrokenObjectError, VerifierError
 from trafficmon.libbpf._ffi import check, encode, ffi, lib, text
 from trafficmon.libbpf.handle import Handle, Owner, open_pin
 from trafficmon.libbpf.map import Map
@@ -67,6 +68,7 @@ class Object(Owner):
         self.path = path
         self.name = path.name
         self._logs: dict[str, Any] = {}
+        self._is_loaded = False
         pointer = lib.bpf_object__open_file(encode(path), ffi.NULL)
         if pointer == ffi.NULL:
             raise BrokenObjectError(
@@ -142,6 +144,9 @@ class Object(Owner):
 
     def load(self) -> None:
         """Into the kernel. VerifierError with the whole log when the verifier refuses."""
+        if self._is_loaded:
+            raise BpfError(errno.EBUSY, "load", str(self.path), "it is loaded already")
+        self._is_loaded = True
         for name, program in self.programs().items():
             buffer = ffi.new("char[]", _LOG_BYTES)
             self._logs[name] = buffer
