@@ -145,12 +145,12 @@ def _one(store: Store, interface: Interface, request: Request, undo: ExitStack) 
     if not (same and one_interface.is_alive(store, slot)):
         undo.callback(one_interface.take_back, store, slot, before)
         return one_interface.attach(store, interface, slot, request)
-    current = one_interface.describe(before)
+    current = dataclasses.replace(one_interface.describe(before), name=interface.name)
     if not _wants_change(interface, current, request):
         if not request.replace:
-            return one_interface.describe(before, "was attached already")
+            return dataclasses.replace(current, note="was attached already")
         replace_programs(store, interface, slot)
-        return one_interface.describe(before, "taken over, counters go on")
+        return dataclasses.replace(current, note="taken over, counters go on")
     now = f"xdp {current.xdp_mode}, tc {current.tc_mode}"
     if not request.replace:
         raise TrafficmonError(

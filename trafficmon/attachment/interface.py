@@ -115,8 +115,12 @@ def attach(store: Store, interface: Interface, slot: int, request: Request) -> A
         record["state"] = State.ATTACHED
         store.set_interface(slot, record)
         undo.pop_all()
-    note = "back again: its counters go on" if before["state"] == State.ATTACHED else ""
-    return describe(record, note)
+    notes = []
+    if before["state"] == State.ATTACHED:
+        notes.append("back again: its counters go on")
+    if record["tc_priority"] > 1:
+        notes.append("filters of others come first: what they settle is not counted")
+    return describe(record, "; ".join(notes))
 
 
 def attach_again(store: Store, interface: Interface, slot: int, before: Any) -> None:
