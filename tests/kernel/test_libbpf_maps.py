@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tests.kernel import probe
 from trafficmon.errors import BpfError, MissingPrivilegeError
-from trafficmon.libbpf import map as map_module
+from trafficmon.libbpf import rawmap
 from trafficmon.libbpf.map import BPF_NOEXIST, Map
 from trafficmon.libbpf.object import Object
 from trafficmon.libbpf.system import possible_cpus
@@ -99,16 +99,16 @@ def test_a_bucket_with_more_entries_than_room(
     table: Map, first_step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ENOSPC: the kernel hands over whole buckets only."""
-    monkeypatch.setattr(map_module, "_LARGEST_BATCH", first_step)
+    monkeypatch.setattr(rawmap, "_LARGEST_BATCH", first_step)
     answers: list[str] = []
-    ask = map_module._BatchReader._batch
+    ask = rawmap._BatchReader._batch
 
     def listening(self: Any, *arguments: Any, **more: Any) -> tuple[int, str]:
         got, state = ask(self, *arguments, **more)
         answers.append(state)
         return got, state
 
-    monkeypatch.setattr(map_module._BatchReader, "_batch", listening)
+    monkeypatch.setattr(rawmap._BatchReader, "_batch", listening)
     expected = fill(table, 3000)
     assert contents(table) == expected
     assert answers[-1] == "end"
@@ -135,7 +135,7 @@ def test_200_000_entries(probe_path: Path) -> None:
 def test_all_of_an_array_in_the_order_of_its_indexes(
     opened: Object, first_step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(map_module, "_LARGEST_BATCH", first_step)
+    monkeypatch.setattr(rawmap, "_LARGEST_BATCH", first_step)
     with opened.map("array") as array:
         wanted = np.arange(100, 116, dtype=np.uint64)
         array.update_many(np.arange(16, dtype=np.uint32), wanted)

@@ -133,7 +133,10 @@ class FakeTable:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
 
-    def read_all(self, key: np.dtype[Any], value: np.dtype[Any]) -> tuple[Any, Any]:
+    def read_all(
+        self, key: np.dtype[Any], value: np.dtype[Any], raw: object = None
+    ) -> tuple[Any, Any]:
+        assert raw is None
         table = self.kernel.table
         keys = np.frombuffer(b"".join(table), key)
         values = np.array(list(table.values()), value)
@@ -151,7 +154,8 @@ class FakeCache:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
 
-    def read_array(self, value: np.dtype[Any]) -> Any:
+    def read_array(self, value: np.dtype[Any], raw: object = None) -> Any:
+        assert raw is None
         slots = self.kernel.slots.copy().view(value)
         self.kernel.looked()
         return slots

@@ -15,8 +15,6 @@ from trafficmon.cli.common import Json, PinDir
 from trafficmon.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from trafficmon.pins import PinDirectory
     from trafficmon.reader.live import Live
     from trafficmon.tables.table import Record, Table
@@ -61,7 +59,6 @@ def top(
 ) -> None:
     """Show one table: once, or again and again."""
     from trafficmon.pins import PinDirectory, chosen
-    from trafficmon.tables.catalogue import table_maker
 
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
@@ -69,34 +66,33 @@ def top(
         raise UsageError(f"-n {count}: a number of rows is not negative")
     form = "json" if as_json else "csv" if as_csv else "text"
     wish = Wish(table, 20 if count is None else count, sort, filter_text, form)
-    maker = table_maker(table)
     pins = PinDirectory(chosen(pin_dir))
     if watch is None:
-        _show_once(pins, maker, wish)
+        _show_once(pins, wish)
     else:
-        _watch(pins, maker, wish, watch, fill=count is None)
+        _watch(pins, wish, watch, fill=count is None)
 
 
-def _show_once(pins: PinDirectory, maker: Callable[[Live], Table], wish: Wish) -> None:
-    from trafficmon.reader.live import Live
+def _show_once(pins: PinDirectory, wish: Wish) -> None:
+    from trafficmon.tables.catalogue import read_ahead, table_maker
 
-    with Live(pins) as live:
-        table = maker(live)
-        _write(table, _rows(table, wish), wish)
-        _say_about_interfaces(live)
+    with read_ahead(pins, wish.table) as ahead:
+        from trafficmon.reader.live import Live
+
+        maker = table_maker(wish.table)
+        with Live(pins, ahead) as live:
+            table = maker(live)
+            _write(table, _rows(table, wish), wish)
+            _say_about_interfaces(live)
 
 
-def _watch(
-    pins: PinDirectory,
-    maker: Callable[[Live], Table],
-    wish: Wish,
-    seconds: float,
-    *,
-    fill: bool,
-) -> None:
+def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> None:
     """The live view: sorted by what goes on now, and to the screen's size unless -n says else."""
     from trafficmon.reader.live import Live
+    from trafficmon.tables.catalogue import table_maker
     from trafficmon.tables.rates import RateKeeper
+
+    maker = table_maker(wish.table)
 
     if not 0 < seconds <= _LONGEST_PAUSE_S:  # nan is refused too
         raise UsageError(

@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trafficmon.libbpf.map import Map
+from trafficmon.libbpf.rawmap import RawEntries
+from trafficmon.reader.ahead import Looks
 from trafficmon.reader.merge import Groups, Records, words
 from trafficmon.records import slot_key
 
@@ -39,9 +41,9 @@ class Cache:
         """Slots in an entry."""
         return self.entry.itemsize // self.slot.itemsize
 
-    def slots(self) -> Records:
-        """All of them, as they are now."""
-        return self.map.read_array(self.entry).view(self.slot)
+    def slots(self, raw: RawEntries | None = None) -> Records:
+        """All of them, as they are now, or as they were when ``raw`` was read."""
+        return self.map.read_array(self.entry, raw).view(self.slot)
 
     def slots_of(self, entry: int) -> list[bytes]:
         """Those of one entry."""
@@ -59,11 +61,20 @@ class Parts:
     entries: int  # of the table itself
 
 
-def read_parts(table: Map, cache: Cache, key: np.dtype[Any], value: np.dtype[Any]) -> Parts:
-    """``table``, of ``key`` and ``value``, and what ``cache`` has for it."""
-    before = cache.slots()
-    keys, values = table.read_all(key, value)
-    after = cache.slots()
+def read_parts(
+    table: Map,
+    cache: Cache,
+    key: np.dtype[Any],
+    value: np.dtype[Any],
+    looks: Looks | None = None,
+) -> Parts:
+    """``table``, of ``key`` and ``value``, and what ``cache`` has for it.
+
+    ``looks``: at both, if they were taken already.
+    """
+    before = cache.slots(looks.before if looks else None)
+    keys, values = table.read_all(key, value, looks.table if looks else None)
+    after = cache.slots(looks.after if looks else None)
     parts = Parts(keys, values, before[_has_counts(before)], len(keys))
     moved = _moved(before, after)
     touched = words(np.concatenate([before["key"][moved], after["key"][moved]]))

@@ -9,6 +9,7 @@ import numpy as np
 
 from trafficmon.layout import FLOW, FLOW_KEY, FLOW_SET, FLOW_SLOT
 from trafficmon.libbpf.map import Map
+from trafficmon.reader.ahead import Looks
 from trafficmon.reader.cached import Cache, add_slots, read_parts
 from trafficmon.reader.merge import Groups, Records
 
@@ -22,9 +23,9 @@ class Flows:
     entries: int
 
 
-def read_flows(table: Map, cache: Map) -> Flows:
+def read_flows(table: Map, cache: Map, looks: Looks | None = None) -> Flows:
     """All flows, caches included."""
-    parts = read_parts(table, Cache(cache, FLOW_SET, FLOW_SLOT), FLOW_KEY, FLOW)
+    parts = read_parts(table, Cache(cache, FLOW_SET, FLOW_SLOT), FLOW_KEY, FLOW, looks)
     keys, values, groups, rows = add_slots(parts)
     if groups is not None:
         _add_times_and_flags(values, parts.slots, groups, rows)

@@ -25,6 +25,7 @@ from trafficmon.layout import (
 )
 from trafficmon.libbpf.map import Map
 from trafficmon.pins import PinDirectory
+from trafficmon.reader.ahead import Looks, ReadAhead
 from trafficmon.reader.flows import Flows, read_flows
 from trafficmon.reader.merge import Records
 from trafficmon.reader.services import Services, read_services
@@ -63,8 +64,9 @@ class Ledger:
 class Live:
     """Opens maps as they are asked for; close() gives them back."""
 
-    def __init__(self, pins: PinDirectory) -> None:
+    def __init__(self, pins: PinDirectory, ahead: ReadAhead | None = None) -> None:
         self.pins = pins
+        self._ahead = ahead
         self._open = ExitStack()
         self._maps: dict[str, Map] = {}
         try:
@@ -117,11 +119,15 @@ class Live:
 
     def flows(self) -> Flows:
         """All flows."""
-        return read_flows(self.map("flows"), self.map("flow_cache"))
+        return read_flows(self.map("flows"), self.map("flow_cache"), self._looks("flows"))
 
     def services(self) -> Services:
         """All services."""
-        return read_services(self.map("services"), self.map("service_cache"))
+        maps = self.map("services"), self.map("service_cache")
+        return read_services(*maps, self._looks("services"))
+
+    def _looks(self, table: str) -> Looks | None:
+        return self._ahead.take() if self._ahead and self._ahead.table == table else None
 
     def hook_counters(self) -> Records:
         """HOOK_COUNTERS by [slot, hook], summed over CPUs."""

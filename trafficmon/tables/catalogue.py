@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from trafficmon.errors import UsageError
-from trafficmon.reader.live import Live
+from trafficmon.pins import PinDirectory
+from trafficmon.reader.ahead import ReadAhead
 from trafficmon.suggest import closest
-from trafficmon.tables.table import Table
+
+if TYPE_CHECKING:
+    from trafficmon.reader.live import Live
+    from trafficmon.tables.table import Table
 
 # Modules by name: a command shows one table and does not wait for the others.
 TABLES = {
@@ -20,7 +26,17 @@ TABLES = {
     "hosts": ("hosts", "host_table"),
     "layers": ("layers", "layer_table"),
 }
+# What the longest of them read most of their time: a map, and the cache in front of it.
+_FLOWS, _SERVICES = ("flows", "flow_cache"), ("services", "service_cache")
+_MAPS = {"flows": _FLOWS, "hosts": _FLOWS, "ports": _SERVICES, "protocols": _SERVICES}
 LATER = ("connections", "users", "processes", "cgroups", "dns", "drops")
+
+
+def read_ahead(pins: PinDirectory, name: str) -> AbstractContextManager[ReadAhead | None]:
+    """Begins to read what the table called ``name`` will be made of, if that takes long."""
+    if name not in _MAPS:
+        return nullcontext()
+    return ReadAhead(pins, *_MAPS[name])
 
 
 def table_maker(name: str) -> Callable[[Live], Table]:
