@@ -72,8 +72,11 @@ def require_kernel() -> None:
 
 
 def _refuse_foreign(pins: PinDirectory) -> None:
-    foreign = pins.foreign() if pins.exists() else []
-    if foreign:
+    if not pins.exists():
+        return
+    if not pins.root.is_dir():
+        raise TrafficmonError(f"{pins.root} is not a directory; choose another --pin-dir")
+    if foreign := pins.foreign():
         raise TrafficmonError(
             f"{foreign[0]} is not trafficmon's; remove it, or choose another --pin-dir"
         )

@@ -6,16 +6,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from trafficmon.errors import TrafficmonError
+from trafficmon.host import capabilities
 from trafficmon.libbpf.system import BPF_FS_MAGIC, filesystem_type, mount_bpffs
 
 STANDARD_MOUNT = Path("/sys/fs/bpf")
 
 
 def nearest_existing(path: Path) -> Path:
-    """``path``, or the closest of its parents that exists."""
-    while not path.exists() and path != path.parent:
+    """``path``, or the closest of its parents that exists, as far as one may look."""
+    while path != path.parent and not _is_visible(path):
         path = path.parent
     return path
+
+
+def _is_visible(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 def is_on_bpffs(path: Path) -> bool:
@@ -39,5 +48,6 @@ def ensure(path: Path) -> bool:
         raise TrafficmonError(
             f"{STANDARD_MOUNT} does not exist; mount sysfs first: mount -t sysfs sysfs /sys"
         )
+    capabilities.require(f"mount a BPF file system on {STANDARD_MOUNT}", capabilities.CAP_SYS_ADMIN)
     mount_bpffs(str(STANDARD_MOUNT))
     return True

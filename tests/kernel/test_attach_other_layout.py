@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""What another version of trafficmon has attached, with other records in other maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kernel import leftovers
+from tests.kernel.attached import (
+    WAYS,
+    attach,
+    complaint,
+    fake_layout,
+    lab_and_program,
+    packets,
+    send,
+    send_back,
+)
+from tests.kernel.program import Program
+from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.kernel
+
+SERVER = "tmserver"
+WAY = pytest.mark.parametrize("way", list(WAYS))
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[Lab, Program]]:
+    with lab_and_program() as made:
+        yield made
+
+
+def attach_as_another_version(program: Program, way: str) -> None:
+    """One whose layout had no fragments map."""
+    attach(program, SERVER, options=WAYS[way])
+    fake_layout(program, 0)
+    (program.pin_dir / "maps" / "fragments").unlink()
+
+
+@WAY
+def test_nothing_of_it_is_read(place: tuple[Lab, Program], way: str) -> None:
+    lab, program = place
+    attach_as_another_version(program, way)
+    hooks = leftovers.hooks(lab.server)
+
+    for command in (("top", "flows"), ("status",), ("attach", "--iface", SERVER)):
+        said = complaint(program, 1, *command)
+        assert "counts in record layout 0, this trafficmon reads layout" in said
+        assert "'trafficmon attach --replace' takes over (counters restart)" in said
+    assert leftovers.hooks(lab.server) == hooks
+
+
+@WAY
+def test_replace_begins_anew(place: tuple[Lab, Program], way: str) -> None:
+    lab, program = place
+    loaded, hooks = leftovers.loaded(), leftovers.hooks(lab.server)
+    attach_as_another_version(program, way)
+    send(lab, 5)
+    said = attach(program, SERVER, options=(*WAYS[way], "--replace"))
+    send(lab, 4)
+    send_back(lab, 3)
+
+    assert "counted in another layout: counters restart" in said
+    assert packets(program, SERVER) == (4, 3)
+    assert leftovers.hooks(lab.server).count("direct-action") == (2 if way == "clsact" else 0)
+    program.run("detach")
+    assert leftovers.hooks(lab.server) == hooks
+    assert not leftovers.orphans(loaded)
+
+
+@WAY
+def test_detach_takes_it_out(place: tuple[Lab, Program], way: str) -> None:
+    lab, program = place
+    loaded, hooks = leftovers.loaded(), leftovers.hooks(lab.server)
+    attach_as_another_version(program, way)
+
+    program.run("detach")
+    assert not program.pin_dir.exists()
+    assert leftovers.hooks(lab.server) == hooks
+    assert not leftovers.orphans(loaded)
