@@ -31,6 +31,7 @@ INTERRUPTS = {"tcx": 8, "clsact": 8, "native": 8}
 SEED = 20260101
 COMMANDS = ("attach", "detach", "replace")
 _FRAMES = 25
+_MOST_TRIES = 20
 
 
 @dataclass
@@ -50,7 +51,9 @@ class Victim:
     def argv(self, command: str) -> list[str]:
         """One of COMMANDS as a command line."""
         trafficmon = [sys.executable, "-m", "trafficmon"]
-        argv = ["env", f"TRAFFICMON_PIN_DIR={self.program.pin_dir}", *trafficmon]
+        # who runs us in the background has SIGINT ignored, and so would what we start
+        environment = ["env", "--default-signal=INT", f"TRAFFICMON_PIN_DIR={self.program.pin_dir}"]
+        argv = [*environment, *trafficmon]
         if command == "detach":
             return [*argv, "detach"]
         named = [f"--iface={link.right.interface}" for link in self.watched]
@@ -129,9 +132,10 @@ def killed_many_times(way: str, kills: int) -> int:
         Foreign(made.theirs.right, "xdp") as elsewhere,
     ):
         hooks_before = leftovers.hooks(made.program.namespace)
-        hit = 0
-        while hit < kills:
+        hit = tried = 0
+        while hit < kills and tried < _MOST_TRIES * kills:
             hit += made.kill()
+            tried += 1
         made.complete("detach")
         made.nothing_is_left(hooks_before)
         others_still_count(made, beside, elsewhere)
@@ -142,8 +146,9 @@ def interrupted(way: str, interrupts: int) -> int:
     """Ctrl-C: attach itself takes back what it has done so far, or is through already."""
     with victim(way, SEED + 1) as made:
         hooks_before = leftovers.hooks(made.program.namespace)
-        hit = 0
-        while hit < interrupts:
+        hit = tried = 0
+        while hit < interrupts and tried < _MOST_TRIES * interrupts:
+            tried += 1
             status = made.strike("attach", signal.SIGINT)
             if made.program.run("status", check=False).returncode == 0:
                 states = {i["interface"]: i["state"] for i in made.program.status()["interfaces"]}
