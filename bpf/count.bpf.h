@@ -3,18 +3,16 @@
  * Counting what has been parsed: the hook's own totals, and the division by service.
  *
  * XDP and tc run with bottom halves off, so on one CPU none of our programs interrupts another:
- * what a CPU alone writes takes plain adds. What CPUs share takes atomic ones, written as
- * __atomic_fetch_add because clang 20 makes of __sync_fetch_and_add what Linux 5.10 refuses.
+ * what a CPU alone writes takes plain adds. What CPUs share takes atomic ones.
  */
 #ifndef TM_COUNT_BPF_H
 #define TM_COUNT_BPF_H
 
+#include "atomic.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 
 #define TM_LIVES 8 /* misses until a resident that is not hit itself has to leave its slot */
-
-#define tm_atomic_add(to, value) ((void)__atomic_fetch_add((to), (value), __ATOMIC_RELAXED))
 
 /* All bits of @sum into the lower 32. Folded first: a product's bit depends on lower bits only. */
 static __always_inline __u32 tm_mix(__u64 sum)

@@ -21,6 +21,7 @@
 #define TM_SCORE_MOST 128
 #define TM_SKIP 63
 
+#define TM_TCP_FIN 0x01
 #define TM_TCP_SYN 0x02
 #define TM_TCP_ACK 0x10
 #define TM_FIRST_USER_PORT 1024
@@ -94,6 +95,16 @@ static __always_inline void tm_set_tcp_flags(struct tm_flow *flow, __u8 flags)
 			flow->tcp_flags[bit] = 1;
 }
 
+/*
+ * Of a flow's sender the latest is kept: asked for while there is none, once a second, and with the
+ * last packet, as sockets are handed over (tm_take_over). Of what has no socket 0 is no news.
+ */
+static __always_inline void tm_set_owner(__u64 *known, __u64 sender)
+{
+	if (sender)
+		*known = sender;
+}
+
 static __noinline int tm_lose_flow(__u64 packets, __u64 bytes)
 {
 	struct tm_ledger *losses = tm_ledger_here();
@@ -160,6 +171,8 @@ static __always_inline void tm_write_back(struct tm_flow_slot *slot)
 	if (tm_is_later(slot->last_seen_jiffies, flow->last_seen_jiffies_low))
 		flow->last_seen_jiffies_low = slot->last_seen_jiffies;
 	tm_set_tcp_flags(flow, slot->tcp_flags);
+	if (slot->owner_id)
+		flow->owner_id = slot->owner_id;
 }
 
 static __always_inline void tm_empty_counters(struct tm_flow_slot *slot, __u64 now)
@@ -194,6 +207,8 @@ static __always_inline void tm_add_to_slot(struct tm_flow_slot *slot, const stru
 	}
 	slot->last_seen_jiffies = now;
 	slot->tcp_flags |= p->tcp_flags;
+	if (!rx && (!slot->owner_id || p->tcp_flags & TM_TCP_FIN))
+		tm_set_owner(&slot->owner_id, tm_sender(p->context));
 }
 
 static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm_packet *p, bool rx,
@@ -209,6 +224,8 @@ static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm
 	if (flow->last_seen_jiffies_low != (__u32)now)
 		flow->last_seen_jiffies_low = now;
 	tm_set_tcp_flags(flow, p->tcp_flags);
+	if (!rx && (!flow->owner_id || p->tcp_flags & TM_TCP_FIN))
+		tm_set_owner(&flow->owner_id, tm_sender(p->context));
 }
 
 static __always_inline void tm_count_new_flow(struct tm_service_key service)
@@ -235,6 +252,7 @@ static __always_inline void tm_move_in(struct tm_flow_slot *slot, const struct t
 	tm_write_back(slot);
 	slot->key = p->key;
 	slot->service_number = service_number;
+	slot->owner_id = 0;
 	slot->first_seen_jiffies = now;
 	tm_empty_counters(slot, now);
 	tm_add_to_slot(slot, p, rx, now);
@@ -322,8 +340,11 @@ static __always_inline struct tm_service_key tm_count_flow(const struct tm_packe
 	if (state->cache_score < TM_SCORE_MOST)
 		state->cache_score += TM_SCORE_HIT;
 	tm_add_to_slot(slot, p, rx, now);
-	if (now - slot->flushed_jiffies > tm_flush_jiffies)
+	if (now - slot->flushed_jiffies > tm_flush_jiffies) {
+		if (!rx)
+			tm_set_owner(&slot->owner_id, tm_sender(p->context));
 		tm_flush_slot(slot);
+	}
 	return tm_service_of(&p->key, slot->service_number);
 table:
 	return tm_service_of(&p->key, tm_count_in_table(slot, p, rx, now));

@@ -11,7 +11,7 @@
 #ifndef TM_MAPS_BPF_H
 #define TM_MAPS_BPF_H
 
-#include "wire.h"
+#include "layers.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -90,7 +90,6 @@ struct {
  * are constants to the verifier and to the JIT: no lookup of the interface per packet.
  */
 const volatile __u32 tm_slot;
-const volatile __u32 tm_cpus = 1; /* possible ones */
 const volatile __u32 tm_link_header_bytes = 14;
 const volatile __u32
 	tm_seek_mac; /* 1: look each time where the frame begins (tc behind generic XDP) */

@@ -23,6 +23,7 @@ struct tm_frame {
 
 /* What a frame turned out to be. */
 struct tm_packet {
+	TM_CONTEXT *context;
 	struct tm_flow_key key; /* of a flow; slot alone where there is none */
 	enum tm_service_kind kind;
 	__u16 ethertype; /* host order; the last one read */
@@ -35,6 +36,7 @@ struct tm_packet {
 };
 
 static struct tm_frame tm_open_frame(TM_CONTEXT *context);
+static __u64 tm_sender(TM_CONTEXT *context); /* owner_id of who sends it, or 0 */
 static int tm_read_beyond(TM_CONTEXT *context, __u32 offset, void *to, __u32 size);
 
 /*

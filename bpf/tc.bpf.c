@@ -12,6 +12,7 @@
 
 #define TM_CONTEXT struct __sk_buff
 #include "frame.bpf.h"
+#include "owner.bpf.h"
 #include "segments.bpf.h"
 
 struct {
@@ -36,6 +37,32 @@ static __always_inline struct tm_frame tm_open_frame(struct __sk_buff *skb)
 static __always_inline int tm_read_beyond(struct __sk_buff *skb, __u32 offset, void *to, __u32 size)
 {
 	return bpf_skb_load_bytes(skb, offset, to, size) ? -1 : 0;
+}
+
+/* A packet socket's frame passes here in the process that sends it, before it has its storage. */
+static __noinline __u64 tm_current_sender(void)
+{
+	struct tm_owner owner = {};
+
+	tm_task_owner(&owner);
+	return tm_own(&owner);
+}
+
+/* Forwarded packets have no socket, nor do the kernel's own answers have a full one. */
+static __always_inline __u64 tm_sender(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct tm_socket *socket;
+
+	if (!sk)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 0;
+	socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (socket)
+		return socket->owner_id;
+	return tm_read_task && sk->family == AF_PACKET ? tm_current_sender() : 0;
 }
 
 /*
@@ -68,7 +95,7 @@ static __always_inline __u32 tm_bytes_before(struct __sk_buff *skb, const struct
 static __always_inline int tm_tc(struct __sk_buff *skb, enum tm_hook hook)
 {
 	struct tm_frame frame = tm_open_frame(skb);
-	struct tm_packet p = {};
+	struct tm_packet p = { .context = skb };
 	__be16 ethertype = skb->protocol;
 	__u32 tags = 0, before = 0;
 

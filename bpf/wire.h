@@ -14,7 +14,7 @@
 
 enum tm_version {
 	TM_MAGIC = 0x746d6f6e, /* "tmon": meta begins with it, and stays so in all versions */
-	TM_LAYOUT_VERSION = 1,
+	TM_LAYOUT_VERSION = 2,
 };
 
 /* Where a packet was seen. One row of hook_counters each, per interface. */
@@ -33,6 +33,7 @@ enum tm_limit {
 	TM_TCP_FLAGS = 8,
 	TM_NAME_BYTES = 16, /* IFNAMSIZ */
 	TM_REASON_BYTES = 128,
+	TM_COMM_BYTES = 16, /* TASK_COMM_LEN */
 	TM_PATH_BYTES = 256,
 };
 
@@ -96,6 +97,7 @@ struct tm_flow {
 	__u8 tcp_flags
 		[TM_TCP_FLAGS]; /* a byte a flag (FIN first), so that setting one needs no atomic or */
 	__u64 first_seen_jiffies;
+	__u64 owner_id; /* whose socket sent it last; 0: nobody's that is known */
 };
 
 /*
@@ -114,9 +116,10 @@ struct tm_flow_slot {
 	__u64 last_seen_jiffies;
 	__u64 flushed_jiffies;
 	__u64 first_seen_jiffies;
+	__u64 owner_id;
 	__u16 service_number;
 	__u8 tcp_flags; /* as in the TCP header */
-	__u8 pad[21];
+	__u8 pad[13];
 };
 
 struct tm_flow_set {
@@ -185,6 +188,122 @@ struct tm_fragment {
 	__u64 seen_jiffies;
 	__u8 protocol;
 	__u8 pad[7];
+};
+
+/*
+ * Who: value of `owners`, by owner_id, which is a hash of the first four members. The counters are
+ * what was moved here from sockets; what open sockets have counted since is still with those.
+ * pid 0: a socket whose process is not known (the kernel's own, or the table was full).
+ */
+struct tm_owner {
+	__u64 started_ns; /* task_struct.start_boottime of the process; 0 where it cannot be read */
+	__u64 cgroup_id;
+	__u32 pid; /* the thread group's, in the first pid namespace */
+	__u32 uid; /* in the first user namespace */
+	__u8 comm[TM_COMM_BYTES];
+	__u64 rx_packets; /* IP packets at the cgroup layer */
+	__u64 rx_bytes;
+	__u64 tx_packets;
+	__u64 tx_bytes;
+	__u64 app_rx_bytes; /* payload taken by the application */
+	__u64 app_tx_bytes; /* payload given by the application */
+	__u64 connections;  /* sockets that have carried a packet and are closed */
+};
+
+/* What a socket has counted: atomic adds. */
+struct tm_socket_counts {
+	__u64 rx_packets;
+	__u64 rx_bytes;
+	__u64 tx_packets;
+	__u64 tx_bytes;
+	__u64 app_rx_bytes;
+	__u64 app_tx_bytes;
+};
+
+enum tm_role {
+	TM_ROLE_UNKNOWN = 0,
+	TM_ROLE_ACTIVE = 1,
+	TM_ROLE_PASSIVE = 2,
+};
+
+/*
+ * Value of `sockets`, storage on the socket itself: freed with it, and copied from a listener to the
+ * sockets accepted from it. So a listener counts apart from `own`, which begins at 0 with each child.
+ */
+struct tm_socket {
+	__u64 owner_id;
+	struct tm_socket_counts own;
+	struct tm_socket_counts moved; /* the part of own that its owners already have */
+	struct tm_socket_counts listening;
+	struct tm_socket_counts listening_moved;
+	__u64 opened_ns;      /* CLOCK_MONOTONIC; 0: before attach */
+	__u64 tcp_read_bytes; /* what the application had read when last looked at */
+	__u32 pid;	      /* of the owner */
+	__u32 srtt_us;
+	__u32 min_rtt_us;
+	__u32 retransmits;
+	__u8 role;     /* enum tm_role */
+	__u8 begun;    /* has carried a packet of its own */
+	__u8 released; /* no process has it any more */
+	__u8 tcp_state;
+	__u8 pad[4];
+};
+
+/* What the iterator `sockets` tells of each socket. */
+struct tm_socket_row {
+	struct tm_socket socket;
+	__u8 local_addr[16]; /* IPv4 in the first four bytes, the rest 0 */
+	__u8 remote_addr[16];
+	__u64 tcp_rx_bytes;	 /* arrived in order */
+	__u64 tcp_read_bytes;	 /* of these taken by the application */
+	__u64 tcp_sent_bytes;	 /* sent once: without what was sent again */
+	__u64 tcp_written_bytes; /* given by the application */
+	__u64 cookie;		 /* 0: the kernel has given it none yet */
+	__u32 netns_inode;
+	__u32 srtt_us;
+	__u32 min_rtt_us;
+	__u32 retransmits;
+	__u32 uid; /* of the socket (sk_uid) */
+	__u16 local_port_be;
+	__u16 remote_port_be;
+	__u16 protocol;
+	__u8 family;	/* AF_INET, AF_INET6, AF_PACKET */
+	__u8 tcp_state; /* of others: 1 where connected, 7 where not */
+	__u8 pad[4];
+};
+
+/* A row of `layers` each, a cell for each CPU. */
+enum tm_layer {
+	TM_LAYER_CGROUP_RX = 0,
+	TM_LAYER_CGROUP_TX = 1,
+	TM_LAYER_APP_RX = 2,
+	TM_LAYER_APP_TX = 3,
+	TM_LAYERS = 4,
+};
+
+/* Value of `layers`: the layer's own total. Atomic adds: one program may interrupt another. */
+struct tm_layer_counters {
+	__u64 packets; /* calls, at the app layer */
+	__u64 bytes;
+	__u64 header_bytes;    /* of these IP and transport headers, of TCP and UDP */
+	__u64 super_packets;   /* above they count as their segments */
+	__u64 unowned_packets; /* whose socket could be given no owner */
+	__u64 unowned_bytes;
+	__u64 owner_insert_failures; /* processes without a row of their own */
+	__u64 pad;
+};
+
+struct tm_drop_key {
+	__u64 location;	 /* address of the instruction that dropped it */
+	__u32 reason;	 /* enum skb_drop_reason of the running kernel; 0 before 5.17 */
+	__u16 ethertype; /* host order */
+	__u16 pad;
+};
+
+/* Value of `drops`. */
+struct tm_drop {
+	__u64 packets;
+	__u64 bytes;
 };
 
 /* tm_interface.xdp_mode and .tc_mode */

@@ -41,10 +41,16 @@ static __always_inline int tm_read_beyond(struct xdp_md *xdp, __u32 offset, void
 	return bpf_xdp_load_bytes(xdp, offset, to, size) ? -1 : 0;
 }
 
+static __always_inline __u64 tm_sender(struct xdp_md *xdp)
+{
+	(void)xdp;
+	return 0;
+}
+
 SEC("xdp")
 int tm_xdp_rx(struct xdp_md *xdp)
 {
-	struct tm_packet p = { .wire_packets = 1 };
+	struct tm_packet p = { .context = xdp, .wire_packets = 1 };
 	struct tm_frame frame = tm_open_frame(xdp);
 	__be16 ethertype = 0;
 	enum tm_hook hook = tm_count_flows ? TM_HOOK_XDP_RX : TM_HOOK_XDP_GENERIC;

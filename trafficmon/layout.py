@@ -20,10 +20,17 @@ CPU_STATE = dtype_of("tm_cpu_state")
 INTERFACE = dtype_of("tm_interface")
 META = dtype_of("tm_meta")
 CLOCK = dtype_of("tm_clock")
+OWNER = dtype_of("tm_owner")
+SOCKET_COUNTS = dtype_of("tm_socket_counts")
+SOCKET_ROW = dtype_of("tm_socket_row")
+LAYER_COUNTERS = dtype_of("tm_layer_counters")
+DROP_KEY = dtype_of("tm_drop_key")
+DROP = dtype_of("tm_drop")
 
 MAGIC = constant("TM_MAGIC")
 LAYOUT_VERSION = constant("TM_LAYOUT_VERSION")
 HOOKS = constant("TM_HOOKS")
+LAYERS = constant("TM_LAYERS")
 
 SIZE_BOUNDS = (64, 128, 256, 512, 1024, 1518, 9000)
 """Upper bounds of packets_by_size, bytes; the last bucket has none."""
@@ -53,6 +60,23 @@ class ServiceKind(IntEnum):
     PROTOCOL = constant("TM_SERVICE_PROTOCOL")
     ETHERTYPE = constant("TM_SERVICE_ETHERTYPE")
     BROKEN = constant("TM_SERVICE_BROKEN")
+
+
+class Layer(IntEnum):
+    """A row of `layers`."""
+
+    CGROUP_RX = constant("TM_LAYER_CGROUP_RX")
+    CGROUP_TX = constant("TM_LAYER_CGROUP_TX")
+    APP_RX = constant("TM_LAYER_APP_RX")
+    APP_TX = constant("TM_LAYER_APP_TX")
+
+
+class Role(IntEnum):
+    """Of a TCP connection's socket."""
+
+    UNKNOWN = constant("TM_ROLE_UNKNOWN")
+    ACTIVE = constant("TM_ROLE_ACTIVE")
+    PASSIVE = constant("TM_ROLE_PASSIVE")
 
 
 class Mode(IntEnum):

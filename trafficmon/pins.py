@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The pin directory: where everything that outlives the process has its name.
 
-maps/NAME, links/KIND_SLOT, progs/KIND_SLOT. Slots and not interface names: those may have dots,
-which bpffs does not allow.
+maps/NAME, links/KIND_SLOT, progs/KIND_SLOT; for hooks of the whole host links/KIND, progs/KIND.
+Slots and not interface names: those may have dots, which bpffs does not allow.
 """
 
 from __future__ import annotations
@@ -29,11 +29,38 @@ MAPS = (
     "ledger",
     "cpu_state",
     "fragments",
+    "sockets",
+    "owners",
+    "owner_locks",
+    "layers",
+    "drops",
     "interfaces",
     "meta",  # last: once it is there, all are
 )
 KINDS = ("xdp", "tc_rx", "tc_tx")
-_PROGRAM = re.compile(rf"(?:{'|'.join(KINDS)})_\d+(?:_new)?")
+HOST_HOOKS = {
+    "sock_create": ("cgroup", "cgroup"),
+    "sock_release": ("cgroup", "cgroup"),
+    "cgroup_rx": ("cgroup", "cgroup"),
+    "cgroup_tx": ("cgroup", "cgroup"),
+    "sockets": ("cgroup", "iterator"),
+    "sock_ops": ("sockops", "cgroup"),
+    "tcp_read": ("app", "tracepoint"),
+    "send_length": ("app", "tracepoint"),
+    "receive_length": ("app", "tracepoint"),
+    "inet_sendmsg": ("app", "fexit"),
+    "inet6_sendmsg": ("app", "fexit"),
+    "packet_sendmsg": ("app", "fexit"),
+    "inet_sendpage": ("app", "fexit"),
+    "inet_recvmsg": ("app", "fexit"),
+    "inet6_recvmsg": ("app", "fexit"),
+    "drop": ("drops", "tracepoint"),
+}
+"""Hooks that there are once on a host, by the tail of their programs' names: layer and mode."""
+
+HOST_KINDS = tuple(HOST_HOOKS)
+
+_PROGRAM = re.compile(rf"(?:{'|'.join(KINDS)})_\d+(?:_new)?|(?:{'|'.join(HOST_KINDS)})(?:_new)?")
 
 
 def chosen(option: Path | None) -> Path:
@@ -72,6 +99,14 @@ class PinDirectory:
         """Of the one that is to take its place, while --replace is at it."""
         return self.root / "progs" / f"{kind}_{slot}_new"
 
+    def host_link(self, kind: str) -> Path:
+        """Of the link of a hook that there is once."""
+        return self.root / "links" / kind
+
+    def host_program(self, kind: str) -> Path:
+        """Of the program that the link runs."""
+        return self.root / "progs" / kind
+
     def make(self) -> None:
         """The directories, closed to others."""
         for part in (self.root, *self.parts):
@@ -79,11 +114,11 @@ class PinDirectory:
 
     def is_complete(self) -> bool:
         """Whether an attach got as far as having all its maps."""
-        return _is_there(self.map("meta"))
+        return is_there(self.map("meta"))
 
     def exists(self) -> bool:
         """Whether there is anything, complete or not."""
-        return _is_there(self.root)
+        return is_there(self.root)
 
     def ours(self) -> list[Path]:
         """The pins that trafficmon made, links first: nothing counts into a map without a name.
@@ -116,7 +151,7 @@ class PinDirectory:
         return pin.parent in (links, progs) and _PROGRAM.fullmatch(pin.name) is not None
 
 
-def _is_there(path: Path) -> bool:
+def is_there(path: Path) -> bool:
     """Path.exists() for places that one may not be allowed to look into.
 
     What Path.exists() says then depends on the version of Python.

@@ -78,7 +78,7 @@ def _store() -> Iterator[Store]:
     pins = PinDirectory(bpffs.STANDARD_MOUNT / f"tmbench-{os.getpid()}-{next(_numbers)}")
     bpffs.ensure(pins.root)
     try:
-        with Store.create(pins, Geometry.choose(DEFAULT_MAX_FLOWS, 1), NO_GROUP, "") as store:
+        with Store.create(pins, Geometry.choose(DEFAULT_MAX_FLOWS, 1), NO_GROUP) as store:
             yield store
     finally:
         for pin in pins.ours():

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.kernel.program import Program
+from tests.kernel.program import Program, within
 from tests.lab import raw
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
@@ -81,7 +81,7 @@ def run_patched(program: Program, patch: str, *arguments: str) -> subprocess.Com
     """A command after the statements of ``patch``, which stand in for another kernel or package."""
     driver = f"{patch}\nfrom trafficmon.cli.main import main\nmain()\n"
     argv = ["env", f"TRAFFICMON_PIN_DIR={program.pin_dir}", sys.executable, "-c", driver]
-    return program.namespace.run([*argv, *arguments], timeout=60, check=False)
+    return program.namespace.run([*argv, *within(arguments)], timeout=60, check=False)
 
 
 def send(lab: Lab, count: int) -> None:

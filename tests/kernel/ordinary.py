@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from subprocess import CompletedProcess
 
+from tests.kernel.program import within
 from tests.lab.namespace import Namespace
 
 NOBODY = 65534
@@ -54,5 +55,5 @@ def run_ordinary(
     script = _BECOME.format(nobody=NOBODY, then=then)
     pins = f"TRAFFICMON_PIN_DIR={pin_dir}"
     wanted = ",".join(map(str, groups))
-    argv = ["env", pins, sys.executable, "-c", script, wanted, *arguments]
+    argv = ["env", pins, sys.executable, "-c", script, wanted, *within(arguments)]
     return namespace.run(argv, timeout=60, check=False)

@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -28,7 +28,7 @@ class Program:
     def run(self, *arguments: str, check: bool = True) -> CompletedProcess[str]:
         """Run a command to its end."""
         argv = ["env", f"TRAFFICMON_PIN_DIR={self.pin_dir}", sys.executable, "-m", "trafficmon"]
-        return self.namespace.run([*argv, *arguments], timeout=60, check=check)
+        return self.namespace.run([*argv, *within(arguments)], timeout=60, check=check)
 
     def rows(self, table: str, *arguments: str) -> list[dict[str, Any]]:
         """All rows of a table."""
@@ -40,6 +40,14 @@ class Program:
         """`status --json`."""
         record: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
         return record
+
+
+def within(arguments: Sequence[str]) -> list[str]:
+    """A command line that leaves the machine's root cgroup alone: no test watches that."""
+    is_attach = bool(arguments) and arguments[0] == "attach"
+    if not is_attach or any(one.startswith(("--cgroup", "--layer", "--help")) for one in arguments):
+        return list(arguments)
+    return [*arguments, "--layer", "xdp,tc"]
 
 
 def free_pin_dir() -> Path:

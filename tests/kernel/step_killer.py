@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.kernel.program import within
 from trafficmon.cli import main as command_line
 from trafficmon.host import netns
 from trafficmon.host.interfaces import clsact_filters, has_clsact
@@ -110,7 +111,7 @@ def _main() -> None:
     parser.add_argument("--attach-again", action="store_true")
     parser.add_argument("--option", action="append", default=[])
     asked = parser.parse_args()
-    attach = ["attach", "--iface", asked.interface, *asked.option]
+    attach = within(["attach", "--iface", asked.interface, *asked.option])
     victim = {"attach": attach, "replace": [*attach, "--replace"], "detach": ["detach"]}
     print(
         kill_at_every_step(

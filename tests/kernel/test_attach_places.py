@@ -12,7 +12,7 @@ import pytest
 
 from tests.kernel.attached import attach, complaint, program_in, refusal, run_patched
 from tests.kernel.private_mounts import PrivateMounts
-from tests.kernel.program import Program, free_pin_dir
+from tests.kernel.program import Program, free_pin_dir, within
 from tests.lab.namespace import Namespace
 
 pytestmark = pytest.mark.kernel
@@ -60,7 +60,7 @@ class TestNoBpfFileSystem:
             program = Program(namespace, free_pin_dir())
             argv = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
             argv += ["env", f"TRAFFICMON_PIN_DIR={program.pin_dir}", sys.executable]
-            argv += ["-m", "trafficmon", "attach", "--iface", "lo"]
+            argv += ["-m", "trafficmon", *within(["attach", "--iface", "lo"])]
             said = refusal(namespace.run(argv, check=False), 4)
             assert "mount a BPF file system on /sys/fs/bpf takes CAP_SYS_ADMIN" in said
 

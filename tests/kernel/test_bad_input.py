@@ -13,7 +13,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.kernel.ordinary import run_ordinary
-from tests.kernel.program import Program, attached
+from tests.kernel.program import Program, attached, within
 from tests.lab.namespace import Namespace
 
 pytestmark = pytest.mark.kernel
@@ -109,7 +109,7 @@ def test_a_foreign_map_is_refused(program: Program, name: str) -> None:
 def driven(program: Program, change: str) -> CompletedProcess[str]:
     script = DRIVER.format(change=change)
     pins = f"TRAFFICMON_PIN_DIR={program.pin_dir}"
-    argv = ["env", pins, sys.executable, "-c", script, "attach", "--iface", "lo"]
+    argv = ["env", pins, sys.executable, "-c", script, *within(["attach", "--iface", "lo"])]
     return program.namespace.run(argv, check=False)
 
 
@@ -132,6 +132,6 @@ def test_bpffs_is_mounted_where_it_is_not(program: Program) -> None:
     commands = "umount /sys/fs/bpf && "
     run = f"{sys.executable} -m trafficmon"
     pins = f"--pin-dir {program.pin_dir}"
-    script = f"{commands} {run} attach --iface lo {pins} && {run} detach {pins}"
+    script = f"{commands} {run} attach --iface lo --layer xdp,tc {pins} && {run} detach {pins}"
     done = program.namespace.run(["unshare", "-m", "sh", "-c", script])
     assert "mounted a BPF file system on /sys/fs/bpf" in done.stdout

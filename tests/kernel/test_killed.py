@@ -19,7 +19,7 @@ import pytest
 from tests.kernel import leftovers
 from tests.kernel.attached import WAYS, lock_of, program_in
 from tests.kernel.foreign import Foreign
-from tests.kernel.program import Program
+from tests.kernel.program import Program, within
 from tests.lab import raw
 from tests.lab.namespace import Namespace
 from tests.lab.veth import Link, connect
@@ -58,7 +58,7 @@ class Victim:
             return [*argv, "detach"]
         named = [f"--iface={link.right.interface}" for link in self.watched]
         replace = ["--replace"] if command == "replace" else []
-        return [*argv, "attach", *named, *self.options, *replace]
+        return [*argv, *within(["attach", *named, *self.options, *replace])]
 
     def complete(self, command: str) -> float:
         """Let it end by itself; how long that took, in seconds."""

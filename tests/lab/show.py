@@ -27,7 +27,7 @@ def main() -> None:
         run = [f"--net={lab.server.path}", "env", f"TRAFFICMON_PIN_DIR={pin_dir}"]
         command = ["nsenter", *run, sys.executable, "-m", "trafficmon"]
         try:
-            _call([*command, "attach", "--iface", lab.server_if])
+            _call([*command, "attach", "--iface", lab.server_if, "--layer", "xdp,tc"])
             _look(command)
         finally:
             _call([*command, "detach"])

@@ -10,22 +10,32 @@ from typing import Any, cast
 import numpy as np
 
 from trafficmon.layout import (
+    DROP,
+    DROP_KEY,
     FLOW,
     FLOW_KEY,
     HOOK_COUNTERS,
     HOOKS,
+    LAYER_COUNTERS,
+    LAYERS,
     META,
+    OWNER,
     SERVICE,
     SERVICE_KEY,
+    SOCKET_ROW,
     FlowFlag,
     Hook,
     Mode,
     ServiceKind,
     State,
 )
+from trafficmon.pins import HOST_KINDS
+from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows
 from trafficmon.reader.live import Ledger, Live, WatchedInterface
+from trafficmon.reader.owners import Owners, with_open_sockets
 from trafficmon.reader.services import Services
+from trafficmon.records import set_text
 
 MAX_INTERFACES = 8
 NOW_JIFFIES = 5_000_000_000
@@ -52,6 +62,11 @@ class FakeLive:
         self._hooks = np.zeros((MAX_INTERFACES, HOOKS), HOOK_COUNTERS)
         self._flows: list[tuple[Any, Any]] = []
         self._services: list[tuple[Any, Any]] = []
+        self._owners: list[tuple[int, Any]] = []
+        self._sockets: list[Any] = []
+        self._drops: list[tuple[Any, Any]] = []
+        self.layer_counters = np.zeros(LAYERS, LAYER_COUNTERS)
+        self.hooks = set(HOST_KINDS)
 
     @property
     def live(self) -> Live:
@@ -100,6 +115,7 @@ class FakeLive:
         tcp_flags: Sequence[int] = (),
         first: int = NOW_JIFFIES,
         last: int = NOW_JIFFIES,
+        owner_id: int = 0,
     ) -> None:
         """A flow. ``ports``: local, remote; ``tcp_flags``: their bits' numbers."""
         key, value = np.zeros(1, FLOW_KEY)[0], np.zeros(1, FLOW)[0]
@@ -113,7 +129,7 @@ class FakeLive:
         value["rx_packets"], value["rx_bytes"] = rx
         value["tx_packets"], value["tx_bytes"] = tx
         value["tcp_flags"][list(tcp_flags)] = 1
-        value["first_seen_jiffies"] = first
+        value["first_seen_jiffies"], value["owner_id"] = first, owner_id
         value["last_seen_jiffies_low"] = last & 0xFFFFFFFF
         self._flows.append((key, value))
 
@@ -165,6 +181,76 @@ class FakeLive:
     def ledger(self) -> Ledger:
         """What was lost."""
         return self.losses
+
+    def owner(
+        self,
+        owner_id: int,
+        *,
+        pid: int = 0,
+        uid: int = 0,
+        cgroup_id: int = 0,
+        started_ns: int = 0,
+        comm: str = "",
+        rx: Count = NOTHING,
+        tx: Count = NOTHING,
+        app: Count = NOTHING,
+        connections: int = 0,
+    ) -> None:
+        """An owner's row; ``app``: bytes received, sent."""
+        record = np.zeros(1, OWNER)[0]
+        record["pid"], record["uid"], record["cgroup_id"] = pid, uid, cgroup_id
+        record["started_ns"], record["connections"] = started_ns, connections
+        set_text(record, "comm", comm)
+        record["rx_packets"], record["rx_bytes"] = rx
+        record["tx_packets"], record["tx_bytes"] = tx
+        record["app_rx_bytes"], record["app_tx_bytes"] = app
+        self._owners.append((owner_id, record))
+
+    def socket(self, owner_id: int, **members: Any) -> Any:
+        """A row of an open socket, to be filled further."""
+        row = np.zeros(1, SOCKET_ROW)[0]
+        row["socket"]["owner_id"] = owner_id
+        for name, value in members.items():
+            row[name] = value
+        self._sockets.append(row)
+        return row
+
+    @property
+    def sockets(self) -> Any:
+        """All of them; None without the cgroup layer."""
+        rows = np.array(self._sockets, SOCKET_ROW)
+        return rows if "sockets" in self.hooks else None
+
+    @property
+    def owners(self) -> Owners | None:
+        """All of them."""
+        if self.sockets is None:
+            return None
+        ids = np.array([number for number, _ in self._owners], np.uint64)
+        records = np.array([record for _, record in self._owners], OWNER)
+        return with_open_sockets(ids, records, self.sockets)
+
+    @property
+    def socket_index(self) -> SocketIndex | None:
+        """The sockets by addresses."""
+        return None if self.sockets is None else SocketIndex(self.sockets, 0)
+
+    def has_hook(self, kind: str) -> bool:
+        """Whether it is among ``hooks``."""
+        return kind in self.hooks
+
+    def layers(self) -> Any:
+        """By layer."""
+        return self.layer_counters
+
+    def drops(self) -> tuple[Any, Any]:
+        """Key and value, row by row."""
+        keys = np.array([key for key, _ in self._drops], DROP_KEY)
+        return keys, np.array([value for _, value in self._drops], DROP)
+
+    def drop(self, location: int, reason: int, packets: int, octets: int) -> None:
+        """A row of the drops."""
+        self._drops.append(((location, reason, 0x800, 0), (packets, octets)))
 
     def jiffies_now(self) -> int:
         """Beyond 2^32, as they begin on 64-bit machines after five minutes."""

@@ -48,7 +48,7 @@ def table(reading: Reading, sides: tuple[str, ...] = ("rx_bytes", "tx_bytes")) -
         sort_keys=sort_keys,
         default_sort=sides[0] if sides else "",
         record=lambda row: {side: int(columns[side][row]) for side in sides},
-        filter_columns=FilterColumns(table="things", length=len(names)),
+        filter_columns=lambda: FilterColumns(table="things", length=len(names)),
         identity=lambda: np.array(names, np.uint64),
     )
 

@@ -43,12 +43,12 @@ def test_other_xdp_modes_are_refused(text: str) -> None:
 
 
 def test_layers() -> None:
-    assert request.parse_layers(None) == ("xdp", "tc")
+    assert request.parse_layers(None) == ("xdp", "tc", "cgroup", "sockops", "app", "drops")
     assert request.parse_layers("tc") == ("tc",)
     assert request.parse_layers("tc, xdp,tc") == ("tc", "xdp")
 
 
-@pytest.mark.parametrize("text", ["", ",", "tcp", "cgroup", "tc,dns"])
+@pytest.mark.parametrize("text", ["", ",", "tcp", "cgroups", "tc,dns"])
 def test_other_layers_are_refused_and_those_that_exist_are_told(text: str) -> None:
     with pytest.raises(UsageError, match="xdp, tc"):
         request.parse_layers(text)

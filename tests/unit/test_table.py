@@ -37,7 +37,7 @@ def make(keys: Sequence[Any], dtype: str) -> Table:
         },
         default_sort="key",
         record=lambda row: {"key": keys[row]},
-        filter_columns=FilterColumns(table="things", length=len(keys)),
+        filter_columns=lambda: FilterColumns(table="things", length=len(keys)),
         identity=lambda: np.arange(len(keys), dtype=np.uint64),
     )
 
@@ -102,5 +102,5 @@ def test_tables_of_the_contract_that_are_to_come_say_so(name: str) -> None:
 def test_an_unknown_table_is_answered_with_the_closest() -> None:
     with pytest.raises(UsageError, match=r"there is no table 'flow'; .*; did you mean flows\?"):
         table_maker("flow")
-    with pytest.raises(UsageError, match=r"there is no table 'zzz'; there are: .*layers$"):
+    with pytest.raises(UsageError, match=r"there is no table 'zzz'; there are: .*drops$"):
         table_maker("zzz")

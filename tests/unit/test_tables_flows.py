@@ -15,8 +15,9 @@ from tests.unit.fake_live import BOOT_S, JIFFIES_A_SECOND, NOW_JIFFIES, FakeLive
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
 from trafficmon.tables.addresses import address_text
-from trafficmon.tables.flows import flow_table, time_text, whole_jiffies
+from trafficmon.tables.flows import flow_table, whole_jiffies
 from trafficmon.tables.table import Table, choose_rows
+from trafficmon.tables.times import time_text
 
 CONTRACT = (
     "interface protocol local_addr local_port remote_addr remote_port rx_packets rx_bytes "
@@ -36,7 +37,7 @@ def fake() -> FakeLive:
 
 def shown(table: Table, expression: str) -> list[str]:
     """Remote addresses and ports of the rows that the expression leaves."""
-    mask = matches(parse(expression), table.filter_columns)
+    mask = matches(parse(expression), table.filter_columns())
     rows = [table.record(row) for row in choose_rows(table, mask, None, None)]
     return sorted(f"{row['remote_addr']} {row['remote_port']}" for row in rows)
 

@@ -44,7 +44,7 @@ def fake() -> FakeLive:
 
 
 def rows(table: Table, expression: str | None = None) -> list[Record]:
-    mask = matches(parse(expression), table.filter_columns) if expression else None
+    mask = matches(parse(expression), table.filter_columns()) if expression else None
     return [table.record(row) for row in choose_rows(table, mask, None, None)]
 
 

@@ -8,11 +8,18 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from trafficmon.attachment import host
 from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment.detach import remove_everything
+from trafficmon.attachment.hostlayers import LayerOutcome
 from trafficmon.attachment.interface import Attached
 from trafficmon.attachment.replace import replace_programs
-from trafficmon.attachment.request import DEFAULT_MAX_FLOWS, Request, usual_interfaces
+from trafficmon.attachment.request import (
+    DEFAULT_MAX_FLOWS,
+    WIRE_LAYERS,
+    Request,
+    usual_interfaces,
+)
 from trafficmon.attachment.stacking import note_covered
 from trafficmon.attachment.store import NO_GROUP, Geometry, Store
 from trafficmon.attachment.xdp import is_worth_trying
@@ -31,6 +38,7 @@ class Report:
     """What an attach did."""
 
     interfaces: list[Attached] = field(default_factory=list)
+    layers: list[LayerOutcome] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -51,6 +59,7 @@ def attach(pins: PinDirectory, request: Request) -> Report:
             for interface in wanted:
                 stop_if_interrupted()
                 report.interfaces.append(_one(store, interface, request, undo))
+            report.layers = host.attach(store, request, undo)
             for name in note_covered(store):
                 report.notes.append(
                     f"{name} sits on another attached interface: it has its own counters, and sums "
@@ -82,20 +91,27 @@ def _refuse_foreign(pins: PinDirectory) -> None:
         )
 
 
+def _usual(request: Request) -> tuple[Interface, ...]:
+    """The interfaces that were named; else the default route's, if a layer needs one."""
+    if request.interfaces or not set(request.layers) & set(WIRE_LAYERS):
+        return request.interfaces
+    return usual_interfaces()
+
+
 def _prepare(pins: PinDirectory, request: Request, report: Report) -> tuple[Interface, ...]:
     """Clear away a half-finished attach, or another version that is to be replaced."""
     if not pins.is_complete():
         if pins.exists() and pins.ours():
             remove_everything(pins)
             report.notes.append("cleared away what an interrupted attach had left")
-        return request.interfaces or usual_interfaces()
+        return _usual(request)
     try:
         with Store.open(pins) as store:
             _require_same_namespace(store)
             _note_size(store, request, report)
             if request.replace:
                 return _with_attached(store, request)
-            return request.interfaces or usual_interfaces()
+            return _usual(request)
     except ForeignMapsError:
         raise
     except LayoutError:
@@ -103,7 +119,7 @@ def _prepare(pins: PinDirectory, request: Request, report: Report) -> tuple[Inte
             raise
         remove_everything(pins)
         report.notes.append("the version before counted in another layout: counters restart")
-        return request.interfaces or usual_interfaces()
+        return _usual(request)
 
 
 def _require_same_namespace(store: Store) -> None:
@@ -138,7 +154,7 @@ def _open_or_create(pins: PinDirectory, request: Request, undo: ExitStack) -> St
         return Store.open(pins)
     geometry = Geometry.choose(request.max_flows or DEFAULT_MAX_FLOWS, len(request.interfaces))
     undo.callback(remove_everything, pins)
-    return Store.create(pins, geometry, request.group_id, request.cgroup)
+    return Store.create(pins, geometry, request.group_id)
 
 
 def _one(store: Store, interface: Interface, request: Request, undo: ExitStack) -> Attached:
@@ -200,7 +216,18 @@ def _let_group_read(store: Store, request: Request, report: Report) -> None:
     for pin in (*maps.iterdir(), *progs.iterdir()):
         os.chown(pin, -1, group)
         pin.chmod(0o640 if pin.parent == maps else 0o440)
+    _let_group_list_sockets(store, group)
     mode = bpffs.STANDARD_MOUNT.stat().st_mode  # systemd mounts it 0700
     if bpffs.STANDARD_MOUNT in store.pins.root.parents and not mode & 0o001:
         bpffs.STANDARD_MOUNT.chmod((mode & 0o7777) | 0o001)
         report.notes.append(f"{bpffs.STANDARD_MOUNT} lets others pass through now, but not list it")
+
+
+def _let_group_list_sockets(store: Store, group: int) -> None:
+    """An iterator's link is read like a file; the directory of links is passed, not listed."""
+    link = store.pins.host_link("sockets")
+    os.chown(link.parent, -1, group)
+    link.parent.chmod(0o710)
+    if link.exists():
+        os.chown(link, -1, group)
+        link.chmod(0o440)

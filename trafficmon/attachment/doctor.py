@@ -20,7 +20,7 @@ from trafficmon.libbpf.info import statistics_are_on, xdp_program
 from trafficmon.libbpf.object import Object
 from trafficmon.libbpf.system import libbpf_version
 
-_OBJECTS = ("xdp", "tc")
+_OBJECTS = ("xdp", "tc", "cgroup", "sockops", "drops", "sockets", "older")
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,12 @@ from trafficmon.host import cgroups, netns
 from trafficmon.host.interfaces import Interface, all_interfaces
 from trafficmon.suggest import closest
 
-LAYERS = ("xdp", "tc")
-"""The layers that this version has; the contract's others come with their own objects."""
+WIRE_LAYERS = ("xdp", "tc")
+HOST_LAYERS = ("cgroup", "sockops", "app", "drops")
+LAYERS = (*WIRE_LAYERS, *HOST_LAYERS)
+"""The layers that this version has: at each interface, and once on the host."""
 
-LATER_LAYERS = ("cgroup", "sockops", "app", "dns", "drops")
+LATER_LAYERS = ("dns",)
 TC_MODES = ("auto", "tcx", "clsact")
 XDP_MODES = ("auto", "native", "generic", "offload", "off")
 DEFAULT_MAX_FLOWS = 131072
@@ -30,9 +32,10 @@ class Request:
     interfaces: tuple[Interface, ...] = ()
     xdp_modes: tuple[str, ...] = ("auto",)
     layers: tuple[str, ...] = LAYERS
+    layers_named: bool = False  # asked for one by one: what this kernel lacks is an error
     max_flows: int | None = None  # None: the default, or what is attached already
     group_id: int = NO_GROUP
-    cgroup: str = ""
+    cgroup: Path | None = None  # None: what is attached already, or the root of the hierarchy
     replace: bool = False
     tc_mode: str = "auto"
 
@@ -113,9 +116,6 @@ def group_number(name: str | None) -> int:
         raise UsageError(f"there is no group {name!r}; make it with: groupadd {name}") from None
 
 
-def cgroup_path(asked: Path | None) -> str:
-    """The cgroup v2 asked for, or the root of the hierarchy, or "" where there is none."""
-    if asked is not None:
-        return str(cgroups.require_version_2(asked))
-    root = cgroups.version_2_root()
-    return str(root) if root else ""
+def cgroup_path(asked: Path | None) -> Path | None:
+    """The cgroup v2 asked for, if any was."""
+    return None if asked is None else cgroups.require_version_2(asked)

@@ -22,6 +22,7 @@ from trafficmon.layout import (
     HOOK_COUNTERS,
     HOOKS,
     INTERFACE,
+    LAYERS,
     LAYOUT_VERSION,
     MAGIC,
     META,
@@ -72,6 +73,7 @@ class Geometry:
             "hook_counters": self.max_interfaces * HOOKS * self.cpus,
             "ledger": self.cpus,
             "cpu_state": self.cpus,
+            "layers": LAYERS * self.cpus,
             "interfaces": self.max_interfaces,
         }
 
@@ -98,7 +100,7 @@ class Store:
         return cls(pins, maps)
 
     @classmethod
-    def create(cls, pins: PinDirectory, geometry: Geometry, group_id: int, cgroup: str) -> Self:
+    def create(cls, pins: PinDirectory, geometry: Geometry, group_id: int) -> Self:
         """New maps, pinned; a failure leaves none of the pins behind."""
         with ExitStack() as cleanup, Object(objects.path_of("tc")) as loader:
             loader.keep_only("tm_clock")
@@ -107,7 +109,7 @@ class Store:
             maps = {name: loader.map(name) for name in MAPS}
             for held in maps.values():
                 cleanup.callback(held.close)
-            meta = _describe(geometry, group_id, cgroup, _read_clock(loader))
+            meta = _describe(geometry, group_id, _read_clock(loader))
             maps["meta"].update(FIRST_KEY, meta)
             pins.make()
             for name in MAPS:
@@ -135,6 +137,12 @@ class Store:
         """Note which group reads."""
         meta = self.meta()
         meta["group_id"] = group_id
+        self.maps["meta"].update(FIRST_KEY, meta.tobytes())
+
+    def set_cgroup(self, path: str) -> None:
+        """Note which cgroup is watched."""
+        meta = self.meta()
+        set_text(meta, "cgroup", path)
         self.maps["meta"].update(FIRST_KEY, meta.tobytes())
 
     def geometry(self) -> Geometry:
@@ -190,7 +198,7 @@ def _read_clock(loader: Object) -> Any:
         return record_of(clock_map.lookup(FIRST_KEY), CLOCK)
 
 
-def _describe(geometry: Geometry, group_id: int, cgroup: str, now: Any) -> bytes:
+def _describe(geometry: Geometry, group_id: int, now: Any) -> bytes:
     meta = np.zeros(1, META)[0]
     meta["magic"] = MAGIC
     meta["layout_version"] = LAYOUT_VERSION
@@ -208,5 +216,4 @@ def _describe(geometry: Geometry, group_id: int, cgroup: str, now: Any) -> bytes
     meta["seed"] = secrets.randbits(64) | 1
     meta["group_id"] = group_id
     set_text(meta, "program_version", __version__)
-    set_text(meta, "cgroup", cgroup)
     return bytes(meta.tobytes())

@@ -28,7 +28,10 @@ def attach(
         str, typer.Option("--tc", help="auto, tcx (Linux 6.6), or clsact filters.")
     ] = "auto",
     layer: Annotated[
-        str | None, typer.Option("--layer", help="Only these layers: xdp,tc.  [default: all]")
+        str | None,
+        typer.Option(
+            "--layer", help="Only these: xdp,tc,cgroup,sockops,app,drops.  [default: all]"
+        ),
     ] = None,
     max_flows: Annotated[
         int | None, typer.Option("--max-flows", help="Size of the flow table.  [default: 131072]")
@@ -51,6 +54,7 @@ def attach(
         xdp_modes=requests.parse_xdp_modes(xdp),
         tc_mode=requests.parse_tc_mode(tc),
         layers=requests.parse_layers(layer),
+        layers_named=layer is not None,
         max_flows=requests.parse_max_flows(max_flows),
         group_id=requests.group_number(group),
         cgroup=requests.cgroup_path(cgroup),
@@ -63,6 +67,9 @@ def attach(
         print(f"{done.name}: xdp {done.xdp_mode}, tc {done.tc_mode}{note}")
         if done.reason:
             print(f"  xdp: {done.reason}")
+    for layer_done in report.layers:
+        note = f" ({layer_done.note})" if layer_done.note else ""
+        print(f"{layer_done.layer}: {layer_done.mode}{note}")
     for line in report.notes:
         print(f"note: {line}")
     print(f"pinned under {pins.root}; 'trafficmon top flows' shows, 'trafficmon detach' ends it")

@@ -15,6 +15,16 @@ _TX_PACKETS = Column("tx_packets", "TX PACKETS", "right", "count", 6)
 _PACKETS = Column("packets", "PACKETS", "right", "count", 5)
 _BYTES = Column("bytes", "BYTES", "right", "bytes", 1)
 
+_OWNED = (
+    _RX_BYTES,
+    _TX_BYTES,
+    _RX_PACKETS,
+    _TX_PACKETS,
+    Column("app_rx_bytes", "APP RX", "right", "bytes", 5),
+    Column("app_tx_bytes", "APP TX", "right", "bytes", 5),
+    Column("connections", "SOCKETS", "right", "count", 6),
+)
+
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "flows": (
         Column("protocol", "PROTO", priority=2),
@@ -26,6 +36,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _TX_BYTES,
         _RX_PACKETS,
         _TX_PACKETS,
+        Column("comm", "PROCESS", priority=3),
+        Column("user", "USER", priority=5),
         Column("tcp_flags", "FLAGS", priority=8),
         Column("interface", "IFACE", priority=4),
         Column("last_seen", "LAST SEEN", kind="time", priority=7),
@@ -67,6 +79,45 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _RX_PACKETS,
         _TX_PACKETS,
         Column("connections", "FLOWS", "right", "count", 5),
+    ),
+    "users": (
+        Column("user", "USER", priority=0),
+        Column("uid", "UID", "right", "port", 4),
+        *_OWNED,
+    ),
+    "processes": (
+        Column("comm", "PROCESS", priority=0),
+        Column("pid", "PID", "right", "port", 2),
+        Column("user", "USER", priority=3),
+        *_OWNED,
+        Column("cgroup", "CGROUP", priority=8),
+    ),
+    "cgroups": (
+        Column("path", "CGROUP", priority=0),
+        Column("unit", "UNIT", priority=5),
+        Column("container", "CONTAINER", priority=7),
+        *_OWNED,
+    ),
+    "connections": (
+        Column("protocol", "PROTO", priority=2),
+        Column("local_addr", "LOCAL", priority=1),
+        Column("local_port", "PORT", "right", "port", 3),
+        Column("remote_addr", "REMOTE", priority=0),
+        Column("remote_port", "PORT", "right", "port", 2),
+        Column("state", "STATE", priority=4),
+        Column("comm", "PROCESS", priority=2),
+        Column("pid", "PID", "right", "port", 6),
+        Column("user", "USER", priority=5),
+        _RX_BYTES,
+        _TX_BYTES,
+        Column("rtt_us", "RTT US", "right", "count", 6),
+        Column("retransmits", "RETR", "right", "count", 7),
+    ),
+    "drops": (
+        Column("reason", "REASON", priority=0),
+        Column("location", "WHERE", priority=1),
+        _PACKETS,
+        _BYTES,
     ),
     "layers": (
         Column("layer", "LAYER", priority=0),

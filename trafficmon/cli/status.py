@@ -21,7 +21,8 @@ def status(as_json: Json = False, pin_dir: PinDir = None) -> None:
 
     with Live(PinDirectory(chosen(pin_dir))) as live:
         record = status_record(live)
-        if not any(i["state"] != "detached" for i in record["interfaces"]):
+        is_counting = any(i["state"] != "detached" for i in record["interfaces"])
+        if not (is_counting or record["layers"]):
             raise NotAttachedError("nothing is attached; start with 'trafficmon attach'")
         if as_json:
             from trafficmon.render.plain import to_json
@@ -43,6 +44,10 @@ def _print(record: dict[str, Any]) -> None:
     print(f"counting since {record['attached_at']}, pinned under {record['pin_dir']}\n")
     for interface in record["interfaces"]:
         _print_interface(interface)
+    if record["layers"]:
+        print(f"host (cgroup {record['cgroup']})")
+        for layer in record["layers"]:
+            _print_hook(layer, f"{layer['layer']} {layer['hook']}")
     print("tables:")
     for table in record["maps"]:
         full = f"{table['fill_percent']:.1f} %" if table["fill_percent"] is not None else "-"
@@ -58,12 +63,16 @@ def _print(record: dict[str, Any]) -> None:
 def _print_interface(interface: dict[str, Any]) -> None:
     print(f"{interface['interface']} ({interface['state']})")
     for layer in interface["layers"]:
-        program = "" if layer["program_id"] is None else f"  program {layer['program_id']}"
-        cost = (
-            f"  {layer['run_count']:,} runs, {layer['ns_per_run']:.0f} ns each"
-            if layer["run_count"]
-            else ""
-        )
-        print(f"  {layer['hook']:<6} {layer['mode']:<8}{program}{cost}")
+        _print_hook(layer, layer["hook"])
     if interface["xdp_reason"]:
         print(f"  xdp: {interface['xdp_reason']}")
+
+
+def _print_hook(layer: dict[str, Any], name: str) -> None:
+    program = "" if layer["program_id"] is None else f"  program {layer['program_id']}"
+    cost = (
+        f"  {layer['run_count']:,} runs, {layer['ns_per_run']:.0f} ns each"
+        if layer["run_count"]
+        else ""
+    )
+    print(f"  {name:<22} {layer['mode']:<10}{program}{cost}")

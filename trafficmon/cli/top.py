@@ -130,7 +130,7 @@ def _rows(table: Table, wish: Wish) -> list[Record]:
         from trafficmon.filter.evaluate import matches
         from trafficmon.filter.parser import parse
 
-        mask = matches(parse(wish.filter_text), table.filter_columns)
+        mask = matches(parse(wish.filter_text), table.filter_columns())
     return [table.record(row) for row in choose_rows(table, mask, wish.sort, wish.count)]
 
 

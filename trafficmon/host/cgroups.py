@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Where cgroup v2 is mounted."""
+"""Where cgroup v2 is mounted, and which one is watched."""
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
+from typing import Self
 
 from trafficmon.errors import UsageError
 from trafficmon.libbpf.system import CGROUP2_SUPER_MAGIC, filesystem_type
@@ -37,3 +39,25 @@ def require_version_2(path: Path) -> Path:
     if filesystem_type(str(path)) != CGROUP2_SUPER_MAGIC:
         raise UsageError(f"{path} is not a cgroup v2 directory{hint}")
     return path.resolve()
+
+
+class Cgroup:
+    """A cgroup v2, open; close() or the ``with`` block lets go of it.
+
+    ``id`` is the kernel's (kernfs_node.id, which is the directory's inode number), ``level`` how
+    many cgroups are above it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.id = os.fstat(self.fd).st_ino
+        root = version_2_root()
+        below = path.relative_to(root).parts if root and path.is_relative_to(root) else ()
+        self.level = len(below)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)

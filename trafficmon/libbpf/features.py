@@ -8,7 +8,7 @@ from enum import IntEnum
 from functools import cache
 from pathlib import Path
 
-from trafficmon.libbpf._ffi import check, ffi, lib
+from trafficmon.libbpf._ffi import check, encode, ffi, lib, text
 from trafficmon.libbpf.link import AttachType
 from trafficmon.libbpf.object import Program
 
@@ -42,6 +42,7 @@ class Helper(IntEnum):
     """enum bpf_func_id; those that not all our kernels have."""
 
     GET_SMP_PROCESSOR_ID = 8
+    GET_CURRENT_TASK = 35
     PROBE_READ_KERNEL = 113
     JIFFIES64 = 118
     XDP_GET_BUFF_LEN = 188
@@ -68,6 +69,18 @@ def has_helper(program: ProgramType, helper: Helper) -> bool:
 def has_btf() -> bool:
     """Whether the kernel carries its own type information (CONFIG_DEBUG_INFO_BTF)."""
     return Path("/sys/kernel/btf/vmlinux").exists()
+
+
+@cache
+def kernel_enumerators(name: str) -> dict[str, int]:
+    """The values of ``enum name`` in the running kernel, by name; empty where it has none."""
+    listed = lib.tm_kernel_enumerators(encode(name))
+    if listed == ffi.NULL:
+        return {}
+    pairs = (line.split("=") for line in text(listed).splitlines())
+    numbers = {enumerator: int(value) for enumerator, value in pairs}
+    lib.free(listed)
+    return numbers
 
 
 def has_tcx(program: Program) -> bool:

@@ -25,6 +25,7 @@ class ProgramFacts:
     run_count: int
     run_time_ns: int
     jited_bytes: int
+    tag: bytes  # a hash of the instructions
 
 
 def program_facts(program: Program) -> ProgramFacts:
@@ -33,7 +34,13 @@ def program_facts(program: Program) -> ProgramFacts:
     size = ffi.new("uint32_t *", ffi.sizeof("struct bpf_prog_info"))
     check(lib.bpf_obj_get_info_by_fd(program.fd, info, size), "ask about", program.name)
     return ProgramFacts(
-        info.id, info.type, text(info.name), info.run_cnt, info.run_time_ns, info.jited_prog_len
+        info.id,
+        info.type,
+        text(info.name),
+        info.run_cnt,
+        info.run_time_ns,
+        info.jited_prog_len,
+        bytes(info.tag),
     )
 
 

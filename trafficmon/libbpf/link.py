@@ -15,6 +15,7 @@ from typing import Any, Self
 from trafficmon.libbpf._ffi import check, check_pointer, ffi, lib, options
 from trafficmon.libbpf.handle import Handle, open_pin
 from trafficmon.libbpf.object import Object, Program
+from trafficmon.libbpf.rawmap import RawMap
 
 
 class AttachType(IntEnum):
@@ -128,6 +129,12 @@ def attach_iterator(loaded: Object, program: str) -> Link:
     return _take_over(check_pointer(pointer, "attach", program), program)
 
 
+def attach_map_iterator(loaded: Object, program: str, over: RawMap) -> Link:
+    """An iterator over the elements of one map."""
+    pointer = lib.tm_attach_map_iterator(loaded.programs()[program], over.fd)
+    return _take_over(check_pointer(pointer, "attach", program), program)
+
+
 def _take_over(pointer: Any, name: str) -> Link:
     """A handle of our own on a libbpf link, whose bookkeeping is then given back."""
     link = Link(os.dup(lib.bpf_link__fd(pointer)), name)
@@ -137,7 +144,18 @@ def _take_over(pointer: Any, name: str) -> Link:
 
 def read_iterator(link: Link) -> bytes:
     """All that one run of an iterator writes."""
-    fd = check(lib.bpf_iter_create(link.fd), "run", f"iterator {link.name}")
+    return _read(check(lib.bpf_iter_create(link.fd), "run", f"iterator {link.name}"))
+
+
+def read_pinned_iterator(path: str) -> bytes:
+    """All that a run of the iterator pinned at ``path`` writes: it is read like a file.
+
+    OSError when it is not there, or not ours to read.
+    """
+    return _read(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+
+
+def _read(fd: int) -> bytes:
     with os.fdopen(fd, "rb", buffering=0) as stream:
         # None is EAGAIN: a million objects passed without a word (kernel/bpf/bpf_iter.c)
         return b"".join(filter(None, iter(lambda: stream.read(1 << 16), b"")))

@@ -125,6 +125,8 @@ class Object(Owner):
 
     def set_constants(self, values: Mapping[str, int]) -> None:
         """Values of ``const volatile`` integers, by name, before loading."""
+        if not values:
+            return
         pointer, section = self._constants()
         place, size = ffi.new("uint32_t *"), ffi.new("uint32_t *")
         for name, value in values.items():

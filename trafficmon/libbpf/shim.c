@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
@@ -70,6 +71,44 @@ static int tm_find_constant(struct bpf_object *object, const char *name, uint32_
 		return 0;
 	}
 	return -ENOENT;
+}
+
+/* An iterator over the elements of one map. NULL + errno on failure. */
+static struct bpf_link *tm_attach_map_iterator(struct bpf_program *program, int map_fd)
+{
+	union bpf_iter_link_info which;
+	LIBBPF_OPTS(bpf_iter_attach_opts, options);
+
+	memset(&which, 0, sizeof(which));
+	which.map.map_fd = map_fd;
+	options.link_info = &which;
+	options.link_info_len = sizeof(which);
+	return bpf_program__attach_iter(program, &options);
+}
+
+/* The kernel's own numbers: enum skb_drop_reason, for one, changes from version to version. */
+static char *tm_kernel_enumerators(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_enum *values;
+	const struct btf_type *type;
+	char *listed = NULL;
+	size_t size = 0;
+	FILE *stream;
+	int id, i;
+
+	id = btf ? btf__find_by_name_kind(btf, name, BTF_KIND_ENUM) : -ENOENT;
+	stream = id > 0 ? open_memstream(&listed, &size) : NULL;
+	if (stream) {
+		type = btf__type_by_id(btf, id);
+		values = btf_enum(type);
+		for (i = 0; i < btf_vlen(type); i++)
+			fprintf(stream, "%s=%d\n", btf__name_by_offset(btf, values[i].name_off),
+				values[i].val);
+		fclose(stream);
+	}
+	btf__free(btf);
+	return listed;
 }
 
 static long tm_filesystem_type(const char *path)

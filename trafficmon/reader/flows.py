@@ -41,6 +41,8 @@ def _add_times_and_flags(values: Records, slots: Records, groups: Groups, rows: 
     for name in ("first_seen_jiffies", "service_number"):
         values[name][rows[lone]] = slots[name][groups.first[lone]]
     values["last_seen_jiffies_low"][rows[lone]] = latest[lone]
+    has_sent = slots["owner_id"] != 0
+    values["owner_id"][rows[groups.of_row[has_sent]]] = slots["owner_id"][has_sent]
     flags = np.zeros(len(groups), np.uint8)
     np.bitwise_or.at(flags, groups.of_row, slots["tcp_flags"])
     bits = np.unpackbits(flags[:, None], axis=1, bitorder="little")

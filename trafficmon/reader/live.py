@@ -15,20 +15,28 @@ import numpy as np
 from trafficmon.errors import MissingPrivilegeError, NotAttachedError
 from trafficmon.host import clock, netns
 from trafficmon.layout import (
+    DROP,
+    DROP_KEY,
     HOOK_COUNTERS,
     HOOKS,
     INTERFACE,
+    LAYER_COUNTERS,
+    LAYERS,
     LEDGER,
     META,
+    OWNER,
     Mode,
     State,
 )
 from trafficmon.libbpf.map import Map
-from trafficmon.pins import PinDirectory
+from trafficmon.pins import PinDirectory, is_there
 from trafficmon.reader.ahead import Looks, ReadAhead
+from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows, read_flows
 from trafficmon.reader.merge import Records
+from trafficmon.reader.owners import Owners, with_open_sockets
 from trafficmon.reader.services import Services, read_services
+from trafficmon.reader.sockets import read_sockets
 from trafficmon.records import FIRST_KEY, record_of, require_layout, text_of
 
 
@@ -146,6 +154,43 @@ class Live:
         for field in dtype.names or ():
             total[field] = by_cpu[field].sum(axis=len(shape) - 1, dtype=np.uint64)
         return total
+
+    def layers(self) -> Records:
+        """LAYER_COUNTERS by [layer], summed over CPUs."""
+        return self._sum("layers", LAYER_COUNTERS, (LAYERS, -1))
+
+    def drops(self) -> tuple[Records, Records]:
+        """DROP_KEY and DROP, row by row."""
+        return self.map("drops").read_all(DROP_KEY, DROP)
+
+    def has_hook(self, kind: str) -> bool:
+        """Whether a hook of the host is attached, by its pin."""
+        return is_there(self.pins.host_link(kind))
+
+    def owner_entries(self) -> int:
+        """Rows in the owners' table."""
+        return self.map("owners").raw_entries().count
+
+    @cached_property
+    def sockets(self) -> Records | None:
+        """SOCKET_ROW, one a socket that is open; None without the cgroup layer. Read once."""
+        return read_sockets(self.pins)
+
+    @cached_property
+    def owners(self) -> Owners | None:
+        """All owners, and what their open sockets counted; None without the cgroup layer."""
+        if not self.has_hook("sockets"):
+            return None
+        ids, records = self.map("owners").read_all(np.dtype("u8"), OWNER)
+        rows = self.sockets  # after the table: see read_owners
+        return None if rows is None else with_open_sockets(ids, records, rows)
+
+    @cached_property
+    def socket_index(self) -> SocketIndex | None:
+        """The sockets of the watched interfaces' namespace, by addresses; None without them."""
+        if self.sockets is None:
+            return None
+        return SocketIndex(self.sockets, int(self.meta["netns_inode"]))
 
     def jiffies_now(self) -> int:
         """What the kernel's jiffies are about now."""

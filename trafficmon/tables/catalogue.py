@@ -25,11 +25,16 @@ TABLES = {
     "protocols": ("services", "protocol_table"),
     "hosts": ("hosts", "host_table"),
     "layers": ("layers", "layer_table"),
+    "users": ("owners", "user_table"),
+    "processes": ("owners", "process_table"),
+    "cgroups": ("owners", "cgroup_table"),
+    "connections": ("connections", "connection_table"),
+    "drops": ("drops", "drop_table"),
 }
 # What the longest of them read most of their time: a map, and the cache in front of it.
 _FLOWS, _SERVICES = ("flows", "flow_cache"), ("services", "service_cache")
 _MAPS = {"flows": _FLOWS, "hosts": _FLOWS, "ports": _SERVICES, "protocols": _SERVICES}
-LATER = ("connections", "users", "processes", "cgroups", "dns", "drops")
+LATER = ("dns",)
 
 
 def read_ahead(pins: PinDirectory, name: str) -> AbstractContextManager[ReadAhead | None]:

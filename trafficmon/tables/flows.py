@@ -4,19 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import FlowFlag
 from trafficmon.protocols import protocol_name
+from trafficmon.reader.flow_owners import owner_ids
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records, hash_words, words
 from trafficmon.tables.addresses import address_text
+from trafficmon.tables.names import known_names
+from trafficmon.tables.owned import OwnerColumns
 from trafficmon.tables.table import Array, Record, Table
+from trafficmon.tables.times import time_text
 
 FIELDS = (
     "interface",
@@ -46,12 +48,6 @@ _FLAG_LETTERS = "FSRPAUEC"  # FIN SYN RST PSH ACK URG ECE CWR, as scapy and tsha
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 
 
-def time_text(seconds: float) -> str:
-    """RFC 3339, UTC, milliseconds: as exact as a jiffy."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def interface_names(live: Live) -> Array:
     """Names by slot."""
     names = np.full(int(live.meta["max_interfaces"]), None, dtype=object)
@@ -78,10 +74,10 @@ def flow_table(live: Live) -> Table:
         "packets": lambda: values["rx_packets"] + values["tx_packets"],
         "first_seen": lambda: values["first_seen_jiffies"],
         "last_seen": lambda: columns.last_seen_jiffies,
-        "local_port": lambda: columns.filter.local_port,
-        "remote_port": lambda: columns.filter.remote_port,
+        "local_port": lambda: columns.local_port,
+        "remote_port": lambda: columns.remote_port,
         "protocol": lambda: np.array([protocol_name(n) for n in range(256)])[keys["protocol"]],
-        "interface": lambda: columns.filter.interface.astype(str),
+        "interface": lambda: columns.interface.astype(str),
         "local_addr": lambda: _sortable(keys["local_addr"]),
         "remote_addr": lambda: _sortable(keys["remote_addr"]),
     }
@@ -92,7 +88,7 @@ def flow_table(live: Live) -> Table:
         sort_keys=sort_keys,
         default_sort="bytes",
         record=columns.record,
-        filter_columns=columns.filter,
+        filter_columns=columns.with_owners,
         identity=lambda: hash_words(words(keys)),
     )
 
@@ -115,40 +111,60 @@ class _Columns:
     """The flows' arrays, and how a row of them is told."""
 
     def __init__(self, live: Live, keys: Records, values: Records) -> None:
-        self.keys, self.values = keys, values
+        self.live, self.keys, self.values = live, keys, values
         self.seconds = live.wall_clock()
         self.last_seen_jiffies = whole_jiffies(values["last_seen_jiffies_low"], live.jiffies_now())
         has_ports = (keys["flags"] & FlowFlag.PORTS) != 0
-        self.filter: Any = FilterColumns(
+        self.is_ipv6 = (keys["flags"] & FlowFlag.IPV6) != 0
+        self.local_port = ports(keys["local_port_be"], has_ports)
+        self.remote_port = ports(keys["remote_port_be"], has_ports)
+        self.interface = interface_names(live)[keys["slot"]]
+        self.filter = FilterColumns(
             table="flows",
             length=len(keys),
             local_addr=keys["local_addr"],
             remote_addr=keys["remote_addr"],
-            is_ipv6=(keys["flags"] & FlowFlag.IPV6) != 0,
-            local_port=ports(keys["local_port_be"], has_ports),
-            remote_port=ports(keys["remote_port_be"], has_ports),
+            is_ipv6=self.is_ipv6,
+            local_port=self.local_port,
+            remote_port=self.remote_port,
             protocol=keys["protocol"],
-            interface=interface_names(live)[keys["slot"]],
+            interface=self.interface,
             rx_packets=values["rx_packets"],
             tx_packets=values["tx_packets"],
         )
 
+    def with_owners(self) -> FilterColumns:
+        """What an expression can ask of the flows."""
+        ids = owner_ids(self.keys, self.values, self.live.socket_index)
+        owners = OwnerColumns(self.live.owners, ids, known_names())
+        return owners.added_to(self.filter)
+
+    def _owner(self, row: int) -> Record:
+        """Looked up for the rows that are told, which are few."""
+        keys, values = self.keys[row : row + 1], self.values[row : row + 1]
+        index = self.live.socket_index
+        ids = owner_ids(keys, values, index)
+        told = OwnerColumns(self.live.owners, ids, known_names()).record(0)
+        if index is not None:
+            told["rtt_us"] = int(index.find(keys)["srtt_us"][0]) or None
+        return told
+
     def record(self, row: int) -> Record:
-        key, value, columns = self.keys[row], self.values[row], self.filter
-        ipv6 = bool(columns.is_ipv6[row])
+        key, value = self.keys[row], self.values[row]
+        ipv6 = bool(self.is_ipv6[row])
         record: Record = dict.fromkeys(FIELDS)
         record |= {
-            "interface": columns.interface[row],
+            "interface": self.interface[row],
             "protocol": protocol_name(int(key["protocol"])),
             "local_addr": address_text(key["local_addr"].tobytes(), ipv6=ipv6),
-            "local_port": _port(columns.local_port[row]),
+            "local_port": _port(self.local_port[row]),
             "remote_addr": address_text(key["remote_addr"].tobytes(), ipv6=ipv6),
-            "remote_port": _port(columns.remote_port[row]),
+            "remote_port": _port(self.remote_port[row]),
             "tcp_flags": _flags(value["tcp_flags"]) if key["protocol"] == _TCP else None,
             "first_seen": time_text(self.seconds(int(value["first_seen_jiffies"]))),
             "last_seen": time_text(self.seconds(int(self.last_seen_jiffies[row]))),
         }
-        return record | {name: int(value[name]) for name in _COUNTS}
+        return record | self._owner(row) | {name: int(value[name]) for name in _COUNTS}
 
 
 def _port(number: int) -> int | None:

@@ -54,7 +54,7 @@ def host_table(live: Live) -> Table:
         },
         default_sort="bytes",
         record=record,
-        filter_columns=FilterColumns(
+        filter_columns=lambda: FilterColumns(
             table="hosts",
             length=len(groups),
             remote_addr=addresses,

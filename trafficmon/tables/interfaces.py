@@ -65,7 +65,7 @@ def interface_table(live: Live) -> Table:
         },
         default_sort="bytes",
         record=lambda row: records[row],
-        filter_columns=FilterColumns(
+        filter_columns=lambda: FilterColumns(
             table="interfaces", length=len(records), interface=np.array(names, dtype=object)
         ),
         identity=lambda: np.array([i.slot for i in live.interfaces], np.uint64),

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
-from trafficmon.layout import Hook, Mode
+from trafficmon.layout import Hook, Layer, Mode, ServiceKind
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records
 from trafficmon.tables.services import counted_slots
@@ -17,10 +17,39 @@ from trafficmon.tables.table import Array, Record, Table, as_text
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 _DIFFERENCES = tuple(f"{name}_difference" for name in _COUNTS)
 FIELDS = ("layer", *_COUNTS, *_DIFFERENCES, "causes")
+_Totals = tuple[int | None, int] | None
 
 
 def layer_table(live: Live) -> Table:
-    """xdp and tc; a layer that counts nothing says null. Differences are to the layer below."""
+    """xdp, tc, cgroup, app; a layer that counts nothing says null.
+
+    Differences are to the layer below: of what came in that is what this one did not see of it.
+    """
+    wire = _wire_rows(live)
+    rows = [*wire, *_host_rows(live)]
+    if rows[2]["rx_bytes"] is not None:
+        _compare(rows[2], wire[1])
+        rows[2]["causes"] = _between_wire_and_sockets(live)
+    if rows[3]["rx_bytes"] is not None:
+        _compare(rows[3], rows[2])
+        rows[3]["causes"] = _between_sockets_and_applications(live)
+    return Table(
+        name="layers",
+        fields=FIELDS,
+        length=len(rows),
+        sort_keys={
+            "layer": lambda: as_text([row["layer"] for row in rows]),
+            "order": lambda: -np.arange(len(rows)),
+            **{name: partial(_numbers, rows, name) for name in _COUNTS},
+        },
+        default_sort="order",
+        record=lambda row: rows[row],
+        filter_columns=lambda: FilterColumns(table="layers", length=len(rows)),
+        identity=lambda: np.arange(len(rows), dtype=np.uint64),
+    )
+
+
+def _wire_rows(live: Live) -> list[Record]:
     seen = live.hook_counters()[counted_slots(live)]
     counted = [interface for interface in live.interfaces if not interface.covered]
     has_xdp = any(interface.xdp_mode != Mode.OFF for interface in counted)
@@ -33,22 +62,22 @@ def layer_table(live: Live) -> Table:
         _total(seen, Hook.TC_TX, attached=has_tc),
     )
     xdp["causes"] = "sees what comes in only"
-    _compare(tc, xdp, live)
-    rows = [xdp, tc]
-    return Table(
-        name="layers",
-        fields=FIELDS,
-        length=len(rows),
-        sort_keys={
-            "layer": lambda: as_text([row["layer"] for row in rows]),
-            "order": lambda: -np.arange(len(rows)),
-            **{name: partial(_numbers, rows, name) for name in _COUNTS},
-        },
-        default_sort="order",
-        record=lambda row: rows[row],
-        filter_columns=FilterColumns(table="layers", length=len(rows)),
-        identity=lambda: np.arange(len(rows), dtype=np.uint64),
-    )
+    _compare(tc, xdp)
+    tc["causes"] = _between_hooks(live)
+    return [xdp, tc]
+
+
+def _host_rows(live: Live) -> list[Record]:
+    """Of the app layer the calls are no packets."""
+    layers = live.layers()
+    cgroup: tuple[_Totals, _Totals] = (None, None)
+    app: tuple[_Totals, _Totals] = (None, None)
+    if live.has_hook("cgroup_rx"):
+        rx, tx = layers[Layer.CGROUP_RX], layers[Layer.CGROUP_TX]
+        cgroup = (int(rx["packets"]), int(rx["bytes"])), (int(tx["packets"]), int(tx["bytes"]))
+    if live.has_hook("tcp_read"):
+        app = (None, int(layers[Layer.APP_RX]["bytes"])), (None, int(layers[Layer.APP_TX]["bytes"]))
+    return [_row("cgroup", *cgroup), _row("app", *app)]
 
 
 def _numbers(rows: list[Record], name: str) -> Array:
@@ -61,7 +90,7 @@ def _total(seen: Records, *hooks: Hook, attached: bool) -> tuple[int, int] | Non
     return (packets, int(seen[:, hooks]["bytes"].sum())) if packets or attached else None
 
 
-def _row(layer: str, rx: tuple[int, int] | None, tx: tuple[int, int] | None) -> Record:
+def _row(layer: str, rx: _Totals, tx: _Totals) -> Record:
     row: Record = dict.fromkeys(FIELDS)
     row["layer"] = layer
     row["rx_packets"], row["rx_bytes"] = rx or (None, None)
@@ -69,11 +98,14 @@ def _row(layer: str, rx: tuple[int, int] | None, tx: tuple[int, int] | None) -> 
     return row
 
 
-def _compare(upper: Record, lower: Record, live: Live) -> None:
-    modes = {interface.xdp_mode for interface in live.interfaces}
+def _compare(upper: Record, lower: Record) -> None:
     for name in _COUNTS:
         if upper[name] is not None and lower[name] is not None:
             upper[f"{name}_difference"] = upper[name] - lower[name]
+
+
+def _between_hooks(live: Live) -> str | None:
+    modes = {interface.xdp_mode for interface in live.interfaces}
     causes = []
     if Mode.XDP_GENERIC in modes:
         causes.append("generic XDP sees super-packets, tc counts their segments")
@@ -81,4 +113,31 @@ def _compare(upper: Record, lower: Record, live: Live) -> None:
         causes.append("tc leaves to native XDP what comes in")
     if Mode.OFF in modes:
         causes.append("where XDP is off only tc counts")
-    upper["causes"] = "; ".join(causes) or None
+    return "; ".join(causes) or None
+
+
+def _between_wire_and_sockets(live: Live) -> str:
+    """What is known by number first; then what the rest can only be."""
+    services = live.services()
+    is_ip = (services.keys["kind"] == ServiceKind.PORT) | (
+        services.keys["kind"] == ServiceKind.PROTOCOL
+    )
+    others = services.values[~is_ip]
+    packets = int(others["rx_packets"].sum() + others["tx_packets"].sum())
+    octets = int(others["rx_bytes"].sum() + others["tx_bytes"].sum())
+    return (
+        f"not IP: {packets} packets of {octets} bytes; link headers, 14 bytes and more a packet; "
+        "the rest was forwarded, dropped, of other cgroups, or took another interface"
+    )
+
+
+def _between_sockets_and_applications(live: Live) -> str:
+    layers = live.layers()
+    headers = {
+        side: int(layers[layer]["header_bytes"])
+        for side, layer in (("rx", Layer.CGROUP_RX), ("tx", Layer.CGROUP_TX))
+    }
+    return (
+        f"IP and transport headers: rx {headers['rx']}, tx {headers['tx']} bytes; the rest was "
+        "sent again, not read yet, or of sockets without a process"
+    )

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from trafficmon.layout import Hook, ServiceKind
+import numpy as np
+
+from trafficmon.layout import Hook, Layer, ServiceKind
+from trafficmon.reader.flow_owners import owner_ids
 from trafficmon.reader.flows import Flows
 from trafficmon.reader.live import Live
 from trafficmon.reader.services import Services
@@ -35,11 +38,48 @@ def ledger_record(live: Live, services: Services, flows: Flows) -> dict[str, Any
         "fragment_insert_failures": losses.fragment_insert_failures,
         "event_drops": None,
         "parse_errors": int(seen[:, _WIRE_HOOKS]["parse_errors"].sum()),
-        "unattributed_packets": None,
-        "unattributed_bytes": None,
+        **_unattributed(live),
         "evicted_flow_bytes": max(0, lost_bytes - losses.flow_insert_failure_bytes),
         "flow_coverage_percent": _percent(seen_bytes - lost_bytes, seen_bytes),
-        "coverage_percent": {"xdp": None, "tc": None},
+        "coverage_percent": _coverage(live, flows),
+    }
+
+
+def _unattributed(live: Live) -> dict[str, int | None]:
+    """At the cgroup layer: of sockets that no process is known of."""
+    owners = live.owners
+    if owners is None:
+        names = ("unattributed_packets", "unattributed_bytes", "owner_insert_failures")
+        return dict.fromkeys(names)
+    nobodys = owners.records[owners.records["pid"] == 0]
+    layers = live.layers()[[Layer.CGROUP_RX, Layer.CGROUP_TX]]
+    told = {
+        f"unattributed_{what}": int(
+            layers[f"unowned_{what}"].sum()
+            + nobodys[f"rx_{what}"].sum()
+            + nobodys[f"tx_{what}"].sum()
+        )
+        for what in ("packets", "bytes")
+    }
+    return {**told, "owner_insert_failures": int(live.layers()["owner_insert_failures"].sum())}
+
+
+def _coverage(live: Live, flows: Flows) -> dict[str, float | None]:
+    """Per layer: of the bytes seen, those that have a process; of the wire's, those of IP flows."""
+    owners = live.owners
+    if owners is None:
+        return {"xdp": None, "tc": None, "cgroup": None}
+    layers = live.layers()[[Layer.CGROUP_RX, Layer.CGROUP_TX]]
+    unknown = _unattributed(live)["unattributed_bytes"] or 0
+    seen = int(layers["bytes"].sum())
+    ids = owner_ids(flows.keys, flows.values, live.socket_index)
+    rows = owners.rows_of(ids)
+    known = np.append(owners.records["pid"] != 0, False)[rows]
+    rx, tx = flows.values["rx_bytes"], flows.values["tx_bytes"]
+    return {
+        "xdp": _percent(int(rx[known].sum()), int(rx.sum())),
+        "tc": _percent(int((rx + tx)[known].sum()), int((rx + tx).sum())),
+        "cgroup": _percent(seen - unknown, seen),
     }
 
 

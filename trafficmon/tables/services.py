@@ -60,7 +60,7 @@ def protocol_table(live: Live) -> Table:
         },
         default_sort="bytes",
         record=record,
-        filter_columns=FilterColumns(table="protocols", length=256, protocol=every),
+        filter_columns=lambda: FilterColumns(table="protocols", length=256, protocol=every),
         identity=lambda: every.astype(np.uint64),
     )
 
@@ -99,7 +99,7 @@ def port_table(live: Live) -> Table:
         sort_keys=sort_keys,
         default_sort="bytes",
         record=record,
-        filter_columns=FilterColumns(
+        filter_columns=lambda: FilterColumns(
             table="ports", length=len(services), protocol=protocols, local_port=numbers
         ),
         identity=lambda: services.astype(np.uint64),

@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from trafficmon.errors import BpfError, MissingPrivilegeError
 from trafficmon.layout import Mode, State
 from trafficmon.libbpf.info import program_facts, statistics_are_on
 from trafficmon.libbpf.object import Program
+from trafficmon.pins import HOST_HOOKS, HOST_KINDS
 from trafficmon.reader.live import Live, WatchedInterface
 from trafficmon.records import text_of
-from trafficmon.tables.flows import time_text
 from trafficmon.tables.ledger import ledger_record
+from trafficmon.tables.times import time_text
 
 _MODES = {
     Mode.OFF: "off",
@@ -37,9 +39,11 @@ def status_record(live: Live) -> dict[str, Any]:
         "now": time_text(datetime.now(UTC).timestamp()),
         "run_statistics": statistics_are_on(),
         "interfaces": [_interface(live, interface) for interface in live.interfaces],
+        "layers": [_host_layer(live, kind) for kind in HOST_KINDS if live.has_hook(kind)],
         "maps": [
             _fill("flows", flows.entries, int(live.meta["max_flows"])),
             _fill("services", services.entries, live.map("services").facts().max_entries),
+            _fill("owners", live.owner_entries(), live.map("owners").facts().max_entries),
         ],
         "ledger": ledger_record(live, services, flows),
     }
@@ -75,20 +79,31 @@ def _interface(live: Live, interface: WatchedInterface) -> dict[str, Any]:
 def _layer(
     live: Live, interface: WatchedInterface, layer: str, hook: str, mode: Mode
 ) -> dict[str, Any]:
-    record: dict[str, Any] = {
+    record = _hook_record(layer, hook, _MODES[mode])
+    if mode == Mode.OFF or interface.state != State.ATTACHED:
+        return record
+    return _with_program(record, live.pins.program(hook, interface.slot))
+
+
+def _host_layer(live: Live, kind: str) -> dict[str, Any]:
+    layer, mode = HOST_HOOKS[kind]
+    return _with_program(_hook_record(layer, kind, mode), live.pins.host_program(kind))
+
+
+def _hook_record(layer: str, hook: str, mode: str) -> dict[str, Any]:
+    return {
         "layer": layer,
         "hook": hook,
-        "mode": _MODES[mode],
+        "mode": mode,
         "program_id": None,
         "run_count": None,
         "ns_per_run": None,
     }
-    if mode == Mode.OFF or interface.state != State.ATTACHED:
-        return record
+
+
+def _with_program(record: dict[str, Any], pin: Path) -> dict[str, Any]:
     try:
-        with Program.from_pin(
-            str(live.pins.program(hook, interface.slot)), read_only=True
-        ) as program:
+        with Program.from_pin(str(pin), read_only=True) as program:
             facts = program_facts(program)
     except (BpfError, MissingPrivilegeError):  # half-finished, or not ours to look at
         return record

@@ -24,7 +24,8 @@ class Table:
 
     ``fields``: the record's fields, in order. ``sort_keys``: what makes the array to sort by, by
     field; numbers are sorted largest first. ``record``: one row as the contract has it.
-    ``identity``: a 64-bit number a row that stays the same from one reading to the next.
+    ``filter_columns``: made when there is an expression. ``identity``: a 64-bit number a row
+    that stays the same from one reading to the next.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Table:
     sort_keys: Mapping[str, Callable[[], Array]]
     default_sort: str
     record: Callable[[int], Record]
-    filter_columns: FilterColumns
+    filter_columns: Callable[[], FilterColumns]
     identity: Callable[[], NDArray[np.uint64]]
     extra: Mapping[str, Array] = field(default_factory=dict)  # rates, in watch mode
 

@@ -20,6 +20,8 @@ int bpf_program__set_flags(struct bpf_program *prog, uint32_t flags);
 int bpf_program__set_log_buf(struct bpf_program *prog, char *log_buf, size_t log_size);
 int bpf_program__set_log_level(struct bpf_program *prog, uint32_t log_level);
 struct bpf_link *bpf_program__attach(const struct bpf_program *prog);
+/* shim.c: the options name the map in a union without a name */
+struct bpf_link *tm_attach_map_iterator(struct bpf_program *program, int map_fd);
 struct bpf_link *bpf_program__attach_iter(const struct bpf_program *prog,
 					  const struct bpf_iter_attach_opts *opts);
 

@@ -75,6 +75,7 @@ struct bpf_map_info {
 struct bpf_prog_info {
 	uint32_t type;
 	uint32_t id;
+	uint8_t tag[8];
 	char name[16];
 	uint64_t load_time;
 	uint32_t ifindex;

@@ -10,3 +10,7 @@ int mount(const char *source, const char *target, const char *type, unsigned lon
 	  const void *data);
 /* f_type of statfs(2), or -1 and errno. */
 long tm_filesystem_type(const char *path);
+
+/* "NAME=VALUE\n…" of an enum of the running kernel, to be freed; NULL where there is none. */
+char *tm_kernel_enumerators(const char *name);
+void free(void *pointer);

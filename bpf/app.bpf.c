@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * app: payload as applications give and take it, and which process does so.
+ *
+ * All of these run in the process that moves the bytes. Where that is not the socket's owner, the
+ * socket is handed over: an accepted connection becomes the worker's, a passed one the receiver's.
+ *
+ * TCP's receiving is told by tcp_rcv_space_adjust(), which the kernel calls under the socket's lock
+ * wherever an application has taken data (recvmsg, splice, read_sock, zero copy, io_uring) and not
+ * for MSG_PEEK: the socket's own sequence numbers say how much. The rest is told by the length
+ * tracepoints (6.3, 6e6eda44b939), before those by the exit of the protocol families' functions.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "move.bpf.h"
+#include "owner.bpf.h"
+
+const volatile __u64 tm_cgroup_id; /* the one that is watched … */
+const volatile __u32 tm_cgroup_level;
+
+static __always_inline bool tm_is_watched(void)
+{
+	return bpf_get_current_ancestor_cgroup_id(tm_cgroup_level) == tm_cgroup_id;
+}
+
+/*
+ * An AF_PACKET socket passes no cgroup hook: its storage is made here. Others without storage are
+ * outside the watched cgroup, or no sockets of the internet.
+ */
+static __noinline int tm_adopt_packet_socket(struct sock *sk)
+{
+	struct tm_owner owner = {};
+	struct tm_socket fresh = {};
+
+	if (sk->__sk_common.skc_family != AF_PACKET || !tm_is_watched())
+		return 0;
+	tm_task_owner(&owner);
+	fresh.owner_id = tm_own(&owner);
+	fresh.pid = owner.pid;
+	fresh.begun = 1;
+	fresh.opened_ns = bpf_ktime_get_ns();
+	bpf_sk_storage_get(&sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
+/*
+ * Another process than the owner moves bytes. What was counted before stays with the old owner,
+ * unless no process has used the socket yet (the listener's, a super-server's): then all is the
+ * new one's.
+ */
+static __noinline int tm_take_over(struct tm_socket *socket)
+{
+	struct tm_owner owner = {};
+	__u64 id;
+
+	if (!tm_is_watched())
+		return 0;
+	tm_task_owner(&owner);
+	id = tm_own(&owner);
+	if (!id)
+		return 0;
+	if (!socket->own.app_rx_bytes && !socket->own.app_tx_bytes && !socket->moved.rx_packets &&
+	    !socket->moved.tx_packets && socket->role == TM_ROLE_PASSIVE) {
+		socket->owner_id = id;
+		socket->pid = owner.pid;
+		return 0;
+	}
+	return tm_move(socket, id, owner.pid);
+}
+
+static __always_inline struct tm_socket *tm_used_socket(struct sock *sk)
+{
+	struct tm_socket *socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+
+	if (!socket) {
+		tm_adopt_packet_socket(sk);
+		return NULL;
+	}
+	if (socket->pid != bpf_get_current_pid_tgid() >> 32)
+		tm_take_over(socket);
+	return socket;
+}
+
+static __always_inline void tm_count_app(struct tm_socket *socket, bool rx, __u64 bytes)
+{
+	struct tm_layer_counters *layer = tm_layer_here(rx ? TM_LAYER_APP_RX : TM_LAYER_APP_TX);
+
+	tm_atomic_add(rx ? &socket->own.app_rx_bytes : &socket->own.app_tx_bytes, bytes);
+	if (!layer)
+		return;
+	tm_atomic_add(&layer->packets, 1);
+	tm_atomic_add(&layer->bytes, bytes);
+}
+
+static __always_inline int tm_sent(struct sock *sk, int length)
+{
+	struct tm_socket *socket;
+
+	if (length <= 0 || !sk)
+		return 0;
+	socket = tm_used_socket(sk);
+	if (!socket && sk->__sk_common.skc_family == AF_PACKET) /* made just now */
+		socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (socket)
+		tm_count_app(socket, false, length);
+	return 0;
+}
+
+/* TCP's is counted below, and would count here but once more. */
+static __always_inline int tm_received(struct sock *sk, int length, int flags)
+{
+	struct tm_socket *socket;
+
+	if (length <= 0 || flags & MSG_PEEK || !sk || sk->sk_protocol == IPPROTO_TCP)
+		return 0;
+	socket = tm_used_socket(sk);
+	if (socket)
+		tm_count_app(socket, true, length);
+	return 0;
+}
+
+/* The arguments of the function or tracepoint, in order; behind them, at its exit, the result. */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int tm_tcp_read(__u64 *arguments)
+{
+	struct sock *sk = (void *)arguments[0];
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct tm_socket *socket;
+	__u64 read, more;
+
+	if (!tcp)
+		return 0;
+	socket = tm_used_socket(sk);
+	if (!socket)
+		return 0;
+	read = tcp->bytes_received - (__u32)(tcp->rcv_nxt - tcp->copied_seq);
+	more = read - socket->tcp_read_bytes;
+	if ((s64)more <= 0)
+		return 0;
+	socket->tcp_read_bytes = read;
+	tm_count_app(socket, true, more);
+	return 0;
+}
+
+/* sk, length, flags */
+SEC("tp_btf/sock_send_length")
+int tm_send_length(__u64 *arguments)
+{
+	return tm_sent((void *)arguments[0], arguments[1]);
+}
+
+SEC("tp_btf/sock_recv_length")
+int tm_receive_length(__u64 *arguments)
+{
+	return tm_received((void *)arguments[0], arguments[1], arguments[2]);
+}
+
+/* socket, message, size, result */
+static __always_inline int tm_sendmsg(__u64 *arguments)
+{
+	struct socket *socket = (void *)arguments[0];
+
+	return tm_sent(socket->sk, arguments[3]);
+}
+
+SEC("fexit/inet_sendmsg")
+int tm_inet_sendmsg(__u64 *arguments)
+{
+	return tm_sendmsg(arguments);
+}
+
+SEC("fexit/inet6_sendmsg")
+int tm_inet6_sendmsg(__u64 *arguments)
+{
+	return tm_sendmsg(arguments);
+}
+
+SEC("fexit/packet_sendmsg")
+int tm_packet_sendmsg(__u64 *arguments)
+{
+	return tm_sendmsg(arguments);
+}
+
+/* sendfile() and splice() until 6.5 (2bfc66850952): socket, page, offset, size, flags, result */
+SEC("fexit/inet_sendpage")
+int tm_inet_sendpage(__u64 *arguments)
+{
+	struct socket *socket = (void *)arguments[0];
+
+	return tm_sent(socket->sk, arguments[5]);
+}
+
+/* socket, message, size, flags, result */
+static __always_inline int tm_recvmsg(__u64 *arguments)
+{
+	struct socket *socket = (void *)arguments[0];
+
+	return tm_received(socket->sk, arguments[4], arguments[3]);
+}
+
+SEC("fexit/inet_recvmsg")
+int tm_inet_recvmsg(__u64 *arguments)
+{
+	return tm_recvmsg(arguments);
+}
+
+SEC("fexit/inet6_recvmsg")
+int tm_inet6_recvmsg(__u64 *arguments)
+{
+	return tm_recvmsg(arguments);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

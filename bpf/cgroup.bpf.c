@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * cgroup: IP packets of sockets, each counted on its socket, and whose the sockets are.
+ *
+ * sock_create runs in the process that opens the socket, so there it is known who; the packets'
+ * programs run wherever the packet is dealt with, often in another process, and only count.
+ * Always answers "allow".
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "move.bpf.h"
+#include "owner.bpf.h"
+
+#define TM_ALLOW 1
+#define TM_IPV6_HEADER_BYTES 40
+#define TM_UDP_HEADER_BYTES 8
+
+/* IP and transport header of a TCP or UDP packet, as far as they repeat in each segment; else 0. */
+static __always_inline __u32 tm_ip_header_bytes(struct __sk_buff *skb, __u32 protocol)
+{
+	__u32 bytes = TM_IPV6_HEADER_BYTES;
+	__u8 first = 0, words = 0;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_skb_load_bytes(skb, 0, &first, sizeof(first)))
+			return 0;
+		bytes = (first & 15) * 4;
+	}
+	if (protocol == IPPROTO_UDP)
+		return bytes + TM_UDP_HEADER_BYTES;
+	if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, bytes + 12, &words, sizeof(words)))
+		return 0;
+	return bytes + (words >> 4) * 4;
+}
+
+/* A socket that was there before attach, or is the kernel's own: of what is known of it. */
+static __noinline struct tm_socket *tm_adopt(struct __sk_buff *skb)
+{
+	struct tm_owner owner = {};
+	struct tm_socket fresh = {};
+	struct bpf_sock *sk = skb->sk;
+
+	if (!sk)
+		return NULL;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return NULL;
+	owner.uid = bpf_get_socket_uid(skb);
+	owner.cgroup_id = bpf_skb_cgroup_id(skb);
+	fresh.owner_id = tm_own(&owner);
+	return bpf_sk_storage_get(&sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+static __always_inline void tm_add_packets(struct tm_socket_counts *counts, bool rx, __u32 packets,
+					   __u32 bytes)
+{
+	if (rx) {
+		tm_atomic_add(&counts->rx_packets, packets);
+		tm_atomic_add(&counts->rx_bytes, bytes);
+	} else {
+		tm_atomic_add(&counts->tx_packets, packets);
+		tm_atomic_add(&counts->tx_bytes, bytes);
+	}
+}
+
+static __always_inline void tm_begin(struct tm_socket *socket)
+{
+	socket->begun = 1;
+	socket->opened_ns = bpf_ktime_get_ns(); /* an accepted socket has its listener's */
+}
+
+static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
+{
+	struct tm_layer_counters *layer =
+		tm_layer_here(rx ? TM_LAYER_CGROUP_RX : TM_LAYER_CGROUP_TX);
+	struct bpf_sock *sk = skb->sk;
+	struct tm_socket *socket = NULL;
+	__u32 packets = 1, bytes = skb->len, headers = 0;
+	bool is_listener = false;
+
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	if (sk) {
+		socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+		is_listener = sk->state == BPF_TCP_LISTEN && sk->protocol == IPPROTO_TCP;
+		headers = tm_ip_header_bytes(skb, sk->protocol);
+	}
+	if (skb->gso_segs > 1) {
+		packets = skb->gso_segs;
+		bytes += (packets - 1) * headers;
+	}
+	if (layer) {
+		tm_atomic_add(&layer->packets, packets);
+		tm_atomic_add(&layer->bytes, bytes);
+		tm_atomic_add(&layer->header_bytes, packets * headers);
+		if (packets > 1)
+			tm_atomic_add(&layer->super_packets, 1);
+	}
+	if (!socket)
+		socket = tm_adopt(skb);
+	if (!socket) {
+		if (layer) {
+			tm_atomic_add(&layer->unowned_packets, packets);
+			tm_atomic_add(&layer->unowned_bytes, bytes);
+		}
+		return TM_ALLOW;
+	}
+	if (is_listener) {
+		tm_add_packets(&socket->listening, rx, packets, bytes);
+		return TM_ALLOW;
+	}
+	if (!socket->begun)
+		tm_begin(socket);
+	tm_add_packets(&socket->own, rx, packets, bytes);
+	if (socket->released)
+		tm_move(socket, 0, 0);
+	return TM_ALLOW;
+}
+
+SEC("cgroup_skb/ingress")
+int tm_cgroup_rx(struct __sk_buff *skb)
+{
+	return tm_count_ip(skb, true);
+}
+
+SEC("cgroup_skb/egress")
+int tm_cgroup_tx(struct __sk_buff *skb)
+{
+	return tm_count_ip(skb, false);
+}
+
+/* Without the task (before 5.14 or so) there is no start time: a reused pid is the same process. */
+static __always_inline void tm_current_owner(struct tm_owner *owner)
+{
+	if (tm_read_task) {
+		tm_task_owner(owner);
+		return;
+	}
+	owner->pid = bpf_get_current_pid_tgid() >> 32;
+	owner->uid = bpf_get_current_uid_gid();
+	owner->cgroup_id = bpf_get_current_cgroup_id();
+	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
+}
+
+SEC("cgroup/sock_create")
+int tm_sock_create(struct bpf_sock *sk)
+{
+	struct tm_owner owner = {};
+	struct tm_socket fresh = {};
+
+	tm_current_owner(&owner);
+	fresh.owner_id = tm_own(&owner);
+	fresh.pid = owner.pid;
+	fresh.opened_ns = bpf_ktime_get_ns();
+	bpf_sk_storage_get(&sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	return TM_ALLOW;
+}
+
+/*
+ * The last process has closed it. TCP may still send what is left, and the other end answers: then
+ * each packet's program moves what it counted by itself. Whichever of the two comes later sees what
+ * the other did: `released` is set before moving, and read behind counting.
+ */
+SEC("cgroup/sock_release")
+int tm_sock_release(struct bpf_sock *sk)
+{
+	struct tm_socket *socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	struct tm_owner *owner;
+	__u64 id;
+
+	if (!socket)
+		return TM_ALLOW;
+	socket->released = 1;
+	tm_move(socket, 0, 0);
+	id = socket->owner_id;
+	owner = bpf_map_lookup_elem(&owners, &id);
+	if (owner && socket->begun)
+		tm_atomic_add(&owner->connections, 1);
+	return TM_ALLOW;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Who: processes as rows of `owners`.
+ */
+#ifndef TM_OWNER_BPF_H
+#define TM_OWNER_BPF_H
+
+#include "layers.bpf.h"
+
+const volatile __u32 tm_read_task = 1; /* 0: programs of this type may not ask for the task */
+
+static __always_inline __u64 tm_owner_id(const struct tm_owner *owner)
+{
+	__u64 sum = owner->started_ns * 0x9e3779b97f4a7c15ULL +
+		    owner->cgroup_id * 0xc2b2ae3d27d4eb4fULL +
+		    (((__u64)owner->pid << 32) | owner->uid) * 0x165667b19e3779f9ULL;
+
+	sum = (sum ^ (sum >> 32)) * 0xd6e8feb86659fd93ULL;
+	sum ^= sum >> 29;
+	return sum ? sum : 1;
+}
+
+/* A task's process; its first thread gives the name, as in /proc/PID/comm. */
+static __always_inline void tm_owner_of(struct task_struct *task, struct tm_owner *owner)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+	owner->pid = BPF_CORE_READ(task, tgid);
+	owner->uid = BPF_CORE_READ(task, cred, uid.val);
+	owner->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	owner->started_ns = BPF_CORE_READ(leader, start_boottime);
+	BPF_CORE_READ_INTO(&owner->comm, leader, comm);
+}
+
+static __always_inline void tm_task_owner(struct tm_owner *owner)
+{
+	tm_owner_of((struct task_struct *)bpf_get_current_task(), owner);
+}
+
+/*
+ * tm_own - the row of an owner, made if need be. Returns its id.
+ * Where the table is full the process goes without: its user and cgroup keep a common row.
+ */
+static __noinline __u64 tm_own(struct tm_owner *owner)
+{
+	struct tm_layer_counters *layer;
+	struct tm_owner *known;
+	__u64 id = tm_owner_id(owner);
+
+	known = bpf_map_lookup_elem(&owners, &id);
+	if (known) { /* after an exec() it may go by another name */
+		__builtin_memcpy(known->comm, owner->comm, sizeof(known->comm));
+		return id;
+	}
+	if (!bpf_map_update_elem(&owners, &id, owner, BPF_NOEXIST))
+		return id;
+	if (bpf_map_lookup_elem(&owners, &id)) /* another thread of it was faster */
+		return id;
+	layer = tm_layer_here(TM_LAYER_CGROUP_TX);
+	if (layer)
+		tm_atomic_add(&layer->owner_insert_failures, 1);
+	owner->pid = 0;
+	owner->started_ns = 0;
+	__builtin_memset(owner->comm, 0, sizeof(owner->comm));
+	id = tm_owner_id(owner);
+	bpf_map_update_elem(&owners, &id, owner, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&owners, &id) ? id : 0;
+}
+
+#endif /* TM_OWNER_BPF_H */

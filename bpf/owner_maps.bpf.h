@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The maps of the layers that know who: shared by their objects, and with tc, which makes them all.
+ */
+#ifndef TM_OWNER_MAPS_BPF_H
+#define TM_OWNER_MAPS_BPF_H
+
+#include "wire.h"
+
+/* No hash and no eviction: it lives and dies with the socket. The value is copied on accept. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct tm_socket);
+} sockets SEC(".maps");
+
+/* Preallocated: it is written from tracing programs, which may interrupt the memory allocator. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct tm_owner);
+} owners SEC(".maps");
+
+/*
+ * Which owners' rows are being moved to: whoever adds the key has the lock, and deletes it again.
+ * Of the kernel's atomic operations 5.10 has but the plain add, and tracing programs take no spin
+ * lock; to add a key that is not there is atomic everywhere.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u8);
+} owner_locks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_layer_counters);
+} layers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct tm_drop_key);
+	__type(value, struct tm_drop);
+} drops SEC(".maps");
+
+#endif /* TM_OWNER_MAPS_BPF_H */

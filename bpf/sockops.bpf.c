@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * sock_ops: how TCP connections go. Role, round trip times, retransmits and states, on the socket.
+ *
+ * STATE and RETRANS, too, come only once their flags are set, which is possible from ESTABLISHED on.
+ * Which process runs here is chance (the passive side opens in softirq), so nobody is asked.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "move.bpf.h"
+
+#define TM_CALLBACKS \
+	(BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG)
+#define TM_SRTT_SHIFT 3 /* the kernel keeps eight times the smoothed round trip time */
+
+static __always_inline void tm_opened(struct bpf_sock_ops *ops, struct tm_socket *socket,
+				      enum tm_role role)
+{
+	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | TM_CALLBACKS);
+	socket->role = role;
+	socket->tcp_state = BPF_TCP_ESTABLISHED;
+	socket->srtt_us = ops->srtt_us >> TM_SRTT_SHIFT;
+}
+
+static __always_inline void tm_round_trip(struct bpf_sock_ops *ops, struct tm_socket *socket)
+{
+	socket->srtt_us = ops->srtt_us >> TM_SRTT_SHIFT;
+	socket->min_rtt_us = ops->rtt_min;
+}
+
+/* After the last state nothing more is counted, though a process may keep the socket. */
+static __always_inline void tm_changed(struct bpf_sock_ops *ops, struct tm_socket *socket)
+{
+	socket->tcp_state = ops->args[1];
+	if (ops->args[1] != BPF_TCP_CLOSE)
+		return;
+	tm_round_trip(ops, socket);
+	socket->retransmits = ops->total_retrans;
+	if (socket->released)
+		tm_move(socket, 0, 0);
+}
+
+SEC("sockops")
+int tm_sock_ops(struct bpf_sock_ops *ops)
+{
+	struct bpf_sock *sk = ops->sk;
+	struct tm_socket *socket;
+
+	if (!sk)
+		return 1;
+	socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (!socket)
+		return 1;
+	switch (ops->op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		tm_opened(ops, socket, TM_ROLE_ACTIVE);
+		break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		tm_opened(ops, socket, TM_ROLE_PASSIVE);
+		break;
+	case BPF_SOCK_OPS_RTT_CB:
+		tm_round_trip(ops, socket);
+		break;
+	case BPF_SOCK_OPS_RETRANS_CB:
+		socket->retransmits = ops->total_retrans;
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		tm_changed(ops, socket);
+		break;
+	}
+	return 1;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

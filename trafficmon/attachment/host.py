@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""All layers of the host that were asked for, on the cgroup that was asked for."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from trafficmon.attachment import hostlayers
+from trafficmon.attachment.hostlayers import LayerOutcome
+from trafficmon.attachment.request import HOST_LAYERS, Request
+from trafficmon.attachment.store import Store
+from trafficmon.errors import TrafficmonError, UnsupportedError
+from trafficmon.host import cgroups
+from trafficmon.host.cgroups import Cgroup
+from trafficmon.records import text_of
+
+_SINCE = {"cgroup": "5.10", "sockops": "5.10", "app": "5.11", "drops": "5.5"}
+
+
+def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome]:
+    """Each layer, in the order in which they build on each other; or why not."""
+    running = [layer for layer in HOST_LAYERS if hostlayers.attached_mode(store, layer) != "off"]
+    wanted = [layer for layer in HOST_LAYERS if layer in request.layers]
+    if not wanted and not (request.replace and running):
+        return []
+    path = _cgroup_of(store, request, is_running=bool(running))
+    if path is None:
+        return [LayerOutcome(layer, "off", "no cgroup v2 is mounted") for layer in wanted]
+    with Cgroup(path) as cgroup:
+        store.set_cgroup(str(path))
+        done = [_one(store, layer, cgroup, request, undo) for layer in wanted]
+        if request.replace:
+            left = [layer for layer in running if layer not in wanted]
+            done += [hostlayers.replace_layer(store, layer, cgroup) for layer in left]
+    return done
+
+
+def _cgroup_of(store: Store, request: Request, *, is_running: bool) -> Path | None:
+    known = text_of(store.meta()["cgroup"])
+    if not is_running or not known:
+        return request.cgroup or cgroups.version_2_root()
+    if request.cgroup is not None and str(request.cgroup) != known:
+        raise TrafficmonError(
+            f"what is attached watches {known}, not {request.cgroup}; 'trafficmon detach' first, "
+            "or use another --pin-dir"
+        )
+    return Path(known)
+
+
+def _one(
+    store: Store, layer: str, cgroup: Cgroup, request: Request, undo: ExitStack
+) -> LayerOutcome:
+    if request.replace and hostlayers.attached_mode(store, layer) != "off":
+        return hostlayers.replace_layer(store, layer, cgroup)
+    outcome = hostlayers.attach_layer(store, layer, cgroup, undo)
+    if outcome.mode == "off" and request.layers_named:
+        raise UnsupportedError(f"way to have layer {layer}", _SINCE[layer], outcome.note)
+    return outcome

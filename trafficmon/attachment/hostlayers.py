@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""The layers that there are once on a host, in and out: cgroup, sockops, app, drops.
+
+All of their hooks are links: a cgroup's can be given another program without a gap, tracing ones
+cannot. So a running tracing program stays where it is the same as the one to come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+from trafficmon import objects
+from trafficmon.attachment.hostconstants import constants_of
+from trafficmon.attachment.hosthooks import CGROUP_BEFORE, SOCKET_LIST, VARIANTS, HostHook, Variant
+from trafficmon.attachment.store import Store
+from trafficmon.errors import BpfError, VerifierError
+from trafficmon.host.cgroups import Cgroup
+from trafficmon.libbpf.info import program_facts
+from trafficmon.libbpf.link import (
+    Link,
+    attach_cgroup,
+    attach_iterator,
+    attach_map_iterator,
+    attach_tracing,
+    read_iterator,
+)
+from trafficmon.libbpf.object import Object, Program
+
+
+@dataclass(frozen=True)
+class LayerOutcome:
+    """How it went with a layer; ``mode`` off: ``note`` says why."""
+
+    layer: str
+    mode: str
+    note: str = ""
+
+
+def attach_layer(store: Store, layer: str, cgroup: Cgroup, undo: ExitStack) -> LayerOutcome:
+    """The first of the layer's variants that this kernel takes."""
+    refusals = []
+    for variant in VARIANTS[layer]:
+        if is_attached(store, variant):
+            return LayerOutcome(layer, variant.mode, "was attached already")
+        with ExitStack() as half_done:
+            half_done.callback(remove, store, variant)
+            try:
+                _attach(store, layer, variant, cgroup)
+            except BpfError as error:
+                refusals.append(f"{variant.mode}: {_explain(error)}")
+                continue
+            half_done.pop_all()
+        undo.callback(remove, store, variant)
+        return LayerOutcome(layer, variant.mode)
+    return LayerOutcome(layer, "off", "; ".join(refusals))
+
+
+def _explain(error: BpfError) -> str:
+    if isinstance(error, VerifierError):
+        return str(error)
+    return f"the kernel refused ({error.strerror})"
+
+
+def _attach(store: Store, layer: str, variant: Variant, cgroup: Cgroup) -> None:
+    if layer == "cgroup":
+        _attach_variant(store, CGROUP_BEFORE, cgroup)
+        _attach_socket_list(store, cgroup)
+        with suppress(BpfError):  # before 5.11 they get their owner as far as packets tell
+            _find_older_sockets(store, cgroup)
+    _attach_variant(store, variant, cgroup)
+
+
+def _attach_variant(store: Store, variant: Variant, cgroup: Cgroup) -> None:
+    with _loaded(store, variant, cgroup) as loader:
+        for hook in variant.hooks:
+            if not store.pins.host_link(hook.kind).exists():
+                _attach_hook(store, loader, hook, cgroup)
+
+
+def _attach_hook(store: Store, loader: Object, hook: HostHook, cgroup: Cgroup) -> None:
+    with ExitStack() as handles:
+        program = handles.enter_context(loader.program(hook.program))
+        if hook.where is None:
+            link = handles.enter_context(attach_tracing(loader, hook.program))
+        else:
+            link = handles.enter_context(attach_cgroup(program, cgroup.fd, hook.where))
+        _pin(store, hook, program, link)
+
+
+def _attach_socket_list(store: Store, cgroup: Cgroup) -> None:
+    (hook,) = SOCKET_LIST.hooks
+    if store.pins.host_link(hook.kind).exists():
+        return
+    with (
+        _loaded(store, SOCKET_LIST, cgroup) as loader,
+        loader.program(hook.program) as program,
+        attach_map_iterator(loader, hook.program, store.maps["sockets"]) as link,
+    ):
+        _pin(store, hook, program, link)
+
+
+def _find_older_sockets(store: Store, cgroup: Cgroup) -> None:
+    """Owners for the sockets that processes have open: once, before packets are counted."""
+    once = Variant("iterator", "older", (HostHook("older_sockets"),))
+    with (
+        _loaded(store, once, cgroup) as loader,
+        attach_iterator(loader, once.hooks[0].program) as link,
+    ):
+        read_iterator(link)
+
+
+def _pin(store: Store, hook: HostHook, program: Program, link: Link) -> None:
+    program.pin(str(store.pins.host_program(hook.kind)))
+    link.pin(str(store.pins.host_link(hook.kind)))
+
+
+@contextmanager
+def _loaded(store: Store, variant: Variant, cgroup: Cgroup) -> Iterator[Object]:
+    with Object(objects.path_of(variant.object)) as loader:
+        loader.keep_only(*(hook.program for hook in variant.hooks))
+        loader.reuse_maps(store.maps)
+        loader.set_constants(constants_of(store, variant.object, cgroup))
+        loader.load()
+        yield loader
+
+
+def is_attached(store: Store, variant: Variant) -> bool:
+    """Whether all of its hooks have their links."""
+    return all(store.pins.host_link(hook.kind).exists() for hook in variant.hooks)
+
+
+def attached_mode(store: Store, layer: str) -> str:
+    """The mode of the variant that is attached, or off."""
+    return next((v.mode for v in VARIANTS[layer] if is_attached(store, v)), "off")
+
+
+def remove(store: Store, variant: Variant) -> None:
+    """Take the hooks off: with its last name a link goes."""
+    variants = (variant, SOCKET_LIST) if variant.object == "cgroup" else (variant,)
+    for one in variants:
+        for hook in one.hooks:
+            _unlink(store, hook)
+
+
+def replace_layer(store: Store, layer: str, cgroup: Cgroup) -> LayerOutcome:
+    """Fresh programs on the old links, counting into the old maps."""
+    variant = next(v for v in VARIANTS[layer] if is_attached(store, v))
+    note = "taken over, counters go on"
+    with _loaded(store, variant, cgroup) as loader:
+        for hook in variant.hooks:
+            if hook.where is not None:
+                _swap(store, loader, hook)
+            elif not _is_the_same(store, loader, hook):
+                _unlink(store, hook)
+                _attach_hook(store, loader, hook, cgroup)
+                note = "taken over: what passed in that moment was not counted"
+    return LayerOutcome(layer, variant.mode, note)
+
+
+def _is_the_same(store: Store, loader: Object, hook: HostHook) -> bool:
+    """Whether what runs has the instructions of what was loaded."""
+    running = Program.from_pin(str(store.pins.host_program(hook.kind)))
+    with running, loader.program(hook.program) as program:
+        return program_facts(running).tag == program_facts(program).tag
+
+
+def _swap(store: Store, loader: Object, hook: HostHook) -> None:
+    """The link's program; its new pin is in the place of the old one at once."""
+    path = store.pins.host_program(hook.kind)
+    fresh = path.with_name(f"{path.name}_new")
+    with (
+        loader.program(hook.program) as program,
+        Link.from_pin(str(store.pins.host_link(hook.kind))) as link,
+    ):
+        fresh.unlink(missing_ok=True)
+        program.pin(str(fresh))
+        link.update(program)
+        fresh.replace(path)
+
+
+def _unlink(store: Store, hook: HostHook) -> None:
+    store.pins.host_link(hook.kind).unlink(missing_ok=True)
+    store.pins.host_program(hook.kind).unlink(missing_ok=True)

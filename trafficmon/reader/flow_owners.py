@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""Whose a flow is: the open socket of its addresses and ports, or who is noted to have sent it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trafficmon.layout import FlowFlag
+from trafficmon.reader.merge import Groups, Records
+from trafficmon.reader.sockets import AF_INET6, AF_PACKET
+
+_Columns = NDArray[np.uint64]
+_NONE = np.uint64(0)
+
+
+class SocketIndex:
+    """Sockets by what a flow's key tells: of one network namespace, all others are elsewhere."""
+
+    def __init__(self, rows: Records, netns_inode: int) -> None:
+        here = (rows["netns_inode"] == netns_inode) & (rows["family"] != AF_PACKET)
+        self.rows = rows[here]
+        is_connected = self.rows["remote_port_be"] != 0
+        self._connected = self.rows[is_connected]
+        self._listening = self.rows[~is_connected & (self.rows["local_port_be"] != 0)]
+        self._by_flow = Groups(_columns(*_of_sockets(self._connected)))
+        self._by_service = Groups(_columns(*_of_sockets(self._listening)))
+
+    def find(self, keys: Records) -> Records:
+        """SOCKET_ROW for each key (FLOW_KEY); all zeroes where there is no such socket.
+
+        First the one connected so; else one that takes from everybody, at the flow's own address or
+        at any.
+        """
+        found = np.zeros(len(keys), self.rows.dtype)
+        addresses, ports, kind = _of_flows(keys)
+        self._put(found, self._by_flow, self._connected, _columns(addresses, ports, kind))
+        anyone = addresses.copy()
+        anyone[:, 2:] = _NONE
+        anywhere = np.zeros_like(addresses)
+        own_port = ports & np.uint64(0xFFFF)
+        for where in (anyone, anywhere):
+            self._put(found, self._by_service, self._listening, _columns(where, own_port, kind))
+        return found
+
+    @staticmethod
+    def _put(found: Records, groups: Groups, sockets: Records, wanted: _Columns) -> None:
+        place = groups.find(wanted)
+        new = (place >= 0) & (found["protocol"] == 0)
+        found[new] = sockets[groups.first[place[new]]]
+
+
+def owner_ids(keys: Records, values: Records, index: SocketIndex | None) -> Records:
+    """The owner of each flow (FLOW_KEY, FLOW); 0 where nobody is known."""
+    noted: Records = values["owner_id"]
+    if index is None:
+        return noted
+    found = index.find(keys)
+    # who sends may be another than who listens: of unconnected sockets only what nobody has noted
+    is_connected = found["remote_port_be"] != 0
+    now = found["socket"]["owner_id"]
+    return np.where(is_connected & (now != 0), now, np.where(noted != 0, noted, now))
+
+
+def _columns(addresses: _Columns, ports: _Columns, kind: _Columns) -> _Columns:
+    return np.concatenate([addresses, ports[:, None], kind[:, None]], axis=1)
+
+
+def _of_flows(keys: Records) -> tuple[_Columns, _Columns, _Columns]:
+    is_ipv6 = (keys["flags"] & FlowFlag.IPV6) != 0
+    return _addresses(keys), _ports(keys), _kind(keys["protocol"], is_ipv6)
+
+
+def _of_sockets(rows: Records) -> tuple[_Columns, _Columns, _Columns]:
+    return _addresses(rows), _ports(rows), _kind(rows["protocol"], rows["family"] == AF_INET6)
+
+
+def _addresses(records: Records) -> _Columns:
+    sides = [
+        np.ascontiguousarray(records[f"{s}_addr"]).view(np.uint64) for s in ("local", "remote")
+    ]
+    return np.concatenate([side.reshape(len(records), 2) for side in sides], axis=1)
+
+
+def _ports(records: Records) -> _Columns:
+    remote = records["remote_port_be"].astype(np.uint64) << np.uint64(16)
+    return remote | records["local_port_be"].astype(np.uint64)
+
+
+def _kind(protocol: Records, is_ipv6: Records) -> _Columns:
+    return protocol.astype(np.uint64) << np.uint64(1) | is_ipv6.astype(np.uint64)

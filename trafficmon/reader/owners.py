@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""Who: what owners' rows hold, and what their open sockets have counted since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trafficmon.layout import OWNER, SOCKET_COUNTS, Role
+from trafficmon.reader.merge import Records
+
+TCP_LISTEN = 10  # include/net/tcp_states.h
+COUNTS = tuple(SOCKET_COUNTS.names or ())
+
+
+@dataclass(frozen=True)
+class Owners:
+    """``ids`` ascending, and their ``records`` (OWNER), open sockets included."""
+
+    ids: Records
+    records: Records
+
+    def rows_of(self, ids: Records) -> Records:
+        """The row of each id; -1 where there is none."""
+        if not len(self.ids):
+            return np.full(len(ids), -1, np.int64)
+        place = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return np.where(self.ids[place] == ids, place, -1)
+
+
+def with_open_sockets(ids: Records, records: Records, rows: Records) -> Owners:
+    """``records`` of ``ids`` with what sockets have counted and not handed over yet.
+
+    ``rows`` are to be read after the table: what a socket hands over in between is missing then,
+    until the next reading; the other way round it would count twice.
+    """
+    sockets = rows["socket"]
+    order = np.argsort(ids)
+    lone = np.setdiff1d(sockets["owner_id"], ids)  # the table was full, or is being filled
+    every = np.concatenate([ids[order], lone])
+    known = np.concatenate([records[order], np.zeros(len(lone), OWNER)])
+    order = np.argsort(every)
+    owners = Owners(every[order], known[order])
+    place = owners.rows_of(sockets["owner_id"])
+    for name in COUNTS:
+        np.add.at(owners.records[name], place, not_handed_over(rows, name))
+    open_now = (sockets["begun"] != 0) & (sockets["released"] == 0)
+    np.add.at(owners.records["connections"], place, open_now.astype(np.uint64))
+    return owners
+
+
+def not_handed_over(rows: Records, name: str) -> Any:
+    """Of each socket what its owner's row does not have yet."""
+    sockets = rows["socket"]
+    more = _rest(sockets["own"][name], sockets["moved"][name])
+    # what a listener counted its children have a copy of: it is not theirs
+    is_listener = (rows["tcp_state"] == TCP_LISTEN) & (sockets["role"] == Role.UNKNOWN)
+    listened = _rest(sockets["listening"][name], sockets["listening_moved"][name])
+    return more + np.where(is_listener & (sockets["begun"] == 0), listened, np.uint64(0))
+
+
+def _rest(counted: Records, moved: Records) -> Records:
+    """Counted less moved; 0 where it was moved while it was read."""
+    return np.where(counted > moved, counted - moved, np.uint64(0))

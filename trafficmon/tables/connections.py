@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""Connections: the open sockets of TCP, UDP and the rest, also those older than attach."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from trafficmon.errors import NotAttachedError
+from trafficmon.filter.columns import FilterColumns
+from trafficmon.host import clock
+from trafficmon.layout import Role
+from trafficmon.protocols import protocol_name
+from trafficmon.reader.live import Live
+from trafficmon.reader.merge import Records, hash_words
+from trafficmon.reader.owners import TCP_LISTEN
+from trafficmon.reader.sockets import AF_INET6, AF_PACKET
+from trafficmon.tables.addresses import address_text
+from trafficmon.tables.names import known_names
+from trafficmon.tables.owned import OwnerColumns
+from trafficmon.tables.table import Array, Record, Table, as_text
+from trafficmon.tables.times import time_text
+
+FIELDS = (
+    "protocol",
+    "local_addr",
+    "local_port",
+    "remote_addr",
+    "remote_port",
+    "state",
+    "role",
+    "uid",
+    "user",
+    "pid",
+    "comm",
+    "cgroup",
+    "rx_packets",
+    "rx_bytes",
+    "tx_packets",
+    "tx_bytes",
+    "app_rx_bytes",
+    "app_tx_bytes",
+    "rtt_us",
+    "min_rtt_us",
+    "retransmits",
+    "opened_at",
+    "duration_s",
+    "remote_name",
+)
+# include/net/tcp_states.h, by number; names as ss(8) and /proc/net/tcp have them
+STATES = (
+    "",
+    "established",
+    "syn-sent",
+    "syn-recv",
+    "fin-wait-1",
+    "fin-wait-2",
+    "time-wait",
+    "close",
+    "close-wait",
+    "last-ack",
+    "listen",
+    "closing",
+    "syn-recv",
+)
+_SOCKET_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
+_TCP = 6
+_NO_RTT = 0xFFFFFFFF
+_ROLES = {Role.ACTIVE: "active", Role.PASSIVE: "passive"}
+
+
+def connection_table(live: Live) -> Table:
+    """One row a socket. Bytes of the application are TCP's own counters; of others, the hooks'."""
+    rows = live.sockets
+    if rows is None:
+        raise NotAttachedError(
+            "the cgroup layer, which lists sockets, is not attached; "
+            "'trafficmon attach --layer cgroup,sockops,app' adds it"
+        )
+    columns = _Columns(live, rows)
+    own, who = columns.own, columns.owners
+    sort_keys: dict[str, Callable[[], Array]] = {
+        **{name: partial(own.__getitem__, name) for name in own},
+        "bytes": lambda: own["rx_bytes"] + own["tx_bytes"],
+        "packets": lambda: own["rx_packets"] + own["tx_packets"],
+        "rtt_us": lambda: rows["srtt_us"],
+        "retransmits": lambda: rows["retransmits"],
+        "local_port": lambda: columns.local_port,
+        "remote_port": lambda: columns.remote_port,
+        "opened_at": lambda: rows["socket"]["opened_ns"],
+        "pid": lambda: who.pid,
+        "comm": lambda: as_text([comm or "" for comm in who.comm]),
+        "user": lambda: as_text([user or "" for user in who.user]),
+        "state": lambda: as_text([STATES[s] for s in rows["tcp_state"]]),
+    }
+    return Table(
+        name="connections",
+        fields=FIELDS,
+        length=len(rows),
+        sort_keys=sort_keys,
+        default_sort="bytes",
+        record=columns.record,
+        filter_columns=columns.with_owners,
+        identity=columns.identity,
+    )
+
+
+class _Columns:
+    """The sockets' arrays, and how a row of them is told."""
+
+    def __init__(self, live: Live, rows: Records) -> None:
+        self.rows = rows
+        self.is_tcp = (rows["protocol"] == _TCP) & (rows["family"] != AF_PACKET)
+        self.is_listener = self.is_tcp & (rows["tcp_state"] == TCP_LISTEN)
+        self.owners = OwnerColumns(live.owners, rows["socket"]["owner_id"], known_names())
+        self.has_app = live.has_hook("tcp_read")
+        self.now_ns, self.wall = time.monotonic_ns(), clock.wall_minus_monotonic_ns()
+        self.own = self._counts()
+        self.local_port = _port(rows["local_port_be"])
+        self.remote_port = _port(rows["remote_port_be"])
+        is_packet = rows["family"] == AF_PACKET
+        self.filter = FilterColumns(
+            table="connections",
+            length=len(rows),
+            local_addr=rows["local_addr"],
+            remote_addr=rows["remote_addr"],
+            has_local_addr=~is_packet,
+            has_remote_addr=np.asarray(rows["remote_addr"].any(axis=1)),
+            is_ipv6=rows["family"] == AF_INET6,
+            local_port=self.local_port,
+            remote_port=self.remote_port,
+            protocol=rows["protocol"],
+            rx_packets=self.own["rx_packets"],
+            tx_packets=self.own["tx_packets"],
+        )
+
+    def with_owners(self) -> FilterColumns:
+        """What an expression can ask of the sockets."""
+        return self.owners.added_to(self.filter)
+
+    def _counts(self) -> dict[str, Array]:
+        """A listener's are its own handshakes."""
+        sockets, rows = self.rows["socket"], self.rows
+        counts = {
+            name: np.where(self.is_listener, sockets["listening"][name], sockets["own"][name])
+            for name in _SOCKET_COUNTS
+        }
+        told = {"app_rx_bytes": "tcp_read_bytes", "app_tx_bytes": "tcp_written_bytes"}
+        for name, of_tcp in told.items():
+            counts[name] = np.where(self.is_tcp, rows[of_tcp], sockets["own"][name])
+        return counts
+
+    def identity(self) -> Array:
+        """By owner, addresses and time of opening; good for rates."""
+        rows, sockets = self.rows, self.rows["socket"]
+        columns = [sockets["opened_ns"], sockets["owner_id"]]
+        for name in ("local_addr", "remote_addr"):
+            words = np.ascontiguousarray(rows[name]).view(np.uint64).reshape(len(rows), 2)
+            columns += [words[:, 0], words[:, 1]]
+        ports = rows["local_port_be"].astype(np.uint64) << np.uint64(32)
+        columns.append(ports | rows["remote_port_be"].astype(np.uint64))
+        return hash_words(np.stack(columns, axis=1))
+
+    def record(self, row: int) -> Record:
+        one = self.rows[row]
+        is_tcp, socket = bool(self.is_tcp[row]), one["socket"]
+        record: Record = dict.fromkeys(FIELDS)
+        record |= self._addresses(row) | self.owners.record(row)
+        record |= {name: int(values[row]) for name, values in self.own.items()}
+        if not is_tcp and not self.has_app:
+            record["app_rx_bytes"] = record["app_tx_bytes"] = None
+        if is_tcp:
+            record["state"] = STATES[min(int(one["tcp_state"]), len(STATES) - 1)]
+            record["role"] = _ROLES.get(Role(int(socket["role"])))
+        if is_tcp and not self.is_listener[row]:
+            record["rtt_us"] = int(one["srtt_us"]) or None
+            minimum = int(one["min_rtt_us"])
+            record["min_rtt_us"] = None if minimum in (0, _NO_RTT) else minimum
+            record["retransmits"] = int(one["retransmits"])
+        if socket["opened_ns"]:
+            opened = int(socket["opened_ns"])
+            record["opened_at"] = time_text((opened + self.wall) / 1e9)
+            record["duration_s"] = round(max(0, self.now_ns - opened) / 1e9, 3)
+        return record
+
+    def _addresses(self, row: int) -> Record:
+        one = self.rows[row]
+        if one["family"] == AF_PACKET:
+            return {"protocol": "packet"}
+        ipv6 = bool(one["family"] == AF_INET6)
+        told: Record = {"protocol": protocol_name(int(one["protocol"]))}
+        for side in ("local", "remote"):
+            port = int(getattr(self, f"{side}_port")[row])
+            if side == "remote" and not one["remote_addr"].any():
+                continue
+            told[f"{side}_addr"] = address_text(one[f"{side}_addr"].tobytes(), ipv6=ipv6)
+            told[f"{side}_port"] = None if port < 0 else port
+        return told
+
+
+def _port(column: Array) -> Array:
+    numbers = column.astype(">u2").view("<u2").astype(np.int32)
+    return np.where(numbers == 0, -1, numbers)

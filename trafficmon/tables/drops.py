@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Drops: what the kernel threw away, why and where."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trafficmon.errors import NotAttachedError
+from trafficmon.filter.columns import FilterColumns
+from trafficmon.host.kernel_symbols import KernelSymbols
+from trafficmon.libbpf.features import kernel_enumerators
+from trafficmon.reader.live import Live
+from trafficmon.reader.merge import Groups
+from trafficmon.tables.table import Record, Table, as_text
+
+FIELDS = ("reason", "location", "packets", "bytes")
+_PREFIX = "SKB_DROP_REASON_"
+
+
+def drop_table(live: Live) -> Table:
+    """One row a reason and function; the reason null before Linux 5.17, which tells none."""
+    if not live.has_hook("drop"):
+        raise NotAttachedError(
+            "the drops layer is not attached; 'trafficmon attach --layer drops' adds it"
+        )
+    keys, values = live.drops()
+    groups = Groups(np.stack([keys["location"], keys["reason"].astype(np.uint64)], axis=1))
+    first = keys[groups.first]
+    packets, octets = groups.sum(values["packets"]), groups.sum(values["bytes"])
+    numbers = kernel_enumerators("skb_drop_reason")
+    names = {number: name for name, number in numbers.items()}
+    symbols = KernelSymbols()
+    reasons = [reason_text(names, int(number)) for number in first["reason"]]
+    places = [symbols.name(int(address)) for address in first["location"]]
+
+    def record(row: int) -> Record:
+        return {
+            "reason": reasons[row],
+            "location": places[row],
+            "packets": int(packets[row]),
+            "bytes": int(octets[row]),
+        }
+
+    return Table(
+        name="drops",
+        fields=FIELDS,
+        length=len(groups),
+        sort_keys={
+            "packets": lambda: packets,
+            "bytes": lambda: octets,
+            "reason": lambda: as_text([reason or "" for reason in reasons]),
+            "location": lambda: as_text(places),
+        },
+        default_sort="packets",
+        record=record,
+        filter_columns=lambda: FilterColumns(table="drops", length=len(groups)),
+        identity=lambda: groups.hashes,
+    )
+
+
+def reason_text(names: dict[int, str], number: int) -> str | None:
+    """As the kernel calls it, in lower case and without the prefix that all have."""
+    if not names:
+        return None
+    return names.get(number, str(number)).removeprefix(_PREFIX).lower()

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""The owners' columns of tables whose rows have an owner's id: flows, connections."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from trafficmon.filter.columns import FilterColumns
+from trafficmon.reader.merge import Records
+from trafficmon.reader.owners import Owners
+from trafficmon.tables.names import Names
+from trafficmon.tables.owners import process_comm
+from trafficmon.tables.table import Array, Record
+
+FIELDS = ("uid", "user", "pid", "comm", "cgroup")
+
+
+class OwnerColumns:
+    """By row of ``ids``; all null where ``owners`` is None or an id is not known.
+
+    Owners are few and rows many: names are looked up by owner, when they are wanted.
+    """
+
+    def __init__(self, owners: Owners | None, ids: Records, names: Names) -> None:
+        self._names = names
+        known = np.zeros(0, np.int64) if owners is None else owners.rows_of(ids)
+        self._row = known if owners is not None else np.full(len(ids), -1, np.int64)
+        self._records = owners.records if owners is not None else None
+
+    def _of_owner(self, values: Any, missing: Any) -> Array:
+        """A value by owner as a value by row."""
+        every = np.append(values, np.array([missing], values.dtype))
+        return np.asarray(every[self._row])
+
+    def _numbers(self, field: str) -> Array:
+        if self._records is None:
+            return np.full(len(self._row), -1, np.int64)
+        return self._of_owner(self._records[field].astype(np.int64), -1)
+
+    @cached_property
+    def uid(self) -> Array:
+        """-1 for null."""
+        return self._numbers("uid")
+
+    @cached_property
+    def pid(self) -> Array:
+        """-1 for null."""
+        numbers = self._numbers("pid")
+        return np.where(numbers == 0, -1, numbers)
+
+    def _texts(self, tell: Any) -> Array:
+        used = np.unique(self._row[self._row >= 0])
+        count = 0 if self._records is None else len(self._records)
+        texts = np.full(count + 1, None, object)
+        for row in used:
+            texts[row] = tell(self._records[row])  # type: ignore[index]
+        return np.asarray(texts[self._row])
+
+    @cached_property
+    def user(self) -> Array:
+        """None for null."""
+        return self._texts(lambda owner: self._names.users.name(int(owner["uid"])))
+
+    @cached_property
+    def comm(self) -> Array:
+        """None for null."""
+        return self._texts(lambda owner: process_comm(self._names, owner))
+
+    @cached_property
+    def cgroup(self) -> Array:
+        """Paths; None for null."""
+        return self._texts(lambda owner: self._names.cgroups.path(int(owner["cgroup_id"])))
+
+    def added_to(self, columns: FilterColumns) -> FilterColumns:
+        """``columns``, and what expressions can ask of owners."""
+        return replace(
+            columns,
+            uid=self.uid,
+            user=self.user,
+            pid=self.pid,
+            comm=self.comm,
+            cgroup=self.cgroup,
+        )
+
+    def record(self, row: int) -> Record:
+        """One row's."""
+        place = int(self._row[row])
+        if place < 0 or self._records is None:
+            return dict.fromkeys(FIELDS)
+        owner = self._records[place]
+        return {
+            "uid": int(owner["uid"]),
+            "user": self._names.users.name(int(owner["uid"])),
+            "pid": int(owner["pid"]) or None,
+            "comm": process_comm(self._names, owner),
+            "cgroup": self._names.cgroups.path(int(owner["cgroup_id"])),
+        }

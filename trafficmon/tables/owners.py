@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""Users, processes and cgroups: the owners' rows, put together by what they have in common.
+
+So all three have the same sums, which are the cgroup layer's own totals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from trafficmon.errors import NotAttachedError
+from trafficmon.filter.columns import FilterColumns
+from trafficmon.host.cgroup_names import name_of
+from trafficmon.reader.live import Live
+from trafficmon.reader.merge import Groups, Records
+from trafficmon.reader.owners import COUNTS
+from trafficmon.records import text_of
+from trafficmon.tables.names import Names, known_names
+from trafficmon.tables.table import Array, Record, Table, as_text
+
+COUNT_FIELDS = (*COUNTS, "connections")
+USER_FIELDS = ("uid", "user", *COUNT_FIELDS)
+PROCESS_FIELDS = ("pid", "comm", "exe", "uid", "user", "cgroup", *COUNT_FIELDS)
+CGROUP_FIELDS = ("cgroup_id", "path", "unit", "container", *COUNT_FIELDS)
+_APP = ("app_rx_bytes", "app_tx_bytes")
+
+
+def user_table(live: Live) -> Table:
+    """One row a user."""
+    rows = _Rows(live, "uid")
+    uids = rows.first["uid"].astype(np.int64)
+    users = [rows.names.users.name(int(uid)) for uid in uids]
+
+    def record(row: int) -> Record:
+        return {"uid": int(uids[row]), "user": users[row], **rows.counts(row)}
+
+    return rows.table(
+        "users",
+        USER_FIELDS,
+        record,
+        {"uid": lambda: uids, "user": lambda: as_text([user or "" for user in users])},
+        FilterColumns(
+            table="users", length=len(uids), uid=uids, user=_texts(users), **rows.packets
+        ),
+    )
+
+
+def process_table(live: Live) -> Table:
+    """One row a process; a reused pid is another process. Null: nobody can tell any more."""
+    rows = _Rows(live, "pid", "started_ns", "uid", "cgroup_id")
+    first = rows.first
+    pids, uids = first["pid"].astype(np.int64), first["uid"].astype(np.int64)
+    users = [rows.names.users.name(int(uid)) for uid in uids]
+    groups = [rows.names.cgroups.path(int(number)) for number in first["cgroup_id"]]
+    comms = [process_comm(rows.names, one) for one in first]
+
+    def record(row: int) -> Record:
+        pid = int(pids[row])
+        known = rows.names.processes.name(pid, int(first["started_ns"][row]))
+        return {
+            "pid": pid or None,
+            "comm": comms[row],
+            "exe": known.exe if known else None,
+            "uid": int(uids[row]),
+            "user": users[row],
+            "cgroup": groups[row],
+            **rows.counts(row),
+        }
+
+    columns = FilterColumns(
+        table="processes",
+        length=len(pids),
+        pid=np.where(pids == 0, -1, pids),
+        uid=uids,
+        user=_texts(users),
+        comm=_texts(comms),
+        cgroup=_texts(groups),
+        **rows.packets,
+    )
+    sort_keys: dict[str, Callable[[], Array]] = {
+        "pid": lambda: pids,
+        "uid": lambda: uids,
+        "comm": lambda: as_text([comm or "" for comm in comms]),
+        "user": lambda: as_text([user or "" for user in users]),
+        "cgroup": lambda: as_text([group or "" for group in groups]),
+    }
+    return rows.table("processes", PROCESS_FIELDS, record, sort_keys, columns)
+
+
+def cgroup_table(live: Live) -> Table:
+    """One row a cgroup; null: it has gone, and nobody has seen its path."""
+    rows = _Rows(live, "cgroup_id")
+    numbers = rows.first["cgroup_id"]
+    paths = [rows.names.cgroups.path(int(number)) for number in numbers]
+
+    def record(row: int) -> Record:
+        path = paths[row]
+        said = name_of(path) if path else None
+        return {
+            "cgroup_id": int(numbers[row]),
+            "path": path,
+            "unit": said.unit if said else None,
+            "container": said.container if said else None,
+            **rows.counts(row),
+        }
+
+    return rows.table(
+        "cgroups",
+        CGROUP_FIELDS,
+        record,
+        {
+            "cgroup_id": lambda: numbers,
+            "path": lambda: as_text([path or "" for path in paths]),
+        },
+        FilterColumns(table="cgroups", length=len(paths), cgroup=_texts(paths), **rows.packets),
+    )
+
+
+def process_comm(names: Names, owner: Records) -> str | None:
+    """The name that the process goes by now, or went by when last seen."""
+    known = names.processes.name(int(owner["pid"]), int(owner["started_ns"]))
+    return (known.comm if known else None) or text_of(owner["comm"]) or None
+
+
+def _texts(values: list[str | None]) -> Array:
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column
+
+
+class _Rows:
+    """Owners put together by ``fields``: ``first`` of each group, and the groups' sums."""
+
+    def __init__(self, live: Live, *fields: str) -> None:
+        owners = live.owners
+        if owners is None:
+            raise NotAttachedError(
+                "the cgroup layer, which knows who, is not attached; "
+                "'trafficmon attach --layer cgroup,sockops,app' adds it"
+            )
+        records = owners.records[_is_worth_a_row(owners.records)]
+        columns = [records[field].astype(np.uint64) for field in fields]
+        self.groups = Groups(np.stack(columns, axis=1))
+        self.first = records[self.groups.first]
+        self.names = known_names()
+        self.sums = {name: self.groups.sum(records[name]) for name in COUNT_FIELDS}
+        self.unknown = () if live.has_hook("tcp_read") else _APP
+
+    @property
+    def packets(self) -> dict[str, Array]:
+        """What a filter for a direction asks."""
+        return {name: self.sums[name] for name in ("rx_packets", "tx_packets")}
+
+    def counts(self, row: int) -> Record:
+        """The counters of a row; what no layer counts is null."""
+        return {
+            name: None if name in self.unknown else int(self.sums[name][row])
+            for name in COUNT_FIELDS
+        }
+
+    def table(
+        self,
+        name: str,
+        fields: tuple[str, ...],
+        record: Callable[[int], Record],
+        more: dict[str, Callable[[], Array]],
+        columns: FilterColumns,
+    ) -> Table:
+        """The table, sorted by bytes unless somebody wants otherwise."""
+        sums = self.sums
+        sort_keys: dict[str, Callable[[], Array]] = {
+            **{field: partial(sums.__getitem__, field) for field in COUNT_FIELDS},
+            "bytes": lambda: sums["rx_bytes"] + sums["tx_bytes"],
+            "packets": lambda: sums["rx_packets"] + sums["tx_packets"],
+            **more,
+        }
+        return Table(
+            name=name,
+            fields=fields,
+            length=len(self.groups),
+            sort_keys=sort_keys,
+            default_sort="bytes",
+            record=record,
+            filter_columns=lambda: columns,
+            identity=lambda: self.groups.hashes,
+        )
+
+
+def _is_worth_a_row(records: Records) -> Array:
+    """Owners whose sockets have moved nothing yet are no news."""
+    moved = np.zeros(len(records), bool)
+    for name in COUNT_FIELDS:
+        moved |= records[name] != 0
+    return moved
