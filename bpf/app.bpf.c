@@ -17,6 +17,7 @@
 
 #include "move.bpf.h"
 #include "owner.bpf.h"
+#include "tcp.bpf.h"
 
 const volatile __u64 tm_cgroup_id; /* the one that is watched … */
 const volatile __u32 tm_cgroup_level;
@@ -136,7 +137,7 @@ int tm_tcp_read(__u64 *arguments)
 	socket = tm_used_socket(sk);
 	if (!socket)
 		return 0;
-	read = tcp->bytes_received - (__u32)(tcp->rcv_nxt - tcp->copied_seq);
+	read = tm_tcp_taken(sk, tcp);
 	more = read - socket->tcp_read_bytes;
 	if ((s64)more <= 0)
 		return 0;

@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "owner.bpf.h"
+#include "tcp.bpf.h"
 
 const volatile __u64 tm_cgroup_id;
 const volatile __u32 tm_cgroup_level;
@@ -42,12 +43,9 @@ static __always_inline bool tm_is_watched(struct task_struct *task)
 /* What the application has read before is not to count as read since. */
 static __always_inline __u64 tm_read_before(struct sock *sk)
 {
-	struct tcp_sock *tcp = (void *)sk;
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 
-	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-		return 0;
-	return BPF_CORE_READ(tcp, bytes_received) -
-	       (__u32)(BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq));
+	return tcp ? tm_tcp_taken(sk, tcp) : 0;
 }
 
 SEC("iter/task_file")

@@ -9,10 +9,10 @@
 #include <bpf/bpf_helpers.h>
 
 #include "owner_maps.bpf.h"
+#include "tcp.bpf.h"
 
 #define TM_SRTT_SHIFT 3
 #define TM_TCP_FIN_WAIT1 4
-#define TM_SOCK_DONE (1 << 1) /* include/net/sock.h, enum sock_flags: the other end's FIN is here */
 #define TM_TCP_LAST_ACK 9
 #define TM_TCP_CLOSING 11
 
@@ -35,18 +35,17 @@ static __always_inline void tm_tell_addresses(struct sock *sk, struct tm_socket_
 	row->cookie = common->skc_cookie.counter;
 }
 
-/* A FIN takes a sequence number, which the kernel counts as a byte; no application ever sees it. */
+/* What was sent, and with what waits to be sent what was written: a FIN that waits is no byte. */
 static __always_inline void tm_tell_tcp(struct sock *sk, struct tcp_sock *tcp,
 					struct tm_socket_row *row)
 {
 	__u8 state = row->tcp_state;
-	bool has_fin = sk->__sk_common.skc_flags & TM_SOCK_DONE;
 	bool sends_fin = state == TM_TCP_FIN_WAIT1 || state == TM_TCP_LAST_ACK ||
 			 state == TM_TCP_CLOSING;
-	__u32 unread = tcp->rcv_nxt - tcp->copied_seq, unsent = tcp->write_seq - tcp->snd_nxt;
+	__u32 unsent = tcp->write_seq - tcp->snd_nxt;
 
-	row->tcp_rx_bytes = tcp->bytes_received - has_fin;
-	row->tcp_read_bytes = row->tcp_rx_bytes - (has_fin && unread ? unread - 1 : unread);
+	row->tcp_rx_bytes = tm_tcp_arrived(sk, tcp);
+	row->tcp_read_bytes = tm_tcp_taken(sk, tcp);
 	row->tcp_sent_bytes = tcp->bytes_sent - tcp->bytes_retrans;
 	row->tcp_written_bytes = row->tcp_sent_bytes + (sends_fin && unsent ? unsent - 1 : unsent);
 	row->srtt_us = tcp->srtt_us >> TM_SRTT_SHIFT;

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What TCP sockets count themselves.
+ *
+ * A FIN takes a sequence number, and tcp_rcv_nxt_update() counts it as a byte received. It is none to
+ * the application, whether that has come to it (recv() gave 0) or not.
+ */
+#ifndef TM_TCP_BPF_H
+#define TM_TCP_BPF_H
+
+#define TM_SOCK_DONE (1 << 1) /* include/net/sock.h, enum sock_flags: the other end's FIN is here */
+
+static __always_inline __u64 tm_tcp_arrived(struct sock *sk, struct tcp_sock *tcp)
+{
+	bool has_fin = sk->__sk_common.skc_flags & TM_SOCK_DONE;
+
+	return tcp->bytes_received - has_fin;
+}
+
+/* Bytes taken by the application since the connection began. */
+static __always_inline __u64 tm_tcp_taken(struct sock *sk, struct tcp_sock *tcp)
+{
+	bool has_fin = sk->__sk_common.skc_flags & TM_SOCK_DONE;
+	__u32 unread = tcp->rcv_nxt - tcp->copied_seq;
+
+	return tm_tcp_arrived(sk, tcp) - (has_fin && unread ? unread - 1 : unread);
+}
+
+#endif /* TM_TCP_BPF_H */
