@@ -90,10 +90,8 @@ static __always_inline void tm_count_app(struct tm_socket *socket, bool rx, __u6
 	struct tm_layer_counters *layer = tm_layer_here(rx ? TM_LAYER_APP_RX : TM_LAYER_APP_TX);
 
 	tm_atomic_add(rx ? &socket->own.app_rx_bytes : &socket->own.app_tx_bytes, bytes);
-	if (!layer)
-		return;
-	tm_atomic_add(&layer->packets, 1);
-	tm_atomic_add(&layer->bytes, bytes);
+	if (layer)
+		tm_atomic_add(&layer->bytes, bytes);
 }
 
 static __always_inline int tm_sent(struct sock *sk, int length)

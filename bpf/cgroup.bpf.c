@@ -72,13 +72,37 @@ static __always_inline void tm_begin(struct tm_socket *socket)
 	socket->opened_ns = bpf_ktime_get_ns(); /* an accepted socket has its listener's */
 }
 
-static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
+/*
+ * What comes in does so with bottom halves off, so no other of our programs adds to the same cell
+ * meanwhile. What goes out may be interrupted by an answer that the kernel sends by itself.
+ */
+static __always_inline void tm_add_to_layer(bool rx, __u32 packets, __u32 bytes, bool owned)
 {
 	struct tm_layer_counters *layer =
 		tm_layer_here(rx ? TM_LAYER_CGROUP_RX : TM_LAYER_CGROUP_TX);
-	struct bpf_sock *sk = skb->sk;
+
+	if (!layer)
+		return;
+	if (rx) {
+		layer->packets += packets;
+		layer->bytes += bytes;
+	} else {
+		tm_atomic_add(&layer->packets, packets);
+		tm_atomic_add(&layer->bytes, bytes);
+	}
+	if (packets > 1)
+		tm_atomic_add(&layer->super_packets, 1);
+	if (!owned) {
+		tm_atomic_add(&layer->unowned_packets, packets);
+		tm_atomic_add(&layer->unowned_bytes, bytes);
+	}
+}
+
+static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
+{
+	__u32 packets = 1, bytes = skb->len;
 	struct tm_socket *socket = NULL;
-	__u32 packets = 1, bytes = skb->len, headers = 0;
+	struct bpf_sock *sk = skb->sk;
 	bool is_listener = false;
 
 	if (sk)
@@ -86,28 +110,16 @@ static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
 	if (sk) {
 		socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 		is_listener = sk->state == BPF_TCP_LISTEN && sk->protocol == IPPROTO_TCP;
-		headers = tm_ip_header_bytes(skb, sk->protocol);
-	}
-	if (skb->gso_segs > 1) {
-		packets = skb->gso_segs;
-		bytes += (packets - 1) * headers;
-	}
-	if (layer) {
-		tm_atomic_add(&layer->packets, packets);
-		tm_atomic_add(&layer->bytes, bytes);
-		tm_atomic_add(&layer->header_bytes, packets * headers);
-		if (packets > 1)
-			tm_atomic_add(&layer->super_packets, 1);
+		if (skb->gso_segs > 1) {
+			packets = skb->gso_segs;
+			bytes += (packets - 1) * tm_ip_header_bytes(skb, sk->protocol);
+		}
 	}
 	if (!socket)
 		socket = tm_adopt(skb);
-	if (!socket) {
-		if (layer) {
-			tm_atomic_add(&layer->unowned_packets, packets);
-			tm_atomic_add(&layer->unowned_bytes, bytes);
-		}
+	tm_add_to_layer(rx, packets, bytes, socket);
+	if (!socket)
 		return TM_ALLOW;
-	}
 	if (is_listener) {
 		tm_add_packets(&socket->listening, rx, packets, bytes);
 		return TM_ALLOW;

@@ -283,14 +283,13 @@ enum tm_layer {
 
 /* Value of `layers`: the layer's own total. Atomic adds: one program may interrupt another. */
 struct tm_layer_counters {
-	__u64 packets; /* calls, at the app layer */
+	__u64 packets; /* none at the app layer */
 	__u64 bytes;
-	__u64 header_bytes;    /* of these IP and transport headers, of TCP and UDP */
 	__u64 super_packets;   /* above they count as their segments */
 	__u64 unowned_packets; /* whose socket could be given no owner */
 	__u64 unowned_bytes;
 	__u64 owner_insert_failures; /* processes without a row of their own */
-	__u64 pad;
+	__u64 pad[2];
 };
 
 struct tm_drop_key {

@@ -32,7 +32,10 @@ def layer_table(live: Live) -> Table:
         rows[2]["causes"] = _between_wire_and_sockets(live)
     if rows[3]["rx_bytes"] is not None:
         _compare(rows[3], rows[2])
-        rows[3]["causes"] = _between_sockets_and_applications(live)
+        rows[3]["causes"] = (
+            "IP and transport headers, handshakes and bare acknowledgements; "
+            "what was sent again, or is not read yet"
+        )
     return Table(
         name="layers",
         fields=FIELDS,
@@ -130,14 +133,3 @@ def _between_wire_and_sockets(live: Live) -> str:
         "the rest was forwarded, dropped, of other cgroups, or took another interface"
     )
 
-
-def _between_sockets_and_applications(live: Live) -> str:
-    layers = live.layers()
-    headers = {
-        side: int(layers[layer]["header_bytes"])
-        for side, layer in (("rx", Layer.CGROUP_RX), ("tx", Layer.CGROUP_TX))
-    }
-    return (
-        f"IP and transport headers: rx {headers['rx']}, tx {headers['tx']} bytes; the rest was "
-        "sent again, not read yet, or of sockets without a process"
-    )
