@@ -61,7 +61,7 @@ def test_reading_many_flows() -> None:
         shown = program.rows("flows")
 
         def run(name: str) -> float:
-            return seconds(lambda: program.run(*COMMANDS[name]))
+            return seconds(lambda: program.execute(*COMMANDS[name]))
 
         measured = alternate(tuple(COMMANDS), ROUNDS, run)
     medians = {name: statistics.median(times) for name, times in measured.items()}

@@ -60,7 +60,7 @@ def says(done: CompletedProcess[str], code: int, *words: str, lines: int = 2) ->
     ],
 )
 def test_a_wrong_command_line(program: Program, arguments: tuple[str, ...], word: str) -> None:
-    says(program.run("attach", *arguments, check=False), 2, word)
+    says(program.execute("attach", *arguments, check=False), 2, word)
 
 
 def test_without_root(program: Program) -> None:
@@ -70,20 +70,20 @@ def test_without_root(program: Program) -> None:
 
 def test_a_pin_directory_elsewhere(program: Program, tmp_path: Path) -> None:
     pins = str(tmp_path / "pins")
-    done = program.run("attach", "--iface", "lo", "--pin-dir", pins, check=False)
+    done = program.execute("attach", "--iface", "lo", "--pin-dir", pins, check=False)
     says(done, 1, "not in a BPF file system", "/sys/fs/bpf")
 
 
 def test_nothing_attached(program: Program) -> None:
     for command in (("top", "flows"), ("status",)):
-        says(program.run(*command, check=False), 3, "trafficmon attach")
+        says(program.execute(*command, check=False), 3, "trafficmon attach")
 
 
 def test_bad_questions() -> None:
     with Namespace("bad") as namespace, attached(namespace, "lo") as program:
-        says(program.run("top", "flows", "--filter", "port (", check=False), 2, "^", lines=3)
-        says(program.run("top", "flows", "--sort", "nope", check=False), 2, "nope")
-        says(program.run("top", "nope", check=False), 2, "flows")
+        says(program.execute("top", "flows", "--filter", "port (", check=False), 2, "^", lines=3)
+        says(program.execute("top", "flows", "--sort", "nope", check=False), 2, "nope")
+        says(program.execute("top", "nope", check=False), 2, "flows")
 
 
 @pytest.mark.parametrize("name", ["strange", "meta"])
@@ -94,10 +94,10 @@ def test_a_foreign_map_is_refused(program: Program, name: str) -> None:
     kind = ["type", "array", "key", "4", "value", "8", "entries", "1", "name", "tmforeign"]
     subprocess.run(["bpftool", "map", "create", str(pin), *kind], check=True)
     try:
-        says(program.run("attach", "--iface", "lo", check=False), 1)
+        says(program.execute("attach", "--iface", "lo", check=False), 1)
         assert pin.exists()
         if name == "strange":
-            assert f"{pin} is not trafficmon's" in program.run("detach").stdout
+            assert f"{pin} is not trafficmon's" in program.execute("detach").stdout
             assert pin.exists()
     finally:
         pin.unlink(missing_ok=True)

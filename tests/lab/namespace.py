@@ -141,6 +141,11 @@ class Namespace:
             finally:
                 _setns(home.fileno())
 
+    def enter(self) -> None:
+        """Puts the current thread into the namespace for good."""
+        with self.path.open("rb") as there:
+            _setns(there.fileno())
+
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
         """A socket of this namespace; it stays in it wherever it is used."""
         with self.inside():
