@@ -10,6 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
 IFACE ?=
+KERNELS ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -67,6 +68,10 @@ test-kernel: build deps-test $(VENV)/.stamp-test ## the tests that load programs
 test-fresh: ## `make run` and `make test` from a clone in a new minimal Debian 12 (root, mmdebstrap)
 	@tools/as-root tests/packaging/fresh-debian.sh
 
+.PHONY: test-kernels
+test-kernels: build deps-test deps-vm .venv-vm/.stamp ## the kernel tests on other kernels, in virtual machines: KERNELS="6.1 6.12"
+	@$(AS_ROOT) $(PY) -m tests.vm $(KERNELS)
+
 .PHONY: bench
 bench: build deps-test $(VENV)/.stamp-test ## measure the cost per packet and the time to read (root)
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider -m bench -s
@@ -112,6 +117,10 @@ deps: ## the Debian packages that a build needs, if any is missing
 deps-test:
 	@PYTHON=$(PYTHON) tools/apt-deps test
 
+.PHONY: deps-vm
+deps-vm:
+	@tools/apt-deps vm
+
 .PHONY: deps-lint
 deps-lint:
 	@PYTHON=$(PYTHON) tools/apt-deps lint
@@ -125,7 +134,7 @@ clean: ## remove what was built
 
 .PHONY: distclean
 distclean: clean ## … and the virtual environment
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-vm
 
 # A stamp says that its part of the virtual environment is in place. The editable install and the installed
 # wheel take each other's place, so each one's rule removes the other's stamp.
@@ -145,6 +154,12 @@ $(VENV)/.stamp-editable: $(VENV)/.stamp-tools tools/hatch_hook.py
 $(VENV)/.stamp-test $(VENV)/.stamp-lint: $(VENV)/.stamp-%: $(VENV)/.stamp-tools
 	@echo "installing the tools to $*"
 	@$(PY) tools/requirements.py $* | $(PIP) install -r /dev/stdin
+	@touch $@
+
+# What runs in virtual machines: Debian's Python, with Debian's numpy (see tools/apt-deps).
+.venv-vm/.stamp: pyproject.toml | deps-vm
+	@/usr/bin/python3 -m venv --system-site-packages .venv-vm
+	@$(PY) tools/requirements.py vm | .venv-vm/bin/python -m pip --disable-pip-version-check --quiet install -r /dev/stdin
 	@touch $@
 
 dist/.stamp: $(VENV)/.stamp-tools $(WHEEL_INPUTS)

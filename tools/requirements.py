@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Prints the requirements of one group of pyproject.toml: `requirements.py build|test|lint`.
+"""Prints the requirements of one group of pyproject.toml: `requirements.py build|test|lint|vm`.
 
-`build` is what [build-system] requires. Debian 12's pip (23.0) cannot read dependency groups.
+`build` is what [build-system] requires; `vm` what the tests need in a virtual machine, where numpy
+is Debian's. Debian 12's pip (23.0) cannot read dependency groups.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ def requirements(group: str) -> list[str]:
     """The requirement lines of `group`. Raises KeyError for a group that is not there."""
     with PYPROJECT.open("rb") as stream:
         project = tomllib.load(stream)
-    lines = (
-        project["build-system"]["requires"]
-        if group == "build"
-        else project["dependency-groups"][group]
-    )
-    return [str(line) for line in lines]
+    if group == "build":
+        return [str(line) for line in project["build-system"]["requires"]]
+    if group == "vm":
+        every = project["project"]["dependencies"] + project["dependency-groups"]["test"]
+        return [str(line) for line in every if not line.startswith("numpy")]
+    return [str(line) for line in project["dependency-groups"][group]]
 
 
 if __name__ == "__main__":

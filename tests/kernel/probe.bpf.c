@@ -258,12 +258,6 @@ int probe_kprobe(void *context)
 	return 0;
 }
 
-struct seq_file;
-
-struct bpf_iter_meta {
-	struct seq_file *seq;
-} __attribute__((preserve_access_index));
-
 struct bpf_map {
 	__u32 id;
 	char name[16];

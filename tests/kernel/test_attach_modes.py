@@ -46,8 +46,10 @@ def place() -> Iterator[tuple[Lab, Program]]:
 
 
 def layers(program: Program) -> dict[str, tuple[int | None, int | None]]:
-    """Packets of each layer: received, sent."""
-    return {row["layer"]: (row["rx_packets"], row["tx_packets"]) for row in program.rows("layers")}
+    """Packets of the wire's layers: received, sent. The host's are not attached here."""
+    rows = {row["layer"]: (row["rx_packets"], row["tx_packets"]) for row in program.rows("layers")}
+    assert rows.pop("cgroup") == rows.pop("app") == (None, None)
+    return rows
 
 
 def modes(program: Program, name: str) -> tuple[str, str, str | None]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -119,3 +120,12 @@ def test_no_arguments_end_in_a_traceback(
         assert "should not have happened" not in told, arguments
         assert "Traceback" not in told, arguments
         assert told.count("\n") <= 3, arguments
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    """`trafficmon … | head`: done, and not a word."""
+    script = (
+        f"PYTHONUNBUFFERED=1 {sys.executable} -m trafficmon doctor | true; exit ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -84,6 +84,10 @@ def run() -> int:
         return _report(error)
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # click makes a 1 of it
+            return _report(end.__context__)
+        raise
     return result if isinstance(result, int) else 0
 
 

@@ -132,4 +132,3 @@ def _between_wire_and_sockets(live: Live) -> str:
         f"not IP: {packets} packets of {octets} bytes; link headers, 14 bytes and more a packet; "
         "the rest was forwarded, dropped, of other cgroups, or took another interface"
     )
-

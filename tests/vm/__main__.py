@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""`make test-kernels`: the kernel tests in virtual machines, and a table of how they went."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import xml.etree.ElementTree as ET
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.vm import machine, matrix
+from tests.vm.fetch import fetch
+
+_ROOT = Path(__file__).resolve().parents[2]
+_LOGS = _ROOT / "build" / "vm"
+_BEGIN, _END = "RESULTS BEGIN", "RESULTS END"
+_AT_ONCE = 2
+
+
+@dataclass
+class Outcome:
+    """Of one kernel. By test: passed, failed, or why it was skipped."""
+
+    release: str
+    seconds: float
+    tests: dict[str, str] = field(default_factory=dict)
+    broken: str = ""
+
+    def count(self, what: str) -> int:
+        """Tests that passed or failed; of "skipped" all others."""
+        if what == "skipped":
+            return sum(said not in ("passed", "failed") for said in self.tests.values())
+        return sum(said == what for said in self.tests.values())
+
+
+def main() -> int:
+    """0 when all is well on all kernels."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kernels", nargs="*", help="beginnings of versions; default: all")
+    parser.add_argument("--python", default=str(_ROOT / ".venv-vm" / "bin" / "python"))
+    parser.add_argument("--files", nargs="*", default=matrix.FILES)
+    parser.add_argument("--seconds", type=float, default=1500, help="per kernel")
+    asked = parser.parse_args()
+    wanted = asked.kernels or list(matrix.KERNELS)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        outcomes = list(pool.map(lambda version: _boot(version, asked), wanted))
+    for outcome in outcomes:
+        _tell(outcome)
+    complaints = [line for outcome in outcomes for line in _complaints(outcome)]
+    complaints += _never_run(outcomes)
+    print("\n".join(complaints) or "all well")
+    return 1 if complaints else 0
+
+
+def _boot(version: str, asked: argparse.Namespace) -> Outcome:
+    kernel = fetch(version)
+    files = " ".join(f"tests/kernel/{name}" for name in asked.files)
+    command = (
+        f"export PATH=$PATH:/usr/sbin:/sbin PYTHONDONTWRITEBYTECODE=1; cd {_ROOT}; "
+        "mkdir -p /run/netns; ip link set lo up; "
+        f"{asked.python} -m pytest -q -p no:cacheprovider --timeout 300 --basetemp /tmp/pytest "
+        f"--tb=short --color=no --junitxml=/tmp/results.xml {files}; status=$?; "
+        f"echo; echo {_BEGIN}; cat /tmp/results.xml; echo; echo {_END}; exit $status"
+    )
+    ran = machine.run(kernel, command, timeout_s=asked.seconds)
+    _LOGS.mkdir(parents=True, exist_ok=True)
+    (_LOGS / f"{kernel.name}.log").write_text(ran.output)
+    outcome = Outcome(kernel.name, ran.seconds)
+    _, _, rest = ran.output.partition(f"\n{_BEGIN}\n")
+    text, found, _ = rest.partition(f"\n{_END}")
+    if not found:
+        outcome.broken = "no results: it crashed, or took too long"
+        return outcome
+    outcome.tests = _results(text[text.index("<") :])
+    return outcome
+
+
+def _results(text: str) -> dict[str, str]:
+    """Our own tests' report; nobody else writes to that console."""
+    said = {}
+    for case in ET.fromstring(text).iter("testcase"):
+        name = f"{case.get('classname')}::{case.get('name')}"
+        skipped = case.find("skipped")
+        failed = case.find("failure") is not None or case.find("error") is not None
+        if failed:
+            said[name] = "failed"
+        else:
+            said[name] = "passed" if skipped is None else str(skipped.get("message"))
+    return said
+
+
+def _tell(outcome: Outcome) -> None:
+    counts = ", ".join(f"{outcome.count(w)} {w}" for w in ("passed", "failed", "skipped"))
+    print(f"{outcome.release:<32} {counts}  {outcome.seconds:.0f} s {outcome.broken}")
+    reasons = sorted(set(outcome.tests.values()) - {"passed", "failed"})
+    for reason in reasons:
+        print(f"    skipped: {reason}")
+
+
+def _complaints(outcome: Outcome) -> list[str]:
+    if outcome.broken:
+        return [f"{outcome.release}: {outcome.broken} (see {_LOGS / outcome.release}.log)"]
+    version = tuple(map(int, re.findall(r"\d+", outcome.release)[:2]))
+    lines = [
+        f"{outcome.release}: {n} failed" for n, said in outcome.tests.items() if said == "failed"
+    ]
+    for expected in matrix.EXPECTED:
+        if version < expected.since:
+            continue
+        lines += [
+            f"{outcome.release}: {name} was skipped, and must not be: {said}"
+            for name, said in outcome.tests.items()
+            if expected.test in name and said not in ("passed", "failed")
+        ]
+    return lines
+
+
+def _never_run(outcomes: list[Outcome]) -> list[str]:
+    ran: defaultdict[str, bool] = defaultdict(bool)
+    for outcome in outcomes:
+        for name, said in outcome.tests.items():
+            ran[name] |= said in ("passed", "failed")
+    return [f"{name} ran on no kernel" for name, has_run in ran.items() if not has_run]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
