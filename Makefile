@@ -100,6 +100,7 @@ setup: build deps-test $(VENV)/.stamp-test ## all that run and test need; the on
 build: $(VENV)/.stamp-editable ## the BPF objects and the libbpf binding, in the checkout
 	@$(PY) build_bpf.py
 	@$(PY) tools/build_native.py
+	@$(PY) -m compileall -q trafficmon # root runs it, and leaves no files: so they would be compiled at every start
 
 .PHONY: bpf
 bpf: $(VENV)/.stamp-tools ## the BPF objects alone

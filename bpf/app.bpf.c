@@ -36,7 +36,7 @@ static __noinline int tm_adopt_packet_socket(struct sock *sk)
 	struct tm_owner owner = {};
 	struct tm_socket fresh = {};
 
-	if (sk->__sk_common.skc_family != AF_PACKET || !tm_is_watched())
+	if (!tm_is_watched())
 		return 0;
 	tm_task_owner(&owner);
 	fresh.owner_id = tm_own(&owner);
@@ -77,7 +77,8 @@ static __always_inline struct tm_socket *tm_used_socket(struct sock *sk)
 	struct tm_socket *socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 
 	if (!socket) {
-		tm_adopt_packet_socket(sk);
+		if (sk->__sk_common.skc_family == AF_PACKET)
+			tm_adopt_packet_socket(sk);
 		return NULL;
 	}
 	if (socket->pid != bpf_get_current_pid_tgid() >> 32)
@@ -85,13 +86,10 @@ static __always_inline struct tm_socket *tm_used_socket(struct sock *sk)
 	return socket;
 }
 
+/* The layer's total is the sum over owners: one add less per call. */
 static __always_inline void tm_count_app(struct tm_socket *socket, bool rx, __u64 bytes)
 {
-	struct tm_layer_counters *layer = tm_layer_here(rx ? TM_LAYER_APP_RX : TM_LAYER_APP_TX);
-
 	tm_atomic_add(rx ? &socket->own.app_rx_bytes : &socket->own.app_tx_bytes, bytes);
-	if (layer)
-		tm_atomic_add(&layer->bytes, bytes);
 }
 
 static __always_inline int tm_sent(struct sock *sk, int length)

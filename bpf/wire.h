@@ -229,23 +229,26 @@ enum tm_role {
 /*
  * Value of `sockets`, storage on the socket itself: freed with it, and copied from a listener to the
  * sockets accepted from it. So a listener counts apart from `own`, which begins at 0 with each child.
+ *
+ * The kernel puts eight bytes of its own before it at the beginning of a cache line: with those the
+ * members up to tcp_state are the one line that packets and calls touch.
  */
 struct tm_socket {
-	__u64 owner_id;
 	struct tm_socket_counts own;
+	__u32 pid;     /* of the owner */
+	__u8 role;     /* enum tm_role */
+	__u8 begun;    /* has carried a packet of its own */
+	__u8 released; /* no process has it any more */
+	__u8 tcp_state;
+	__u64 owner_id;
 	struct tm_socket_counts moved; /* the part of own that its owners already have */
 	struct tm_socket_counts listening;
 	struct tm_socket_counts listening_moved;
 	__u64 opened_ns;      /* CLOCK_MONOTONIC; 0: before attach */
 	__u64 tcp_read_bytes; /* what the application had read when last looked at */
-	__u32 pid;	      /* of the owner */
 	__u32 srtt_us;
 	__u32 min_rtt_us;
 	__u32 retransmits;
-	__u8 role;     /* enum tm_role */
-	__u8 begun;    /* has carried a packet of its own */
-	__u8 released; /* no process has it any more */
-	__u8 tcp_state;
 	__u8 pad[4];
 };
 
@@ -276,14 +279,12 @@ struct tm_socket_row {
 enum tm_layer {
 	TM_LAYER_CGROUP_RX = 0,
 	TM_LAYER_CGROUP_TX = 1,
-	TM_LAYER_APP_RX = 2,
-	TM_LAYER_APP_TX = 3,
-	TM_LAYERS = 4,
+	TM_LAYERS = 2,
 };
 
 /* Value of `layers`: the layer's own total. Atomic adds: one program may interrupt another. */
 struct tm_layer_counters {
-	__u64 packets; /* none at the app layer */
+	__u64 packets;
 	__u64 bytes;
 	__u64 super_packets;   /* above they count as their segments */
 	__u64 unowned_packets; /* whose socket could be given no owner */

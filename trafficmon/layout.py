@@ -67,8 +67,6 @@ class Layer(IntEnum):
 
     CGROUP_RX = constant("TM_LAYER_CGROUP_RX")
     CGROUP_TX = constant("TM_LAYER_CGROUP_TX")
-    APP_RX = constant("TM_LAYER_APP_RX")
-    APP_TX = constant("TM_LAYER_APP_TX")
 
 
 class Role(IntEnum):

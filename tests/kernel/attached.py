@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.kernel.program import Program, within
 from tests.lab import raw
+from tests.lab.cgroup import own_cgroup
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
 from trafficmon.libbpf.map import Map
@@ -26,9 +27,22 @@ WAYS = {
 }
 """Options of attach, by what they try out."""
 
+ALL_LAYERS = "all layers"
+"""One more way: with the layers of the host, on a cgroup of its own."""
+
 LOCKS = Path("/run/trafficmon")
 _LAYOUT_VERSION_OFFSET = 4  # bpf/wire.h, struct tm_meta
 _numbers = itertools.count()
+
+
+@contextmanager
+def options_of(way: str) -> Iterator[tuple[str, ...]]:
+    """Of WAYS, or ALL_LAYERS."""
+    if way != ALL_LAYERS:
+        yield WAYS[way]
+        return
+    with own_cgroup("way") as path:
+        yield ("--tc", "clsact", "--cgroup", str(path))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel import leftovers
-from tests.kernel.attached import WAYS, lock_of, program_in
+from tests.kernel.attached import ALL_LAYERS, lock_of, options_of, program_in
 from tests.lab.namespace import Namespace
 from tests.lab.veth import connect
 
@@ -23,12 +23,17 @@ FEWEST_STEPS = {"attach": 15, "replace": 5, "detach": 15}
 
 def steps_of(command: str, way: str, *, attach_again: bool = False) -> int:
     """How many steps it has; nothing is left behind any of them."""
-    with Namespace("left") as left, Namespace("right") as right, program_in(right) as program:
+    with (
+        Namespace("left") as left,
+        Namespace("right") as right,
+        options_of(way) as options,
+        program_in(right) as program,
+    ):
         connect(left, right)
         before = leftovers.hooks(right)
         argv = ["env", f"PYTHONPATH={ROOT}", f"TRAFFICMON_PIN_DIR={program.pin_dir}"]
         argv += [sys.executable, "-m", "tests.kernel.step_killer", command, "tmright"]
-        argv += [f"--option={option}" for option in WAYS[way]]
+        argv += [f"--option={option}" for option in options]
         argv += ["--attach-again"] if attach_again else []
         said = right.run(argv, timeout=240).stdout
         assert leftovers.hooks(right) == before
@@ -38,7 +43,7 @@ def steps_of(command: str, way: str, *, attach_again: bool = False) -> int:
 
 def test_a_detach_cleans_up_behind_every_step() -> None:
     before = leftovers.loaded()
-    cases = list(itertools.product(FEWEST_STEPS, ("clsact", "native")))
+    cases = list(itertools.product(FEWEST_STEPS, ("native", ALL_LAYERS)))
     with ThreadPoolExecutor(4) as pool:
         counts = pool.map(steps_of, *zip(*cases, strict=True))
         steps = dict(zip(cases, counts, strict=True))
@@ -51,7 +56,7 @@ def test_an_attach_goes_on_from_every_step() -> None:
     before = leftovers.loaded()
     with ThreadPoolExecutor(3) as pool:
         steps = list(
-            pool.map(lambda command: steps_of(command, "clsact", attach_again=True), FEWEST_STEPS)
+            pool.map(lambda command: steps_of(command, ALL_LAYERS, attach_again=True), FEWEST_STEPS)
         )
     assert not leftovers.orphans(before)
     assert all(count > 5 for count in steps)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.kernel import leftovers
-from tests.kernel.attached import WAYS, lock_of, program_in
+from tests.kernel.attached import ALL_LAYERS, lock_of, options_of, program_in
 from tests.kernel.foreign import Foreign
 from tests.kernel.program import Program, within
 from tests.lab import raw
@@ -26,8 +26,8 @@ from tests.lab.veth import Link, connect
 
 pytestmark = pytest.mark.kernel
 
-KILLS = {"tcx": 70, "clsact": 70, "native": 60}
-INTERRUPTS = {"tcx": 8, "clsact": 8, "native": 8}
+KILLS = {"tcx": 50, "clsact": 50, "native": 40, ALL_LAYERS: 60}
+INTERRUPTS = {"tcx": 5, "clsact": 5, "native": 5, ALL_LAYERS: 5}
 SEED = 20260101
 COMMANDS = ("attach", "detach", "replace")
 _FRAMES = 25
@@ -101,7 +101,7 @@ class Victim:
 
 @contextmanager
 def victim(way: str, seed: int) -> Iterator[Victim]:
-    """With commands killed by ``WAYS[way]``; measured."""
+    """With commands killed that attach in one way; measured."""
     with ExitStack() as stack:
         peer = stack.enter_context(Namespace("peer"))
         namespace = stack.enter_context(Namespace("victim"))
@@ -110,7 +110,8 @@ def victim(way: str, seed: int) -> Iterator[Victim]:
             for number, name in enumerate(("shared", "clean", "theirs"))
         ]
         program = stack.enter_context(program_in(namespace))
-        made = Victim(program, WAYS[way], random.Random(seed), (links[0], links[1]), links[2])
+        options = stack.enter_context(options_of(way))
+        made = Victim(program, options, random.Random(seed), (links[0], links[1]), links[2])
         made.measure()
         yield made
 

@@ -80,6 +80,7 @@ def _attach_variant(store: Store, variant: Variant, cgroup: Cgroup) -> None:
 
 
 def _attach_hook(store: Store, loader: Object, hook: HostHook, cgroup: Cgroup) -> None:
+    _unlink(store, hook)  # what an interrupted attach has left: a program without its link
     with ExitStack() as handles:
         program = handles.enter_context(loader.program(hook.program))
         if hook.where is None:
@@ -93,6 +94,7 @@ def _attach_socket_list(store: Store, cgroup: Cgroup) -> None:
     (hook,) = SOCKET_LIST.hooks
     if store.pins.host_link(hook.kind).exists():
         return
+    _unlink(store, hook)
     with (
         _loaded(store, SOCKET_LIST, cgroup) as loader,
         loader.program(hook.program) as program,
