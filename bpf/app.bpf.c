@@ -19,12 +19,20 @@
 #include "owner.bpf.h"
 #include "tcp.bpf.h"
 
-const volatile __u64 tm_cgroup_id; /* the one that is watched … */
-const volatile __u32 tm_cgroup_level;
+const volatile __u64 tm_cgroup_id; /* the one that is watched */
 
+/*
+ * At which level it stands cannot be told from inside a cgroup namespace: so all are tried. Asked
+ * only when a socket changes hands.
+ */
 static __always_inline bool tm_is_watched(void)
 {
-	return bpf_get_current_ancestor_cgroup_id(tm_cgroup_level) == tm_cgroup_id;
+	int level;
+
+	for (level = 0; level < TM_CGROUP_LEVELS; level++)
+		if (bpf_get_current_ancestor_cgroup_id(level) == tm_cgroup_id)
+			return true;
+	return false;
 }
 
 /*

@@ -15,7 +15,6 @@
 #include "tcp.bpf.h"
 
 const volatile __u64 tm_cgroup_id;
-const volatile __u32 tm_cgroup_level;
 
 /* Before 6.1 (b8b6ecbd2a7f) a cgroup has its ancestors' ids, since then pointers to them. */
 struct cgroup___ids {
@@ -23,21 +22,29 @@ struct cgroup___ids {
 	__u64 ancestor_ids[];
 } __attribute__((preserve_access_index));
 
-static __always_inline bool tm_is_watched(struct task_struct *task)
+static __always_inline __u64 tm_ancestor_id(struct cgroup *group, int level)
 {
-	struct cgroup *group = BPF_CORE_READ(task, cgroups, dfl_cgrp), *above = NULL;
 	struct cgroup___ids *old = (void *)group;
+	struct cgroup *above = NULL;
 	__u64 id = 0;
 
-	if (BPF_CORE_READ(group, level) < (int)tm_cgroup_level)
-		return false;
 	if (bpf_core_field_exists(group->ancestors)) {
-		BPF_CORE_READ_INTO(&above, group, ancestors[tm_cgroup_level]);
-		id = BPF_CORE_READ(above, kn, id);
-	} else {
-		BPF_CORE_READ_INTO(&id, old, ancestor_ids[tm_cgroup_level]);
+		BPF_CORE_READ_INTO(&above, group, ancestors[level]);
+		return BPF_CORE_READ(above, kn, id);
 	}
-	return id == tm_cgroup_id;
+	BPF_CORE_READ_INTO(&id, old, ancestor_ids[level]);
+	return id;
+}
+
+static __always_inline bool tm_is_watched(struct task_struct *task)
+{
+	struct cgroup *group = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	int deepest = BPF_CORE_READ(group, level), level;
+
+	for (level = 0; level < TM_CGROUP_LEVELS; level++)
+		if (level <= deepest && tm_ancestor_id(group, level) == tm_cgroup_id)
+			return true;
+	return false;
 }
 
 /* What the application has read before is not to count as read since. */

@@ -12,7 +12,7 @@ from trafficmon.libbpf.features import Helper, ProgramType
 def constants_of(store: Store, name: str, cgroup: Cgroup) -> dict[str, int]:
     """The constants of the object called ``name``."""
     cpus = {"tm_cpus": store.geometry().cpus}
-    watched = {"tm_cgroup_id": cgroup.id, "tm_cgroup_level": cgroup.level}
+    watched = {"tm_cgroup_id": cgroup.id}
     match name:
         case "cgroup":
             may_ask = features.has_helper(ProgramType.CGROUP_SOCK, Helper.GET_CURRENT_TASK)

@@ -44,17 +44,13 @@ def require_version_2(path: Path) -> Path:
 class Cgroup:
     """A cgroup v2, open; close() or the ``with`` block lets go of it.
 
-    ``id`` is the kernel's (kernfs_node.id, which is the directory's inode number), ``level`` how
-    many cgroups are above it.
+    ``id`` is the kernel's (kernfs_node.id, which is the directory's inode number).
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.id = os.fstat(self.fd).st_ino
-        root = version_2_root()
-        below = path.relative_to(root).parts if root and path.is_relative_to(root) else ()
-        self.level = len(below)
 
     def __enter__(self) -> Self:
         return self
