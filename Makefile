@@ -11,6 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 IFACE ?=
 KERNELS ?=
+WRITE ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -75,6 +76,10 @@ test-kernels: build deps-test deps-vm .venv-vm/.stamp ## the kernel tests on oth
 .PHONY: bench
 bench: build deps-test $(VENV)/.stamp-test ## measure the cost per packet and the time to read (root)
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider -m bench -s
+
+.PHONY: bench-accuracy
+bench-accuracy: build deps-test $(VENV)/.stamp-test ## known traffic against other witnesses: WRITE=1 puts the table into docs/accuracy.md (root)
+	@$(AS_ROOT) $(PY) -m tests.accuracy $(if $(WRITE),--write)
 
 .PHONY: lint
 lint: build deps-lint $(VENV)/.stamp-test $(VENV)/.stamp-lint ## style, types, layering

@@ -18,22 +18,7 @@
 #include "move.bpf.h"
 #include "owner.bpf.h"
 #include "tcp.bpf.h"
-
-const volatile __u64 tm_cgroup_id; /* the one that is watched */
-
-/*
- * At which level it stands cannot be told from inside a cgroup namespace: so all are tried. Asked
- * only when a socket changes hands.
- */
-static __always_inline bool tm_is_watched(void)
-{
-	int level;
-
-	for (level = 0; level < TM_CGROUP_LEVELS; level++)
-		if (bpf_get_current_ancestor_cgroup_id(level) == tm_cgroup_id)
-			return true;
-	return false;
-}
+#include "watched.bpf.h"
 
 /*
  * An AF_PACKET socket passes no cgroup hook: its storage is made here. Others without storage are
@@ -44,12 +29,13 @@ static __noinline int tm_adopt_packet_socket(struct sock *sk)
 	struct tm_owner owner = {};
 	struct tm_socket fresh = {};
 
-	if (!tm_is_watched())
+	if (!tm_is_current_watched())
 		return 0;
 	tm_task_owner(&owner);
 	fresh.owner_id = tm_own(&owner);
 	fresh.pid = owner.pid;
 	fresh.begun = 1;
+	fresh.id = tm_new_socket_id();
 	fresh.opened_ns = bpf_ktime_get_ns();
 	bpf_sk_storage_get(&sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
 	return 0;
@@ -57,22 +43,22 @@ static __noinline int tm_adopt_packet_socket(struct sock *sk)
 
 /*
  * Another process than the owner moves bytes. What was counted before stays with the old owner,
- * unless no process has used the socket yet (the listener's, a super-server's): then all is the
- * new one's.
+ * unless no process has used the socket yet (the listener's, a super-server's, or one that the kernel
+ * has made: SCTP's accepted ones): then all is the new one's.
  */
 static __noinline int tm_take_over(struct tm_socket *socket)
 {
 	struct tm_owner owner = {};
 	__u64 id;
 
-	if (!tm_is_watched())
+	if (!tm_is_current_watched())
 		return 0;
 	tm_task_owner(&owner);
 	id = tm_own(&owner);
 	if (!id)
 		return 0;
 	if (!socket->own.app_rx_bytes && !socket->own.app_tx_bytes && !socket->moved.rx_packets &&
-	    !socket->moved.tx_packets && socket->role == TM_ROLE_PASSIVE) {
+	    !socket->moved.tx_packets && (socket->role == TM_ROLE_PASSIVE || !socket->pid)) {
 		socket->owner_id = id;
 		socket->pid = owner.pid;
 		return 0;
@@ -94,6 +80,9 @@ static __always_inline struct tm_socket *tm_used_socket(struct sock *sk)
 	return socket;
 }
 
+/* Looked at only; what comes by the error queue is no payload, or payload that was sent. */
+#define TM_NOT_TAKEN (MSG_PEEK | MSG_ERRQUEUE)
+
 /* The layer's total is the sum over owners: one add less per call. */
 static __always_inline void tm_count_app(struct tm_socket *socket, bool rx, __u64 bytes)
 {
@@ -109,8 +98,11 @@ static __always_inline int tm_sent(struct sock *sk, int length)
 	socket = tm_used_socket(sk);
 	if (!socket && sk->__sk_common.skc_family == AF_PACKET) /* made just now */
 		socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
-	if (socket)
-		tm_count_app(socket, false, length);
+	if (!socket)
+		return 0;
+	tm_count_app(socket, false, length);
+	if (sk->__sk_common.skc_family == AF_PACKET) /* no hook tells when it is closed */
+		tm_move(socket, 0, 0);
 	return 0;
 }
 
@@ -119,11 +111,14 @@ static __always_inline int tm_received(struct sock *sk, int length, int flags)
 {
 	struct tm_socket *socket;
 
-	if (length <= 0 || flags & MSG_PEEK || !sk || sk->sk_protocol == IPPROTO_TCP)
+	if (length <= 0 || flags & TM_NOT_TAKEN || !sk || sk->sk_protocol == IPPROTO_TCP)
 		return 0;
 	socket = tm_used_socket(sk);
-	if (socket)
-		tm_count_app(socket, true, length);
+	if (!socket)
+		return 0;
+	tm_count_app(socket, true, length);
+	if (sk->__sk_common.skc_family == AF_PACKET)
+		tm_move(socket, 0, 0);
 	return 0;
 }
 
@@ -194,7 +189,11 @@ SEC("fexit/inet_sendpage")
 int tm_inet_sendpage(__u64 *arguments)
 {
 	struct socket *socket = (void *)arguments[0];
+	__u16 protocol = socket->sk->sk_protocol;
 
+	/* others' comes back to the family's sendmsg function (sock_no_sendpage) */
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+		return 0;
 	return tm_sent(socket->sk, arguments[5]);
 }
 

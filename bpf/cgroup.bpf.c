@@ -15,6 +15,8 @@
 #include "owner.bpf.h"
 
 #define TM_ALLOW 1
+
+const volatile __u32 tm_ask_callers; /* 1: the app layer tells hand-overs in `callers` */
 #define TM_IPV6_HEADER_BYTES 40
 #define TM_UDP_HEADER_BYTES 8
 
@@ -48,6 +50,8 @@ static __noinline struct tm_socket *tm_adopt(struct __sk_buff *skb)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return NULL;
+	fresh.id = tm_new_socket_id();
+	fresh.older = 1;
 	owner.uid = bpf_get_socket_uid(skb);
 	owner.cgroup_id = bpf_skb_cgroup_id(skb);
 	fresh.owner_id = tm_own(&owner);
@@ -69,7 +73,11 @@ static __always_inline void tm_add_packets(struct tm_socket_counts *counts, bool
 static __always_inline void tm_begin(struct tm_socket *socket)
 {
 	socket->begun = 1;
-	socket->opened_ns = bpf_ktime_get_ns(); /* an accepted socket has its listener's */
+	if (socket->older && socket->role != TM_ROLE_PASSIVE)
+		return;
+	/* an accepted socket has its listener's */
+	socket->id = tm_new_socket_id();
+	socket->opened_ns = bpf_ktime_get_ns();
 }
 
 /*
@@ -96,6 +104,28 @@ static __always_inline void tm_add_to_layer(bool rx, __u32 packets, __u32 bytes,
 		tm_atomic_add(&layer->unowned_packets, packets);
 		tm_atomic_add(&layer->unowned_bytes, bytes);
 	}
+}
+
+/*
+ * Another process has used the socket. Until one does, what a listener's child has counted is
+ * nobody's: then all of it is that one's. (As tm_take_over() in app.bpf.c.)
+ */
+static __noinline int tm_ask_caller(struct tm_socket *socket, __u64 cookie)
+{
+	struct tm_caller *caller = bpf_map_lookup_elem(&callers, &cookie);
+
+	if (!caller)
+		return 0;
+	if (caller->owner_id != socket->owner_id) {
+		if (!socket->used && (socket->role == TM_ROLE_PASSIVE || !socket->pid)) {
+			socket->owner_id = caller->owner_id;
+			socket->pid = caller->pid;
+		} else {
+			tm_move(socket, caller->owner_id, caller->pid);
+		}
+	}
+	socket->used = 1;
+	return 0;
 }
 
 static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
@@ -126,6 +156,8 @@ static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
 	}
 	if (!socket->begun)
 		tm_begin(socket);
+	if (tm_ask_callers)
+		tm_ask_caller(socket, bpf_get_socket_cookie(skb));
 	tm_add_packets(&socket->own, rx, packets, bytes);
 	if (socket->released)
 		tm_move(socket, 0, 0);
@@ -144,19 +176,6 @@ int tm_cgroup_tx(struct __sk_buff *skb)
 	return tm_count_ip(skb, false);
 }
 
-/* Without the task (before 5.14 or so) there is no start time: a reused pid is the same process. */
-static __always_inline void tm_current_owner(struct tm_owner *owner)
-{
-	if (tm_read_task) {
-		tm_task_owner(owner);
-		return;
-	}
-	owner->pid = bpf_get_current_pid_tgid() >> 32;
-	owner->uid = bpf_get_current_uid_gid();
-	owner->cgroup_id = bpf_get_current_cgroup_id();
-	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
-}
-
 SEC("cgroup/sock_create")
 int tm_sock_create(struct bpf_sock *sk)
 {
@@ -166,9 +185,20 @@ int tm_sock_create(struct bpf_sock *sk)
 	tm_current_owner(&owner);
 	fresh.owner_id = tm_own(&owner);
 	fresh.pid = owner.pid;
+	fresh.id = tm_new_socket_id();
 	fresh.opened_ns = bpf_ktime_get_ns();
 	bpf_sk_storage_get(&sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (tm_ask_callers)
+		bpf_get_socket_cookie(sk); /* from here on it has one */
 	return TM_ALLOW;
+}
+
+static __always_inline void tm_forget_caller(struct tm_socket *socket, struct bpf_sock *sk)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+
+	tm_ask_caller(socket, cookie);
+	bpf_map_delete_elem(&callers, &cookie);
 }
 
 /*
@@ -185,6 +215,8 @@ int tm_sock_release(struct bpf_sock *sk)
 
 	if (!socket)
 		return TM_ALLOW;
+	if (tm_ask_callers)
+		tm_forget_caller(socket, sk);
 	socket->released = 1;
 	tm_move(socket, 0, 0);
 	id = socket->owner_id;

@@ -121,12 +121,13 @@ static __noinline int tm_lose_flow(__u64 packets, __u64 bytes)
  * A function of its own, as what comes here is rare: the value to be made costs the others nothing.
  */
 static __noinline bool tm_make_flow(const struct tm_flow_key *key, __u16 service_number,
-				    __u64 first_seen)
+				    __u64 first_seen, __u64 owner_id)
 {
 	struct tm_flow fresh = {
 		.first_seen_jiffies = first_seen,
 		.last_seen_jiffies_low = first_seen,
 		.service_number = service_number,
+		.owner_id = owner_id,
 	};
 	struct tm_ledger *inserts;
 
@@ -153,7 +154,8 @@ static __always_inline void tm_write_back(struct tm_flow_slot *slot)
 		return;
 	flow = bpf_map_lookup_elem(&flows, &slot->key);
 	if (!flow) { /* evicted meanwhile */
-		tm_make_flow(&slot->key, slot->service_number, slot->first_seen_jiffies);
+		tm_make_flow(&slot->key, slot->service_number, slot->first_seen_jiffies,
+			     slot->owner_id);
 		flow = bpf_map_lookup_elem(&flows, &slot->key);
 	}
 	if (!flow) {
@@ -263,8 +265,9 @@ static __always_inline void tm_move_in(struct tm_flow_slot *slot, const struct t
 static __always_inline struct tm_flow *tm_begin_flow(const struct tm_packet *p, bool rx, __u64 now)
 {
 	__u16 number = p->kind == TM_SERVICE_PORT ? tm_service_port(p, rx) : 0;
+	__u64 owner_id = rx ? tm_receiver(p) : 0;
 
-	if (tm_make_flow(&p->key, number, now))
+	if (tm_make_flow(&p->key, number, now, owner_id))
 		tm_count_new_flow(tm_service_of(&p->key, number));
 	return bpf_map_lookup_elem(&flows, &p->key);
 }
@@ -341,8 +344,7 @@ static __always_inline struct tm_service_key tm_count_flow(const struct tm_packe
 		state->cache_score += TM_SCORE_HIT;
 	tm_add_to_slot(slot, p, rx, now);
 	if (now - slot->flushed_jiffies > tm_flush_jiffies) {
-		if (!rx)
-			tm_set_owner(&slot->owner_id, tm_sender(p->context));
+		tm_set_owner(&slot->owner_id, rx ? tm_receiver(p) : tm_sender(p->context));
 		tm_flush_slot(slot);
 	}
 	return tm_service_of(&p->key, slot->service_number);

@@ -13,39 +13,7 @@
 
 #include "owner.bpf.h"
 #include "tcp.bpf.h"
-
-const volatile __u64 tm_cgroup_id;
-
-/* Before 6.1 (b8b6ecbd2a7f) a cgroup has its ancestors' ids, since then pointers to them. */
-struct cgroup___ids {
-	int level;
-	__u64 ancestor_ids[];
-} __attribute__((preserve_access_index));
-
-static __always_inline __u64 tm_ancestor_id(struct cgroup *group, int level)
-{
-	struct cgroup___ids *old = (void *)group;
-	struct cgroup *above = NULL;
-	__u64 id = 0;
-
-	if (bpf_core_field_exists(group->ancestors)) {
-		BPF_CORE_READ_INTO(&above, group, ancestors[level]);
-		return BPF_CORE_READ(above, kn, id);
-	}
-	BPF_CORE_READ_INTO(&id, old, ancestor_ids[level]);
-	return id;
-}
-
-static __always_inline bool tm_is_watched(struct task_struct *task)
-{
-	struct cgroup *group = BPF_CORE_READ(task, cgroups, dfl_cgrp);
-	int deepest = BPF_CORE_READ(group, level), level;
-
-	for (level = 0; level < TM_CGROUP_LEVELS; level++)
-		if (level <= deepest && tm_ancestor_id(group, level) == tm_cgroup_id)
-			return true;
-	return false;
-}
+#include "watched.bpf.h"
 
 /* What the application has read before is not to count as read since. */
 static __always_inline __u64 tm_read_before(struct sock *sk)
@@ -83,6 +51,8 @@ int tm_older_sockets(struct bpf_iter__task_file *context)
 	tm_owner_of(task, &owner);
 	fresh.owner_id = tm_own(&owner);
 	fresh.pid = owner.pid;
+	fresh.id = (bpf_ktime_get_ns() << 8) ^ context->fd;
+	fresh.older = 1;
 	fresh.tcp_read_bytes = tm_read_before(sk);
 	bpf_sk_storage_get(&sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
 	return 0;

@@ -7,8 +7,6 @@
 
 #include "layers.bpf.h"
 
-#define TM_CGROUP_LEVELS 16 /* below which cgroups are looked for */
-
 const volatile __u32 tm_read_task = 1; /* 0: programs of this type may not ask for the task */
 
 static __always_inline __u64 tm_owner_id(const struct tm_owner *owner)
@@ -37,6 +35,19 @@ static __always_inline void tm_owner_of(struct task_struct *task, struct tm_owne
 static __always_inline void tm_task_owner(struct tm_owner *owner)
 {
 	tm_owner_of((struct task_struct *)bpf_get_current_task(), owner);
+}
+
+/* Without the task (before 5.14 or so) there is no start time: a reused pid is the same process. */
+static __always_inline void tm_current_owner(struct tm_owner *owner)
+{
+	if (tm_read_task) {
+		tm_task_owner(owner);
+		return;
+	}
+	owner->pid = bpf_get_current_pid_tgid() >> 32;
+	owner->uid = bpf_get_current_uid_gid();
+	owner->cgroup_id = bpf_get_current_cgroup_id();
+	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
 }
 
 /*

@@ -24,7 +24,7 @@ struct {
 } owners SEC(".maps");
 
 /*
- * Which owners' rows are being moved to: whoever adds the key has the lock, and deletes it again.
+ * Which sockets' counts are being moved, by their id: who adds the key has the lock, and deletes it.
  * Of the kernel's atomic operations 5.10 has but the plain add, and tracing programs take no spin
  * lock; to add a key that is not there is atomic everywhere.
  */
@@ -33,7 +33,28 @@ struct {
 	__uint(max_entries, 1024);
 	__type(key, __u64);
 	__type(value, __u8);
-} owner_locks SEC(".maps");
+} socket_locks SEC(".maps");
+
+/*
+ * Where the app layer cannot reach the storage (calls.bpf.c): who used a socket last, by its cookie.
+ * Elsewhere nothing is in it, and it takes no memory. Its rows go with their sockets.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct tm_caller);
+} callers SEC(".maps");
+
+/* Calls that kprobes have seen begin, by thread. One whose end is missed gives way to the next. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct tm_call);
+} calls SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -36,7 +36,8 @@ struct tm_packet {
 };
 
 static struct tm_frame tm_open_frame(TM_CONTEXT *context);
-static __u64 tm_sender(TM_CONTEXT *context); /* owner_id of who sends it, or 0 */
+static __u64 tm_sender(TM_CONTEXT *context);	     /* owner_id of who sends it, or 0 */
+static __u64 tm_receiver(const struct tm_packet *p); /* owner_id of whose socket it is for, or 0 */
 static int tm_read_beyond(TM_CONTEXT *context, __u32 offset, void *to, __u32 size);
 
 /*

@@ -66,6 +66,44 @@ static __always_inline __u64 tm_sender(struct __sk_buff *skb)
 }
 
 /*
+ * Asked once for each new flow of datagrams, and not for TCP's: who only receives sends no packet
+ * that would tell, and may be gone when somebody reads the table.
+ */
+static __noinline __u64 tm_receiver(const struct tm_packet *p)
+{
+	bool is_ipv6 = p->key.flags & TM_FLOW_IPV6;
+	struct bpf_sock_tuple tuple = {};
+	struct tm_socket *socket;
+	struct bpf_sock *sk;
+	__u64 owner_id = 0;
+	__u32 size;
+
+	if (p->key.protocol != IPPROTO_UDP || !(p->key.flags & TM_FLOW_PORTS))
+		return 0;
+	if (is_ipv6) {
+		__builtin_memcpy(tuple.ipv6.saddr, p->key.remote_addr, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, p->key.local_addr, 16);
+		tuple.ipv6.sport = p->key.remote_port_be;
+		tuple.ipv6.dport = p->key.local_port_be;
+		size = sizeof(tuple.ipv6);
+	} else {
+		__builtin_memcpy(&tuple.ipv4.saddr, p->key.remote_addr, 4);
+		__builtin_memcpy(&tuple.ipv4.daddr, p->key.local_addr, 4);
+		tuple.ipv4.sport = p->key.remote_port_be;
+		tuple.ipv4.dport = p->key.local_port_be;
+		size = sizeof(tuple.ipv4);
+	}
+	sk = bpf_sk_lookup_udp(p->context, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return 0;
+	socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (socket)
+		owner_id = socket->owner_id;
+	bpf_sk_release(sk);
+	return owner_id;
+}
+
+/*
  * tm_bytes_before - how much of the Ethernet header lies before what we are shown: 0 or ETH_HLEN.
  *
  * tc goes back to it by skb->mac_len. Where generic XDP has had to copy the packet, that is 0 (6.9 and

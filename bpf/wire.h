@@ -244,12 +244,31 @@ struct tm_socket {
 	struct tm_socket_counts moved; /* the part of own that its owners already have */
 	struct tm_socket_counts listening;
 	struct tm_socket_counts listening_moved;
+	__u64 id;	      /* of this socket alone, once it has begun */
 	__u64 opened_ns;      /* CLOCK_MONOTONIC; 0: before attach */
 	__u64 tcp_read_bytes; /* what the application had read when last looked at */
 	__u32 srtt_us;
 	__u32 min_rtt_us;
 	__u32 retransmits;
-	__u8 pad[4];
+	__u8 used;  /* by a process, as `callers` told */
+	__u8 older; /* than attach; or a child of such a listener */
+	__u8 pad[2];
+};
+
+/* Value of `callers`: who used a socket last, and what all its users have moved. */
+struct tm_caller {
+	__u64 owner_id;
+	__u64 app_rx_bytes;
+	__u64 app_tx_bytes;
+	__u32 pid;
+	__u32 pad;
+};
+
+/* Value of `calls`. */
+struct tm_call {
+	__u64 socket; /* address of the struct socket */
+	__u32 flags;  /* MSG_* */
+	__u32 is_page;
 };
 
 /* What the iterator `sockets` tells of each socket. */

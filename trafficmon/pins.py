@@ -31,13 +31,19 @@ MAPS = (
     "fragments",
     "sockets",
     "owners",
-    "owner_locks",
+    "socket_locks",
+    "callers",
+    "calls",
     "layers",
     "drops",
     "interfaces",
     "meta",  # last: once it is there, all are
 )
 KINDS = ("xdp", "tc_rx", "tc_tx")
+CALLS = ("send", "send6", "packet", "page", "receive", "receive6", "splice")
+"""Functions of the kernel's by which applications move bytes: see bpf/calls.bpf.c."""
+
+_KPROBE = ("app", "kprobes")
 HOST_HOOKS = {
     "sock_create": ("cgroup", "cgroup"),
     "sock_release": ("cgroup", "cgroup"),
@@ -54,6 +60,8 @@ HOST_HOOKS = {
     "inet_sendpage": ("app", "fexit"),
     "inet_recvmsg": ("app", "fexit"),
     "inet6_recvmsg": ("app", "fexit"),
+    **dict.fromkeys((f"called_{call}" for call in CALLS), ("app", "fexit-calls")),
+    **dict.fromkeys((f"{at}_{call}" for call in CALLS for at in ("enter", "leave")), _KPROBE),
     "drop": ("drops", "tracepoint"),
 }
 """Hooks that there are once on a host, by the tail of their programs' names: layer and mode."""

@@ -46,6 +46,7 @@ enum {
 enum {
 	BPF_F_NO_PREALLOC = 1U << 0,
 	BPF_F_CLONE = 1U << 9,
+	BPF_F_CURRENT_NETNS = -1,
 	BPF_SK_STORAGE_GET_F_CREATE = 1U << 0,
 };
 
@@ -97,6 +98,23 @@ struct __sk_buff {
 	__u32 gso_segs;
 	struct bpf_sock *sk;
 	__u32 gso_size;
+};
+
+struct bpf_sock_tuple {
+	union {
+		struct {
+			__be32 saddr;
+			__be32 daddr;
+			__be16 sport;
+			__be16 dport;
+		} ipv4;
+		struct {
+			__be32 saddr[4];
+			__be32 daddr[4];
+			__be16 sport;
+			__be16 dport;
+		} ipv6;
+	};
 };
 
 struct bpf_sock {
@@ -183,6 +201,7 @@ enum {
 	AF_INET6 = 10,
 	AF_PACKET = 17,
 	MSG_PEEK = 2,
+	MSG_ERRQUEUE = 0x2000,
 };
 
 /* bpf_skb_load_bytes_relative() */
@@ -360,6 +379,23 @@ struct skb_shared_info {
 };
 
 #pragma clang attribute pop
+
+/* What a kprobe sees: the registers. */
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8;
+	unsigned long ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct pt_regs;
+
+struct user_pt_regs {
+	__u64 regs[31];
+	__u64 sp;
+	__u64 pc;
+	__u64 pstate;
+};
+#endif
 
 enum {
 	SKB_GSO_TCPV4 = 1 << 0,

@@ -1,90 +1,32 @@
 # SPDX-License-Identifier: MIT
-"""Who: every byte of a socket has its process, user and cgroup, and none is counted twice.
-
-The client is outside the watched cgroup, the server's processes are in it. Offloads are off, so
-what nftables counts in the client's namespace are the packets and bytes of the sockets.
-"""
+"""Who: every byte of a socket has its process, user and cgroup, and none is counted twice."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.kernel.program import Program, free_pin_dir
+from tests.kernel.owned import (
+    CLIENT,
+    SERVER,
+    SERVER6,
+    SOCKET_COUNTS,
+    Place,
+    app,
+    close_all,
+    connect_to,
+    connected,
+    exchange,
+    listen,
+    place_of,
+    sums_agree,
+)
 from tests.lab.cgroup import own_cgroup
-from tests.lab.lab import Lab
-from tests.lab.worker import Worker
 
 pytestmark = pytest.mark.kernel
-
-SERVER, CLIENT = "10.0.1.2", "10.0.1.1"
-SERVER6 = "fd00:0:0:1::2"
-SOCKET_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
-COUNTS = (*SOCKET_COUNTS, "app_rx_bytes", "app_tx_bytes", "connections")
-RULES = """
-table inet tmwitness {
-  chain from { type filter hook input priority 0; ip protocol != icmp counter; }
-  chain to { type filter hook output priority 0; ip protocol != icmp counter; }
-}
-"""
-Row = dict[str, Any]
-
-
-@dataclass
-class Place:
-    """A lab with `trafficmon` attached to the server's interface, and a cgroup."""
-
-    lab: Lab
-    program: Program
-    cgroup: Path
-    workers: list[Worker] = field(default_factory=list)
-
-    def attach(self, *options: str) -> None:
-        self.program.run(
-            "attach", "--iface", self.lab.server_if, "--cgroup", str(self.cgroup), *options
-        )
-
-    def server(self, name: str) -> Worker:
-        """In the watched cgroup."""
-        made = Worker(self.lab.server, name, self.cgroup)
-        self.workers.append(made)
-        return made
-
-    def client(self) -> Worker:
-        """Outside it, at the other end of the wire."""
-        made = Worker(self.lab.client, "tm-client")
-        self.workers.append(made)
-        return made
-
-    def process(self, worker: Worker) -> Row:
-        """Its row of `top processes`."""
-        (row,) = (row for row in self.program.rows("processes") if row["pid"] == worker.pid)
-        return row
-
-    def total(self, table: str) -> dict[str, int]:
-        rows = self.program.rows(table)
-        return {name: sum(row[name] for row in rows) for name in COUNTS}
-
-
-@contextmanager
-def place_of(*, attach: bool) -> Iterator[Place]:
-    with Lab() as lab, own_cgroup("owners") as cgroup:
-        place = Place(lab, Program(lab.server, free_pin_dir()), cgroup)
-        try:
-            if attach:
-                place.attach()
-            yield place
-        finally:
-            place.program.run("detach")
-            for worker in place.workers:
-                worker.end()
 
 
 @pytest.fixture
@@ -99,54 +41,9 @@ def unattached() -> Iterator[Place]:
         yield made
 
 
-def listen(worker: Worker, port: int = 5000, address: str = SERVER) -> None:
-    family = "AF_INET6" if ":" in address else "AF_INET"
-    worker.do(f"l = socket.create_server(({address!r}, {port}), family=socket.{family})")
-
-
-def connect_to(worker: Worker, port: int = 5000, address: str = SERVER) -> None:
-    worker.do(f"c = socket.create_connection(({address!r}, {port}))")
-
-
-def connected(place: Place, name: str = "tm-server") -> tuple[Worker, Worker]:
-    server, client = place.server(name), place.client()
-    listen(server)
-    connect_to(client)
-    server.do("c = accept(l)")
-    return server, client
-
-
-def exchange(server: Worker, client: Worker, there: int, back: int) -> None:
-    """So many bytes to the server, so many back, and all of them read."""
-    server.begin(f"take(c, {there})", f"c.sendall(bytes({back}))")
-    client.do(f"c.sendall(bytes({there}))", f"take(c, {back})")
-    server.wait()
-
-
-def app(row: Row) -> tuple[int, int]:
-    return row["app_rx_bytes"], row["app_tx_bytes"]
-
-
-def sums_agree(place: Place) -> dict[str, int]:
-    """Users, processes, cgroups and the layer itself: at rest all the same."""
-    users = place.total("users")
-    assert users == place.total("processes") == place.total("cgroups")
-    layers = {row["layer"]: row for row in place.program.rows("layers")}
-    assert {name: users[name] for name in SOCKET_COUNTS} == {
-        name: layers["cgroup"][name] for name in SOCKET_COUNTS
-    }
-    assert app(users) == (layers["app"]["rx_bytes"], layers["app"]["tx_bytes"])
-    return users
-
-
-def close_all(*workers: Worker) -> None:
-    for worker in workers:
-        worker.do("c.close()")
-
-
 class TestTcp:
     def test_both_ways_exactly(self, place: Place) -> None:
-        place.lab.client.run(["nft", "-f", "-"], stdin=RULES)
+        place.watch_the_client()
         server, client = connected(place)
         exchange(server, client, 300_000, 70_001)
         close_all(client, server)
@@ -157,10 +54,7 @@ class TestTcp:
         assert row["cgroup"] == f"/{place.cgroup.name}"
         assert app(row) == (300_000, 70_001)
         assert row["connections"] == 1
-        counted = place.lab.client.run(["nft", "list", "table", "inet", "tmwitness"]).stdout
-        from_server, to_server = (
-            tuple(map(int, pair)) for pair in re.findall(r"packets (\d+) bytes (\d+)", counted)
-        )
+        from_server, to_server = place.seen_by_the_client()
         assert (row["tx_packets"], row["tx_bytes"]) == from_server
         assert (row["rx_packets"], row["rx_bytes"]) == to_server
         sums_agree(place)
@@ -316,6 +210,19 @@ class TestOtherProtocols:
         assert (flow["comm"], flow["pid"], flow["tx_packets"]) == ("tm-packet", server.pid, frames)
         row = place.process(server)
         assert (row["app_tx_bytes"], row["tx_packets"]) == (142 * frames, 0)
+        server.do("c.close()")
+        assert place.process(server)["app_tx_bytes"] == 142 * frames
+
+    def test_who_only_received_is_told_when_it_has_gone(self, place: Place) -> None:
+        server, client = place.server("tm-listens"), place.client()
+        server.do(f"c = socket.socket(type=socket.SOCK_DGRAM); c.bind(({SERVER!r}, 5514))")
+        client.do(
+            "c = socket.socket(type=socket.SOCK_DGRAM)",
+            f"for _ in range(3): c.sendto(b'x', ({SERVER!r}, 5514))",
+        )
+        server.do("for _ in range(3): c.recv(10)", "c.close()")
+        (flow,) = place.program.rows("flows", "--filter", "local port 5514")
+        assert (flow["comm"], flow["rx_packets"], flow["tx_packets"]) == ("tm-listens", 3, 0)
 
 
 class TestHandedOver:
@@ -376,6 +283,33 @@ class TestHandedOver:
         sent = sorted(row["app_tx_bytes"] for row in place.program.rows("processes"))
         assert sent == [200, 20_000]
         sums_agree(place)
+
+
+def test_many_that_are_closed_at_once(place: Place) -> None:
+    """What their packets counted last is moved by whichever CPU comes, of each for itself."""
+    place.watch_the_client()
+    server, client = place.server("tm-burst"), place.client()
+    listen(server)
+    server.begin(
+        "def serve(c):\n    take(c, 900); c.sendall(bytes(2000)); assert not c.recv(1); c.close()",
+        "all = [threading.Thread(target=serve, args=(accept(l),)) for _ in range(300)]",
+        "for one in all: one.start()",
+        "for one in all: one.join()",
+    )
+    client.do(
+        f"all = [socket.create_connection(({SERVER!r}, 5000)) for _ in range(300)]",
+        "def talk(c):\n    c.sendall(bytes(900)); take(c, 2000); c.close()",
+        "all = [threading.Thread(target=talk, args=(c,)) for c in all]",
+        "for one in all: one.start()",
+        "for one in all: one.join()",
+    )
+    server.wait()
+    from_server, to_server = place.seen_by_the_client()
+    row = place.process(server)
+    assert app(row) == (300 * 900, 300 * 2000)
+    assert (row["tx_packets"], row["tx_bytes"]) == from_server
+    assert (row["rx_packets"], row["rx_bytes"]) == to_server
+    sums_agree(place)
 
 
 def test_users(place: Place) -> None:

@@ -18,9 +18,9 @@ _numbers = itertools.count(1)
 
 
 @contextmanager
-def own_cgroup(label: str) -> Iterator[Path]:
+def own_cgroup(label: str, below: Path | None = None) -> Iterator[Path]:
     """`tm<label>-<pid>-<n>`, gone with the context; whoever was in it must have ended by then."""
-    root = cgroups.version_2_root()
+    root = below or cgroups.version_2_root()
     if root is None:
         raise LabError("no cgroup v2 is mounted")
     path = root / f"tm{label}-{os.getpid()}-{next(_numbers)}"

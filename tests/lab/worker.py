@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.lab import processes
 from tests.lab.namespace import Namespace
 from tests.lab.requirements import LabError
 
+_PATIENCE_S = 60.0
 _PROGRAM = """
 import array, os, socket, struct, sys, threading, time
 with open("/proc/self/comm", "w") as comm:
@@ -42,6 +44,7 @@ class Worker:
 
     def __init__(self, namespace: Namespace, name: str, cgroup: Path | None = None) -> None:
         self.namespace, self.name = namespace, name
+        self._has_ended = False
         argv = [sys.executable, "-c", _PROGRAM.format(name=name)]
         self._process = namespace.popen(argv, stdin=subprocess.PIPE)
         processes.read_until(self._process, self._process.stdout, "ready\n")
@@ -60,8 +63,10 @@ class Worker:
         self.end()
 
     def end(self) -> None:
-        """It and its sockets."""
-        self.namespace.end(self._process)
+        """It and its sockets; a second call does nothing."""
+        if not self._has_ended:
+            self._has_ended = True
+            self.namespace.end(self._process)
 
     @property
     def pid(self) -> int:
@@ -80,7 +85,9 @@ class Worker:
     def wait(self) -> None:
         """Until it has done what it was told; LabError when it could not."""
         stdout = self._process.stdout
-        answer = stdout.readline() if stdout else ""
+        if stdout is None or not select.select([stdout], [], [], _PATIENCE_S)[0]:
+            raise LabError(f"worker {self.name} is not done after {_PATIENCE_S} s")
+        answer = stdout.readline()
         if answer != "done\n":
             raise LabError(f"worker {self.name}: {answer!r}")
 

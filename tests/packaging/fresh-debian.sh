@@ -35,8 +35,20 @@ main() {
 }
 
 clean_up() {
+    [ -z "$cgroup" ] || empty_cgroup
     rm -rf --one-file-system "$work"
-    [ -z "$cgroup" ] || rmdir "$cgroup" || true
+}
+
+# Whatever is left in it is ours: nobody else is told of it.
+empty_cgroup() {
+    local tries pids
+    for tries in {1..50}; do
+        mapfile -t pids < <(find "$cgroup" -name cgroup.procs -exec cat {} +)
+        [ ${#pids[@]} -gt 0 ] || break
+        kill -KILL "${pids[@]}" 2>/dev/null || true
+        sleep 0.1
+    done
+    find "$cgroup" -depth -type d -exec rmdir {} + || echo "could not remove $cgroup ($tries tries)" >&2
 }
 
 # A cgroup below the one we are in, to be the root of the private cgroup tree; nothing where cgroup v2 is not.
@@ -49,11 +61,13 @@ own_cgroup() {
     mktemp -d "${here%/}/trafficmon-fresh.XXXXXX"
 }
 
-# Runs this script again, with other arguments, in namespaces of its own. They die with it, and so do their mounts.
+# Runs this script again, with other arguments, in namespaces of its own; their mounts die with them. Processes
+# keep their numbers, as BPF programs know them by no others, and are found again by their cgroup.
 private() {
     (
         [ -z "$cgroup" ] || echo "$BASHPID" >"$cgroup/cgroup.procs"
-        local namespaces=(--mount --pid --fork --kill-child --ipc --uts --cgroup --mount-proc)
+        local namespaces=(--mount --ipc --uts --cgroup)
+        [ -n "$cgroup" ] || namespaces+=(--pid --fork --kill-child --mount-proc)
         while [[ $1 == --* ]]; do
             namespaces+=("$1")
             shift
@@ -131,6 +145,16 @@ mount_package_directories() {
     done
 }
 
+# No chroot: who enters this mount namespace later is to find the same root directory.
+become_root() {
+    cd "$root"
+    mkdir -p old
+    pivot_root . old
+    umount -l old
+    rmdir old
+    root=/
+}
+
 # In the new system, in the clone, with none of this machine's environment but the way to the packages.
 inside() {
     local name kept=()
@@ -175,6 +199,7 @@ make_traffic() {
 
 in_private_network() {
     mount_system
+    become_root
     make_network
     make_traffic
     local command

@@ -29,7 +29,7 @@ from trafficmon.layout import (
     ServiceKind,
     State,
 )
-from trafficmon.pins import HOST_KINDS
+from trafficmon.pins import HOST_HOOKS, HOST_KINDS
 from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows
 from trafficmon.reader.live import Ledger, Live, WatchedInterface
@@ -238,6 +238,10 @@ class FakeLive:
     def has_hook(self, kind: str) -> bool:
         """Whether it is among ``hooks``."""
         return kind in self.hooks
+
+    def has_layer(self, layer: str) -> bool:
+        """Whether any of its hooks is."""
+        return any(of == layer for kind, (of, _) in HOST_HOOKS.items() if kind in self.hooks)
 
     def layers(self) -> Any:
         """By layer."""

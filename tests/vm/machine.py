@@ -41,7 +41,7 @@ MODULES = (
 )
 """Those of them that the kernel has as modules are loaded."""
 
-_TOOLS = ("sh", "mount", "insmod", "chroot", "poweroff", "cut", "cat", "mkdir")
+_TOOLS = ("sh", "mount", "insmod", "chroot", "poweroff", "cat")
 _INIT = """#!/bin/sh
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 while read module; do insmod /modules/$module || echo "insmod $module failed"; done < /order
@@ -51,7 +51,7 @@ mkdir -p /new/dev/pts; mount -t devpts devpts /new/dev/pts
 mount -t tmpfs run /new/run; mount -t tmpfs tmp /new/tmp
 mount -t bpf bpf /new/sys/fs/bpf; mount -t cgroup2 cgroup2 /new/sys/fs/cgroup
 mount -t tracefs tracefs /new/sys/kernel/tracing
-chroot /new /bin/sh -c "$(cut -d'|' -f2 /proc/cmdline)"
+chroot /new /bin/sh -c "$(cat /command)"
 echo "ENDED WITH $?"
 poweroff -f
 """
@@ -72,9 +72,9 @@ def run(kernel: Path, command: str, *, timeout_s: float, cpus: int = 2, memory: 
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tmvm-") as name:
         folder = Path(name)
-        initrd = _initrd(kernel, folder)
+        initrd = _initrd(kernel, command, folder)
         with _root_file_system(folder) as socket:
-            argv = _qemu(_image(kernel), initrd, socket, command, cpus, memory)
+            argv = _qemu(_image(kernel), initrd, socket, cpus, memory)
             limited = ["timeout", "--kill-after=5", str(timeout_s), *argv]
             done = subprocess.run(
                 limited, stdin=subprocess.DEVNULL, capture_output=True, check=False
@@ -84,11 +84,9 @@ def run(kernel: Path, command: str, *, timeout_s: float, cpus: int = 2, memory: 
     return Ran(int(ended[-1]) if ended else None, output, time.monotonic() - begun)
 
 
-def _qemu(
-    image: Path, initrd: Path, socket: Path, command: str, cpus: int, memory: str
-) -> list[str]:
+def _qemu(image: Path, initrd: Path, socket: Path, cpus: int, memory: str) -> list[str]:
     shared = f"memory-backend-memfd,id=memory,size={memory},share=on"
-    arguments = f"console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off nokaslr |{command}|"
+    arguments = "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off nokaslr"
     return [
         "qemu-system-x86_64",
         *("-machine", "q35,memory-backend=memory", "-object", shared, "-m", memory),
@@ -125,8 +123,8 @@ def _image(kernel: Path) -> Path:
     )
 
 
-def _initrd(kernel: Path, folder: Path) -> Path:
-    """busybox, the modules in the order of loading, and _INIT."""
+def _initrd(kernel: Path, command: str, folder: Path) -> Path:
+    """busybox, the modules in the order of loading, what to run, and _INIT."""
     tree = folder / "tree"
     for part in ("bin", "proc", "sys", "dev", "new", "modules"):
         (tree / part).mkdir(parents=True)
@@ -135,9 +133,10 @@ def _initrd(kernel: Path, folder: Path) -> Path:
         (tree / "bin" / tool).symlink_to("busybox")
     order = [_copy(Path(module), tree / "modules") for module in _dependencies(kernel)]
     (tree / "order").write_text("".join(f"{name}\n" for name in order))
+    (tree / "command").write_text(command)
     (tree / "init").write_text(_INIT)
     (tree / "init").chmod(0o755)
-    listing = "\n".join(str(path.relative_to(tree)) for path in sorted(tree.rglob("*")))
+    listing = "".join(f"{path.relative_to(tree)}\n" for path in sorted(tree.rglob("*")))
     packed = subprocess.run(
         ["cpio", "-o", "-H", "newc", "--quiet"],
         input=listing.encode(),

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trafficmon import objects
+from trafficmon.attachment.hosthooks import OLDER_SOCKETS, SOCKET_LIST, VARIANTS, Variant
+from trafficmon.attachment.request import WIRE_LAYERS
 from trafficmon.attachment.xdp import candidates
 from trafficmon.bpfobject import inspect
 from trafficmon.errors import TrafficmonError
@@ -20,7 +22,7 @@ from trafficmon.libbpf.info import statistics_are_on, xdp_program
 from trafficmon.libbpf.object import Object
 from trafficmon.libbpf.system import libbpf_version
 
-_OBJECTS = ("xdp", "tc", "cgroup", "sockops", "drops", "sockets", "older")
+_OBJECTS = ("xdp", "tc", "cgroup", "sockops", "app", "calls", "drops", "sockets", "older")
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _loading() -> Iterator[Finding]:
     if capabilities.missing(capabilities.CAP_BPF, capabilities.CAP_NET_ADMIN):
         yield Finding("programs load", ok=None, detail="needs root to find out")
         return
-    for name in _OBJECTS:
+    for name in WIRE_LAYERS:
         try:
             with Object(objects.path_of(name)) as loader:
                 loader.load()
@@ -135,10 +137,28 @@ def _loading() -> Iterator[Finding]:
                     yield _tcx(loader)
         except TrafficmonError as error:
             yield Finding(f"layer {name}", ok=False, detail=str(error))
+    for name, variants in VARIANTS.items():
+        yield _first_that_loads(f"layer {name}", *variants)
+    yield _first_that_loads("list of sockets", SOCKET_LIST)
+    yield _first_that_loads("sockets older than attach", OLDER_SOCKETS)
     frames = features.has_helper(ProgramType.XDP, Helper.XDP_GET_BUFF_LEN)
     yield Finding("XDP frames of several buffers", frames, "Linux 5.18 and later")
     ring = features.has_map_type(MapType.RINGBUF)
     yield Finding("ring buffers", ring, "Linux 5.8 and later")
+
+
+def _first_that_loads(subject: str, *variants: Variant) -> Finding:
+    refusals = []
+    for variant in variants:
+        try:
+            with Object(objects.path_of(variant.object)) as loader:
+                loader.keep_only(*(hook.program for hook in variant.hooks))
+                loader.load()
+        except TrafficmonError as error:
+            refusals.append(f"{variant.mode}: {error}")
+        else:
+            return Finding(subject, ok=True, detail=f"its programs load ({variant.mode})")
+    return Finding(subject, ok=False, detail="; ".join(refusals))
 
 
 def _tcx(loader: Object) -> Finding:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from trafficmon.attachment import hostlayers
+from trafficmon.attachment.hosthooks import BY_CALLERS
 from trafficmon.attachment.hostlayers import LayerOutcome
 from trafficmon.attachment.request import HOST_LAYERS, Request
 from trafficmon.attachment.store import Store
@@ -15,7 +16,7 @@ from trafficmon.host import cgroups
 from trafficmon.host.cgroups import Cgroup
 from trafficmon.records import text_of
 
-_SINCE = {"cgroup": "5.10", "sockops": "5.10", "app": "5.11", "drops": "5.5"}
+_SINCE = {"cgroup": "5.10", "sockops": "5.10", "app": "5.10", "drops": "5.5"}
 
 
 def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome]:
@@ -30,10 +31,18 @@ def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome
     with Cgroup(path) as cgroup:
         store.set_cgroup(str(path))
         done = [_one(store, layer, cgroup, request, undo) for layer in wanted]
+        if "app" in wanted and hostlayers.attached_mode(store, "app") in BY_CALLERS:
+            _ask_callers(store, cgroup)
         if request.replace:
             left = [layer for layer in running if layer not in wanted]
             done += [hostlayers.replace_layer(store, layer, cgroup) for layer in left]
     return done
+
+
+def _ask_callers(store: Store, cgroup: Cgroup) -> None:
+    """How the app layer goes is known once it is there, and that is after the cgroup's."""
+    if hostlayers.attached_mode(store, "cgroup") != "off":
+        hostlayers.replace_layer(store, "cgroup", cgroup)
 
 
 def _cgroup_of(store: Store, request: Request, *, is_running: bool) -> Path | None:
@@ -53,7 +62,9 @@ def _one(
 ) -> LayerOutcome:
     if request.replace and hostlayers.attached_mode(store, layer) != "off":
         return hostlayers.replace_layer(store, layer, cgroup)
-    outcome = hostlayers.attach_layer(store, layer, cgroup, undo)
-    if outcome.mode == "off" and request.layers_named:
+    only = request.app_mode if layer == "app" else "auto"
+    outcome = hostlayers.attach_layer(store, layer, cgroup, undo, only)
+    is_asked_for = request.layers_named or only != "auto"
+    if outcome.mode == "off" and is_asked_for:
         raise UnsupportedError(f"way to have layer {layer}", _SINCE[layer], outcome.note)
     return outcome

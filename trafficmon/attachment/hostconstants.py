@@ -3,26 +3,34 @@
 
 from __future__ import annotations
 
+from trafficmon.attachment.hosthooks import BY_CALLERS
 from trafficmon.attachment.store import Store
 from trafficmon.host.cgroups import Cgroup
 from trafficmon.libbpf import features
 from trafficmon.libbpf.features import Helper, ProgramType
 
 
-def constants_of(store: Store, name: str, cgroup: Cgroup) -> dict[str, int]:
-    """The constants of the object called ``name``."""
+def constants_of(store: Store, name: str, cgroup: Cgroup, app_mode: str) -> dict[str, int]:
+    """The constants of the object called ``name``; ``app_mode``: how the app layer is attached."""
     cpus = {"tm_cpus": store.geometry().cpus}
     watched = {"tm_cgroup_id": cgroup.id}
     match name:
         case "cgroup":
-            may_ask = features.has_helper(ProgramType.CGROUP_SOCK, Helper.GET_CURRENT_TASK)
-            return {**cpus, "tm_read_task": int(may_ask)}
+            return {**cpus, **_may_ask_for_task(), "tm_ask_callers": int(app_mode in BY_CALLERS)}
+        case "calls":
+            return {**cpus, **watched, **_may_ask_for_task()}
         case "app" | "older":
             return {**cpus, **watched}
         case "drops":
             return _drop_reasons()
         case _:
             return {}
+
+
+def _may_ask_for_task() -> dict[str, int]:
+    """All who tell owners have to tell the same."""
+    may_ask = features.has_helper(ProgramType.CGROUP_SOCK, Helper.GET_CURRENT_TASK)
+    return {"tm_read_task": int(may_ask)}
 
 
 def _drop_reasons() -> dict[str, int]:

@@ -5,15 +5,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trafficmon.libbpf import features
 from trafficmon.libbpf.link import AttachType
+from trafficmon.pins import CALLS
 
 
 @dataclass(frozen=True)
 class HostHook:
-    """One program of an object; ``where``: on the cgroup, None: as its section says."""
+    """One program of an object; ``where``: on the cgroup, None: as its section says.
+
+    ``function``: of the kernel's, which it needs and not all kernels have.
+    """
 
     kind: str  # of pins.HOST_KINDS; its program is tm_KIND
     where: AttachType | None = None
+    function: str = ""
 
     @property
     def program(self) -> str:
@@ -27,7 +33,16 @@ class Variant:
 
     mode: str
     object: str
-    hooks: tuple[HostHook, ...]
+    all_hooks: tuple[HostHook, ...]
+
+    @property
+    def hooks(self) -> tuple[HostHook, ...]:
+        """Those that this kernel has a place for."""
+        return tuple(
+            hook
+            for hook in self.all_hooks
+            if not hook.function or features.has_kernel_function(hook.function)
+        )
 
 
 CGROUP_BEFORE = Variant(
@@ -58,10 +73,26 @@ _FEXIT = Variant(
         _TCP_READ,
         HostHook("inet_sendmsg"),
         HostHook("inet6_sendmsg"),
-        HostHook("packet_sendmsg"),
-        HostHook("inet_sendpage"),
+        HostHook("packet_sendmsg", function="packet_sendmsg"),
+        HostHook("inet_sendpage", function="inet_sendpage"),
         HostHook("inet_recvmsg"),
         HostHook("inet6_recvmsg"),
+    ),
+)
+# Gone since 6.5 (dc97391e6610), or of a module that is not there.
+_NOT_EVERYWHERE = {"page": "inet_sendpage", "packet": "packet_sendmsg"}
+_FEXIT_CALLS = Variant(
+    "fexit-calls",
+    "calls",
+    tuple(HostHook(f"called_{c}", function=_NOT_EVERYWHERE.get(c, "")) for c in CALLS),
+)
+_KPROBES = Variant(
+    "kprobes",
+    "calls",
+    tuple(
+        HostHook(f"{at}_{c}", function=_NOT_EVERYWHERE.get(c, ""))
+        for c in CALLS
+        for at in ("enter", "leave")
     ),
 )
 _DROPS = Variant("tracepoint", "drops", (HostHook("drop"),))
@@ -69,10 +100,17 @@ _DROPS = Variant("tracepoint", "drops", (HostHook("drop"),))
 VARIANTS: dict[str, tuple[Variant, ...]] = {
     "cgroup": (_CGROUP,),
     "sockops": (_SOCKOPS,),
-    "app": (_TRACEPOINTS, _FEXIT),
+    "app": (_TRACEPOINTS, _FEXIT, _FEXIT_CALLS, _KPROBES),
     "drops": (_DROPS,),
 }
 """By layer, the best first."""
+
+APP_MODES = ("auto", *(variant.mode for variant in VARIANTS["app"]))
+BY_CALLERS = tuple(variant.mode for variant in (_FEXIT_CALLS, _KPROBES))
+"""Modes of the app layer that tell the cgroup layer by a table who uses a socket."""
+
+OLDER_SOCKETS = Variant("iterator", "older", (HostHook("older_sockets"),))
+"""Run once, when the cgroup layer is attached: never pinned."""
 
 SOCKET_LIST = _SOCKETS
 """Comes with the cgroup layer, and counts nothing: it tells what sockets there are."""

@@ -13,9 +13,16 @@ from dataclasses import dataclass
 
 from trafficmon import objects
 from trafficmon.attachment.hostconstants import constants_of
-from trafficmon.attachment.hosthooks import CGROUP_BEFORE, SOCKET_LIST, VARIANTS, HostHook, Variant
+from trafficmon.attachment.hosthooks import (
+    CGROUP_BEFORE,
+    OLDER_SOCKETS,
+    SOCKET_LIST,
+    VARIANTS,
+    HostHook,
+    Variant,
+)
 from trafficmon.attachment.store import Store
-from trafficmon.errors import BpfError, VerifierError
+from trafficmon.errors import BpfError, MissingPrivilegeError, VerifierError
 from trafficmon.host.cgroups import Cgroup
 from trafficmon.libbpf.info import program_facts
 from trafficmon.libbpf.link import (
@@ -38,17 +45,22 @@ class LayerOutcome:
     note: str = ""
 
 
-def attach_layer(store: Store, layer: str, cgroup: Cgroup, undo: ExitStack) -> LayerOutcome:
-    """The first of the layer's variants that this kernel takes."""
+def attach_layer(
+    store: Store, layer: str, cgroup: Cgroup, undo: ExitStack, only: str = "auto"
+) -> LayerOutcome:
+    """The first of the layer's variants that this kernel takes; ``only``: of this mode."""
+    running = attached_mode(store, layer)
+    if running != "off":
+        return LayerOutcome(layer, running, "was attached already")
     refusals = []
     for variant in VARIANTS[layer]:
-        if is_attached(store, variant):
-            return LayerOutcome(layer, variant.mode, "was attached already")
+        if only not in ("auto", variant.mode):
+            continue
         with ExitStack() as half_done:
             half_done.callback(remove, store, variant)
             try:
                 _attach(store, layer, variant, cgroup)
-            except BpfError as error:
+            except (BpfError, MissingPrivilegeError) as error:
                 refusals.append(f"{variant.mode}: {_explain(error)}")
                 continue
             half_done.pop_all()
@@ -57,9 +69,12 @@ def attach_layer(store: Store, layer: str, cgroup: Cgroup, undo: ExitStack) -> L
     return LayerOutcome(layer, "off", "; ".join(refusals))
 
 
-def _explain(error: BpfError) -> str:
+def _explain(error: BpfError | MissingPrivilegeError) -> str:
+    """Who may attach to interfaces lacks no privilege: then this kernel cannot do it at all."""
     if isinstance(error, VerifierError):
         return str(error)
+    if isinstance(error, MissingPrivilegeError):
+        return "the kernel refused (it does not have this, or does not allow it)"
     return f"the kernel refused ({error.strerror})"
 
 
@@ -105,10 +120,9 @@ def _attach_socket_list(store: Store, cgroup: Cgroup) -> None:
 
 def _find_older_sockets(store: Store, cgroup: Cgroup) -> None:
     """Owners for the sockets that processes have open: once, before packets are counted."""
-    once = Variant("iterator", "older", (HostHook("older_sockets"),))
     with (
-        _loaded(store, once, cgroup) as loader,
-        attach_iterator(loader, once.hooks[0].program) as link,
+        _loaded(store, OLDER_SOCKETS, cgroup) as loader,
+        attach_iterator(loader, OLDER_SOCKETS.hooks[0].program) as link,
     ):
         read_iterator(link)
 
@@ -123,7 +137,8 @@ def _loaded(store: Store, variant: Variant, cgroup: Cgroup) -> Iterator[Object]:
     with Object(objects.path_of(variant.object)) as loader:
         loader.keep_only(*(hook.program for hook in variant.hooks))
         loader.reuse_maps(store.maps)
-        loader.set_constants(constants_of(store, variant.object, cgroup))
+        app_mode = attached_mode(store, "app")
+        loader.set_constants(constants_of(store, variant.object, cgroup, app_mode))
         loader.load()
         yield loader
 

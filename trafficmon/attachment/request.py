@@ -7,6 +7,7 @@ import grp
 from dataclasses import dataclass
 from pathlib import Path
 
+from trafficmon.attachment import hosthooks
 from trafficmon.attachment.store import NO_GROUP
 from trafficmon.errors import UsageError
 from trafficmon.host import cgroups, netns
@@ -19,6 +20,7 @@ LAYERS = (*WIRE_LAYERS, *HOST_LAYERS)
 """The layers that this version has: at each interface, and once on the host."""
 
 LATER_LAYERS = ("dns",)
+APP_MODES = hosthooks.APP_MODES
 TC_MODES = ("auto", "tcx", "clsact")
 XDP_MODES = ("auto", "native", "generic", "offload", "off")
 DEFAULT_MAX_FLOWS = 131072
@@ -38,6 +40,7 @@ class Request:
     cgroup: Path | None = None  # None: what is attached already, or the root of the hierarchy
     replace: bool = False
     tc_mode: str = "auto"
+    app_mode: str = "auto"
 
 
 def interfaces_named(names: list[str]) -> tuple[Interface, ...]:
@@ -80,6 +83,13 @@ def parse_tc_mode(text: str) -> str:
     """How tc is to be attached."""
     if text not in TC_MODES:
         raise UsageError(f"--tc {text!r} is no mode; there are: {', '.join(TC_MODES)}")
+    return text
+
+
+def parse_app_mode(text: str) -> str:
+    """By which of the kernel's hooks applications' bytes are to be counted."""
+    if text not in APP_MODES:
+        raise UsageError(f"--app {text!r} is no mode; there are: {', '.join(APP_MODES)}")
     return text
 
 

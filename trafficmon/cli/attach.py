@@ -27,6 +27,10 @@ def attach(
     tc: Annotated[
         str, typer.Option("--tc", help="auto, tcx (Linux 6.6), or clsact filters.")
     ] = "auto",
+    app: Annotated[
+        str,
+        typer.Option("--app", help="auto, or only: tracepoints, fexit, fexit-calls, kprobes."),
+    ] = "auto",
     layer: Annotated[
         str | None,
         typer.Option(
@@ -53,6 +57,7 @@ def attach(
         interfaces=requests.interfaces_named(iface) if iface else (),
         xdp_modes=requests.parse_xdp_modes(xdp),
         tc_mode=requests.parse_tc_mode(tc),
+        app_mode=requests.parse_app_mode(app),
         layers=requests.parse_layers(layer),
         layers_named=layer is not None,
         max_flows=requests.parse_max_flows(max_flows),

@@ -83,6 +83,12 @@ def kernel_enumerators(name: str) -> dict[str, int]:
     return numbers
 
 
+@cache
+def has_kernel_function(name: str) -> bool:
+    """Whether tracing can find the function, by the kernel's type information."""
+    return bool(lib.tm_kernel_has_function(encode(name)))
+
+
 def has_tcx(program: Program) -> bool:
     """tcx links (Linux 6.6). ``program``: any loaded tc program.
 

@@ -111,6 +111,15 @@ static char *tm_kernel_enumerators(const char *name)
 	return listed;
 }
 
+static int tm_kernel_has_function(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) : -ENOENT;
+
+	btf__free(btf);
+	return id > 0;
+}
+
 static long tm_filesystem_type(const char *path)
 {
 	struct statfs facts;

@@ -15,15 +15,20 @@ _NONE = np.uint64(0)
 
 
 class SocketIndex:
-    """Sockets by what a flow's key tells: of one network namespace, all others are elsewhere."""
+    """Sockets by what a flow's key tells.
+
+    Those of the watched interfaces' network namespace. Another's (a container's) have its flows
+    only where they are connected and no other socket has the same addresses and ports.
+    """
 
     def __init__(self, rows: Records, netns_inode: int) -> None:
-        here = (rows["netns_inode"] == netns_inode) & (rows["family"] != AF_PACKET)
-        self.rows = rows[here]
-        is_connected = self.rows["remote_port_be"] != 0
-        self._connected = self.rows[is_connected]
-        self._listening = self.rows[~is_connected & (self.rows["local_port_be"] != 0)]
+        rows = rows[rows["family"] != AF_PACKET]
+        is_here, is_connected = rows["netns_inode"] == netns_inode, rows["remote_port_be"] != 0
+        self._connected = rows[is_connected & is_here]
+        self._listening = rows[~is_connected & is_here & (rows["local_port_be"] != 0)]
+        self._elsewhere = _without_doubles(rows[is_connected & ~is_here])
         self._by_flow = Groups(_columns(*_of_sockets(self._connected)))
+        self._by_flow_elsewhere = Groups(_columns(*_of_sockets(self._elsewhere)))
         self._by_service = Groups(_columns(*_of_sockets(self._listening)))
 
     def find(self, keys: Records) -> Records:
@@ -32,7 +37,7 @@ class SocketIndex:
         First the one connected so; else one that takes from everybody, at the flow's own address or
         at any.
         """
-        found = np.zeros(len(keys), self.rows.dtype)
+        found = np.zeros(len(keys), self._connected.dtype)
         addresses, ports, kind = _of_flows(keys)
         self._put(found, self._by_flow, self._connected, _columns(addresses, ports, kind))
         anyone = addresses.copy()
@@ -41,6 +46,8 @@ class SocketIndex:
         own_port = ports & np.uint64(0xFFFF)
         for where in (anyone, anywhere):
             self._put(found, self._by_service, self._listening, _columns(where, own_port, kind))
+        elsewhere = _columns(addresses, ports, kind)
+        self._put(found, self._by_flow_elsewhere, self._elsewhere, elsewhere)
         return found
 
     @staticmethod
@@ -48,6 +55,13 @@ class SocketIndex:
         place = groups.find(wanted)
         new = (place >= 0) & (found["protocol"] == 0)
         found[new] = sockets[groups.first[place[new]]]
+
+
+def _without_doubles(rows: Records) -> Records:
+    groups = Groups(_columns(*_of_sockets(rows)))
+    count = np.bincount(groups.of_row, minlength=len(groups))
+    single: Records = rows[groups.first[count == 1]]
+    return single
 
 
 def owner_ids(keys: Records, values: Records, index: SocketIndex | None) -> Records:

@@ -29,7 +29,7 @@ from trafficmon.layout import (
     State,
 )
 from trafficmon.libbpf.map import Map
-from trafficmon.pins import PinDirectory, is_there
+from trafficmon.pins import HOST_HOOKS, PinDirectory, is_there
 from trafficmon.reader.ahead import Looks, ReadAhead
 from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows, read_flows
@@ -166,6 +166,10 @@ class Live:
     def has_hook(self, kind: str) -> bool:
         """Whether a hook of the host is attached, by its pin."""
         return is_there(self.pins.host_link(kind))
+
+    def has_layer(self, layer: str) -> bool:
+        """Whether a layer of the host is attached, by any of its hooks."""
+        return any(self.has_hook(kind) for kind, (of, _) in HOST_HOOKS.items() if of == layer)
 
     def owner_entries(self) -> int:
         """Rows in the owners' table."""

@@ -116,7 +116,7 @@ class _Columns:
         self.is_tcp = (rows["protocol"] == _TCP) & (rows["family"] != AF_PACKET)
         self.is_listener = self.is_tcp & (rows["tcp_state"] == TCP_LISTEN)
         self.owners = OwnerColumns(live.owners, rows["socket"]["owner_id"], known_names())
-        self.has_app = live.has_hook("tcp_read")
+        self.has_app = live.has_layer("app")
         self.now_ns, self.wall = time.monotonic_ns(), clock.wall_minus_monotonic_ns()
         self.own = self._counts()
         self.local_port = _port(rows["local_port_be"])

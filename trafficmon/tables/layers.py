@@ -78,7 +78,7 @@ def _host_rows(live: Live) -> list[Record]:
     if live.has_hook("cgroup_rx"):
         rx, tx = layers[Layer.CGROUP_RX], layers[Layer.CGROUP_TX]
         cgroup = (int(rx["packets"]), int(rx["bytes"])), (int(tx["packets"]), int(tx["bytes"]))
-    if live.owners is not None and live.has_hook("tcp_read"):
+    if live.owners is not None and live.has_layer("app"):
         sums = live.owners.records
         app = (None, int(sums["app_rx_bytes"].sum())), (None, int(sums["app_tx_bytes"].sum()))
     return [_row("cgroup", *cgroup), _row("app", *app)]

@@ -147,7 +147,7 @@ class _Rows:
         self.first = records[self.groups.first]
         self.names = known_names()
         self.sums = {name: self.groups.sum(records[name]) for name in COUNT_FIELDS}
-        self.unknown = () if live.has_hook("tcp_read") else _APP
+        self.unknown = () if live.has_layer("app") else _APP
 
     @property
     def packets(self) -> dict[str, Array]:

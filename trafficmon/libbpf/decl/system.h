@@ -13,4 +13,5 @@ long tm_filesystem_type(const char *path);
 
 /* "NAME=VALUE\n…" of an enum of the running kernel, to be freed; NULL where there is none. */
 char *tm_kernel_enumerators(const char *name);
+int tm_kernel_has_function(const char *name);
 void free(void *pointer);

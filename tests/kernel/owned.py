@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""A server in a watched cgroup, a client outside it, and what is told of them.
+
+Offloads are off, so what nftables counts in the client's namespace are the packets and bytes of the
+sockets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+from tests.kernel.program import Program, free_pin_dir
+from tests.lab import processes
+from tests.lab.cgroup import own_cgroup
+from tests.lab.lab import Lab
+from tests.lab.worker import Worker
+
+SERVER, CLIENT = "10.0.1.2", "10.0.1.1"
+SERVER6 = "fd00:0:0:1::2"
+SOCKET_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
+COUNTS = (*SOCKET_COUNTS, "app_rx_bytes", "app_tx_bytes", "connections")
+RULES = """
+table inet tmwitness {
+  chain from { type filter hook input priority 0; ip protocol != icmp counter; }
+  chain to { type filter hook output priority 0; ip protocol != icmp counter; }
+}
+"""
+Row = dict[str, Any]
+
+
+@dataclass
+class Place:
+    """A lab with `trafficmon` attached to the server's interface, and a cgroup."""
+
+    lab: Lab
+    program: Program
+    cgroup: Path
+    workers: list[Worker] = field(default_factory=list)
+
+    def attach(self, *options: str) -> None:
+        """All layers, unless ``options`` say otherwise."""
+        processes.check(self.try_to_attach(*options))
+
+    def try_to_attach(self, *options: str) -> CompletedProcess[str]:
+        """Whatever comes of it."""
+        named = ("--iface", self.lab.server_if, "--cgroup", str(self.cgroup))
+        return self.program.run("attach", *named, *options, check=False)
+
+    def server(self, name: str) -> Worker:
+        """In the watched cgroup."""
+        made = Worker(self.lab.server, name, self.cgroup)
+        self.workers.append(made)
+        return made
+
+    def client(self) -> Worker:
+        """Outside it, at the other end of the wire."""
+        made = Worker(self.lab.client, "tm-client")
+        self.workers.append(made)
+        return made
+
+    def watch_the_client(self) -> None:
+        """Let nftables count there."""
+        self.lab.client.run(["nft", "-f", "-"], stdin=RULES)
+
+    def seen_by_the_client(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Packets and bytes: what has come from the server, and what has gone to it."""
+        told = self.lab.client.run(["nft", "list", "table", "inet", "tmwitness"]).stdout
+        arrived, left = re.findall(r"packets (\d+) bytes (\d+)", told)
+        return (int(arrived[0]), int(arrived[1])), (int(left[0]), int(left[1]))
+
+    def process(self, worker: Worker) -> Row:
+        """Its row of `top processes`."""
+        (row,) = (row for row in self.program.rows("processes") if row["pid"] == worker.pid)
+        return row
+
+    def total(self, table: str) -> dict[str, int]:
+        rows = self.program.rows(table)
+        return {name: sum(row[name] for row in rows) for name in COUNTS}
+
+
+@contextmanager
+def place_of(*, attach: bool) -> Iterator[Place]:
+    with Lab() as lab, own_cgroup("owners") as cgroup:
+        place = Place(lab, Program(lab.server, free_pin_dir()), cgroup)
+        try:
+            if attach:
+                place.attach()
+            yield place
+        finally:
+            place.program.run("detach")
+            for worker in place.workers:
+                worker.end()
+
+
+def listen(worker: Worker, port: int = 5000, address: str = SERVER) -> None:
+    family = "AF_INET6" if ":" in address else "AF_INET"
+    worker.do(f"l = socket.create_server(({address!r}, {port}), family=socket.{family})")
+
+
+def connect_to(worker: Worker, port: int = 5000, address: str = SERVER) -> None:
+    worker.do(f"c = socket.create_connection(({address!r}, {port}))")
+
+
+def connected(place: Place, name: str = "tm-server") -> tuple[Worker, Worker]:
+    server, client = place.server(name), place.client()
+    listen(server)
+    connect_to(client)
+    server.do("c = accept(l)")
+    return server, client
+
+
+def exchange(server: Worker, client: Worker, there: int, back: int) -> None:
+    """So many bytes to the server, so many back, and all of them read."""
+    server.begin(f"take(c, {there})", f"c.sendall(bytes({back}))")
+    client.do(f"c.sendall(bytes({there}))", f"take(c, {back})")
+    server.wait()
+
+
+def app(row: Row) -> tuple[int, int]:
+    return row["app_rx_bytes"], row["app_tx_bytes"]
+
+
+def sums_agree(place: Place) -> dict[str, int]:
+    """Users, processes, cgroups and the layer itself: at rest all the same."""
+    users = place.total("users")
+    assert users == place.total("processes") == place.total("cgroups")
+    layers = {row["layer"]: row for row in place.program.rows("layers")}
+    assert {name: users[name] for name in SOCKET_COUNTS} == {
+        name: layers["cgroup"][name] for name in SOCKET_COUNTS
+    }
+    assert app(users) == (layers["app"]["rx_bytes"], layers["app"]["tx_bytes"])
+    return users
+
+
+def close_all(*workers: Worker) -> None:
+    for worker in workers:
+        worker.do("c.close()")
