@@ -11,6 +11,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "kernel.bpf.h"
 #include "move.bpf.h"
 #include "owner.bpf.h"
 
@@ -54,7 +55,7 @@ static __noinline struct tm_socket *tm_adopt(struct __sk_buff *skb)
 	fresh.older = 1;
 	owner.uid = bpf_get_socket_uid(skb);
 	owner.cgroup_id = bpf_skb_cgroup_id(skb);
-	fresh.owner_id = tm_own(&owner);
+	fresh.owner_id = tm_is_kernels(sk, owner.cgroup_id) ? tm_own_by_kernel() : tm_own(&owner);
 	return bpf_sk_storage_get(&sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
 }
 

@@ -12,6 +12,7 @@
 
 #define TM_CONTEXT struct __sk_buff
 #include "frame.bpf.h"
+#include "kernel.bpf.h"
 #include "owner.bpf.h"
 #include "segments.bpf.h"
 
@@ -62,6 +63,8 @@ static __always_inline __u64 tm_sender(struct __sk_buff *skb)
 	socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (socket)
 		return socket->owner_id;
+	if (tm_is_kernels(sk, bpf_skb_cgroup_id(skb)))
+		return tm_own_by_kernel();
 	return tm_read_task && sk->family == AF_PACKET ? tm_current_sender() : 0;
 }
 

@@ -5,8 +5,9 @@
 #ifndef TM_WATCHED_BPF_H
 #define TM_WATCHED_BPF_H
 
+#include "owner.bpf.h"
+
 #define TM_CGROUP_LEVELS 16 /* below which cgroups are looked for */
-#define TM_ROOT_CGROUP_ID 1 /* kernfs numbers from 1, the root first */
 
 const volatile __u64 tm_cgroup_id; /* the one that is watched */
 

@@ -190,6 +190,10 @@ struct tm_fragment {
 	__u8 pad[7];
 };
 
+enum tm_owner_mark {
+	TM_KERNEL_STARTED_NS = 1, /* started_ns of the kernel itself, which has no pid */
+};
+
 /*
  * Who: value of `owners`, by owner_id, which is a hash of the first four members. The counters are
  * what was moved here from sockets; what open sockets have counted since is still with those.

@@ -77,6 +77,10 @@ class Role(IntEnum):
     PASSIVE = constant("TM_ROLE_PASSIVE")
 
 
+KERNEL_STARTED_NS = constant("TM_KERNEL_STARTED_NS")
+"""started_ns of the owner that is the kernel itself."""
+
+
 class Mode(IntEnum):
     """How a layer is attached to an interface."""
 

@@ -200,6 +200,7 @@ enum {
 	AF_INET = 2,
 	AF_INET6 = 10,
 	AF_PACKET = 17,
+	SOCK_RAW = 3,
 	MSG_PEEK = 2,
 	MSG_ERRQUEUE = 0x2000,
 };

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.lab.requirements import LabError
 from trafficmon.host import cgroups
 
+MAY_WATCH_ROOT = "TRAFFICMON_TEST_ROOT_CGROUP"
 _BUSY_S = 5.0
 _numbers = itertools.count(1)
 
@@ -29,6 +30,25 @@ def own_cgroup(label: str, below: Path | None = None) -> Iterator[Path]:
         yield path
     finally:
         _remove(path)
+
+
+@contextmanager
+def joined(cgroup: Path) -> Iterator[None]:
+    """This process, and what it starts, in ``cgroup``; what it has started stays there."""
+    root = cgroups.version_2_root()
+    here = Path("/proc/self/cgroup").read_text(encoding="utf-8").rpartition("0::/")[2].strip()
+    if root is None:
+        raise LabError("no cgroup v2 is mounted")
+    (cgroup / "cgroup.procs").write_text(str(os.getpid()))
+    try:
+        yield
+    finally:
+        (root / here / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def may_watch_root() -> bool:
+    """On a machine of the tests' own: a program on the root cgroup sees all traffic there is."""
+    return os.environ.get(MAY_WATCH_ROOT) == "1"
 
 
 def _remove(path: Path) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.lab.cgroup import MAY_WATCH_ROOT
 from tests.vm import machine, matrix
 from tests.vm.fetch import fetch
 
@@ -51,7 +52,8 @@ def main() -> int:
     for outcome in outcomes:
         _tell(outcome)
     complaints = [line for outcome in outcomes for line in _complaints(outcome)]
-    complaints += _never_run(outcomes)
+    if not asked.kernels:
+        complaints += _never_run(outcomes)
     print("\n".join(complaints) or "all well")
     return 1 if complaints else 0
 
@@ -60,7 +62,8 @@ def _boot(version: str, asked: argparse.Namespace) -> Outcome:
     kernel = fetch(version)
     files = " ".join(f"tests/kernel/{name}" for name in asked.files)
     command = (
-        f"export PATH=$PATH:/usr/sbin:/sbin PYTHONDONTWRITEBYTECODE=1; cd {_ROOT}; "
+        f"export PATH=$PATH:/usr/sbin:/sbin PYTHONDONTWRITEBYTECODE=1 {MAY_WATCH_ROOT}=1; "
+        f"cd {_ROOT}; "
         "mkdir -p /run/netns; ip link set lo up; "
         f"{asked.python} -m pytest -q -p no:cacheprovider --timeout 300 --basetemp /tmp/pytest "
         f"--tb=short --color=no --junitxml=/tmp/results.xml {files}; status=$?; "

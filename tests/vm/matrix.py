@@ -12,6 +12,9 @@ EVERYDAY = ("5.10", "6.1", "6.12")
 
 FILES = (
     "test_owners.py",
+    "test_app_modes.py",
+    "test_coverage.py",
+    "test_round_trips.py",
     "test_libbpf_features.py",
     "test_libbpf_links.py",
     "test_libbpf_tracing.py",
@@ -30,7 +33,12 @@ class Expectation:
 
 
 EXPECTED = (
-    Expectation("test_owners", (5, 11)),  # storage on sockets, from tracing programs
-    Expectation("fentry", (5, 5)),
-    Expectation("kprobe", (4, 1)),
+    Expectation("test_owners", (5, 10)),
+    Expectation("[tracepoints]", (6, 3)),
+    Expectation("[fexit]", (5, 11)),  # storage on sockets, from tracing programs
+    Expectation("[fexit-calls]", (5, 7)),  # pins of tracing links
+    Expectation("[kprobes]", (5, 15)),  # pins of kprobes
+    Expectation("test_coverage", (5, 10)),
+    Expectation("probe_fentry", (5, 5)),
+    Expectation("probe_kprobe", (4, 1)),
 )

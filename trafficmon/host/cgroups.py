@@ -11,6 +11,8 @@ from typing import Self
 from trafficmon.errors import UsageError
 from trafficmon.libbpf.system import CGROUP2_SUPER_MAGIC, filesystem_type
 
+_ROOT_ID = 1  # kernfs numbers from 1, the root first (fs/kernfs/dir.c)
+
 
 def version_2_root(mountinfo: str | None = None) -> Path | None:
     """The mount point of cgroup v2, out of /proc/self/mountinfo (proc(5)); None without one.
@@ -39,6 +41,14 @@ def require_version_2(path: Path) -> Path:
     if filesystem_type(str(path)) != CGROUP2_SUPER_MAGIC:
         raise UsageError(f"{path} is not a cgroup v2 directory{hint}")
     return path.resolve()
+
+
+def is_root(path: Path) -> bool:
+    """Whether the cgroup is the root of all, and not of a cgroup namespace only."""
+    try:
+        return path.stat().st_ino == _ROOT_ID
+    except OSError:
+        return False
 
 
 class Cgroup:

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from trafficmon.errors import MissingPrivilegeError, NotAttachedError
-from trafficmon.host import clock, netns
+from trafficmon.host import cgroups, clock, netns
 from trafficmon.layout import (
     DROP,
     DROP_KEY,
@@ -34,7 +35,7 @@ from trafficmon.reader.ahead import Looks, ReadAhead
 from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows, read_flows
 from trafficmon.reader.merge import Records
-from trafficmon.reader.owners import Owners, with_open_sockets
+from trafficmon.reader.owners import Owners, with_open_sockets, without_kernel
 from trafficmon.reader.services import Services, read_services
 from trafficmon.reader.sockets import read_sockets
 from trafficmon.records import FIRST_KEY, record_of, require_layout, text_of
@@ -186,6 +187,8 @@ class Live:
         if not self.has_hook("sockets"):
             return None
         ids, records = self.map("owners").read_all(np.dtype("u8"), OWNER)
+        if not cgroups.is_root(Path(text_of(self.meta["cgroup"]))):
+            ids, records = without_kernel(ids, records)
         rows = self.sockets  # after the table: see read_owners
         return None if rows is None else with_open_sockets(ids, records, rows)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trafficmon.layout import OWNER, SOCKET_COUNTS, Role
+from trafficmon.layout import KERNEL_STARTED_NS, OWNER, SOCKET_COUNTS, Role
 from trafficmon.reader.merge import Records
 
 TCP_LISTEN = 10  # include/net/tcp_states.h
@@ -28,6 +28,21 @@ class Owners:
             return np.full(len(ids), -1, np.int64)
         place = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
         return np.where(self.ids[place] == ids, place, -1)
+
+
+def without_kernel(ids: Records, records: Records) -> tuple[Records, Records]:
+    """Where another than the root cgroup is watched, raw sockets of the root's are not surely its.
+
+    See bpf/kernel.bpf.h.
+    """
+    keep = records["started_ns"] != KERNEL_STARTED_NS
+    return ids[keep], records[keep]
+
+
+def is_known(records: Records) -> Records:
+    """Of which owners it is known who they are: a process, or the kernel."""
+    known: Records = (records["pid"] != 0) | (records["started_ns"] == KERNEL_STARTED_NS)
+    return known
 
 
 def with_open_sockets(ids: Records, records: Records, rows: Records) -> Owners:

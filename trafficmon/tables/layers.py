@@ -9,6 +9,7 @@ import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import Hook, Layer, Mode, ServiceKind
+from trafficmon.reader.flow_owners import owner_ids
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records
 from trafficmon.tables.services import counted_slots
@@ -17,6 +18,8 @@ from trafficmon.tables.table import Array, Record, Table, as_text
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 _DIFFERENCES = tuple(f"{name}_difference" for name in _COUNTS)
 FIELDS = ("layer", *_COUNTS, *_DIFFERENCES, "causes")
+_LINK_HEADERS = "link headers, 14 bytes and more a packet"
+_REST = "the rest took another interface, or was counted before attach was complete"
 _Totals = tuple[int | None, int] | None
 
 
@@ -32,10 +35,7 @@ def layer_table(live: Live) -> Table:
         rows[2]["causes"] = _between_wire_and_sockets(live)
     if rows[3]["rx_bytes"] is not None:
         _compare(rows[3], rows[2])
-        rows[3]["causes"] = (
-            "IP and transport headers, handshakes and bare acknowledgements; "
-            "what was sent again, or is not read yet"
-        )
+        rows[3]["causes"] = _between_sockets_and_calls(live)
     return Table(
         name="layers",
         fields=FIELDS,
@@ -122,6 +122,10 @@ def _between_hooks(live: Live) -> str | None:
 
 def _between_wire_and_sockets(live: Live) -> str:
     """What is known by number first; then what the rest can only be."""
+    return "; ".join((_not_ip(live), _LINK_HEADERS, *_of_nobody(live), *_dropped(live), _REST))
+
+
+def _not_ip(live: Live) -> str:
     services = live.services()
     is_ip = (services.keys["kind"] == ServiceKind.PORT) | (
         services.keys["kind"] == ServiceKind.PROTOCOL
@@ -129,7 +133,35 @@ def _between_wire_and_sockets(live: Live) -> str:
     others = services.values[~is_ip]
     packets = int(others["rx_packets"].sum() + others["tx_packets"].sum())
     octets = int(others["rx_bytes"].sum() + others["tx_bytes"].sum())
-    return (
-        f"not IP: {packets} packets of {octets} bytes; link headers, 14 bytes and more a packet; "
-        "the rest was forwarded, dropped, of other cgroups, or took another interface"
-    )
+    return f"not IP: {packets} packets of {octets} bytes"
+
+
+def _of_nobody(live: Live) -> list[str]:
+    """Flows of no known process, over all interfaces."""
+    owners = live.owners
+    if owners is None:
+        return []
+    flows = live.flows()
+    rows = owners.rows_of(owner_ids(flows.keys, flows.values, live.socket_index))
+    values = flows.values[rows < 0]
+    packets = int(values["rx_packets"].sum() + values["tx_packets"].sum())
+    octets = int(values["rx_bytes"].sum() + values["tx_bytes"].sum())
+    return [f"in flows of no socket that is watched: {packets} packets of {octets} bytes"]
+
+
+def _dropped(live: Live) -> list[str]:
+    if not live.has_hook("drop"):
+        return []
+    _, values = live.drops()
+    return [f"dropped on the way in or out: {int(values['packets'].sum())} packets (top drops)"]
+
+
+def _between_sockets_and_calls(live: Live) -> str:
+    """Of open TCP connections the kernel knows what was sent again and what nobody has read."""
+    rows = live.sockets
+    causes = ["IP and transport headers, handshakes and bare acknowledgements"]
+    if rows is not None:
+        unread = int((rows["tcp_rx_bytes"] - rows["tcp_read_bytes"]).sum())
+        causes.append(f"of open connections {unread} bytes have arrived and are not read")
+        causes.append(f"{int(rows['retransmits'].sum())} of their segments were sent again")
+    return "; ".join(causes)

@@ -11,6 +11,7 @@ from trafficmon.layout import Hook, Layer, ServiceKind
 from trafficmon.reader.flow_owners import owner_ids
 from trafficmon.reader.flows import Flows
 from trafficmon.reader.live import Live
+from trafficmon.reader.owners import is_known
 from trafficmon.reader.services import Services
 
 _WIRE_HOOKS = (Hook.XDP_RX, Hook.TC_RX, Hook.TC_TX)
@@ -51,7 +52,7 @@ def _unattributed(live: Live) -> dict[str, int | None]:
     if owners is None:
         names = ("unattributed_packets", "unattributed_bytes", "owner_insert_failures")
         return dict.fromkeys(names)
-    nobodys = owners.records[owners.records["pid"] == 0]
+    nobodys = owners.records[~is_known(owners.records)]
     layers = live.layers()[[Layer.CGROUP_RX, Layer.CGROUP_TX]]
     told = {
         f"unattributed_{what}": int(
@@ -74,7 +75,7 @@ def _coverage(live: Live, flows: Flows) -> dict[str, float | None]:
     seen = int(layers["bytes"].sum())
     ids = owner_ids(flows.keys, flows.values, live.socket_index)
     rows = owners.rows_of(ids)
-    known = np.append(owners.records["pid"] != 0, False)[rows]
+    known = np.append(is_known(owners.records), False)[rows]
     rx, tx = flows.values["rx_bytes"], flows.values["tx_bytes"]
     return {
         "xdp": _percent(int(rx[known].sum()), int(rx.sum())),

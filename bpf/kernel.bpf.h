@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What the kernel sends by itself.
+ */
+#ifndef TM_KERNEL_BPF_H
+#define TM_KERNEL_BPF_H
+
+#include "owner.bpf.h"
+
+/*
+ * The kernel answers by itself (ICMP, TCP's resets), from raw sockets of the root cgroup that no
+ * process has opened. Those of processes have storage, if the root cgroup is watched; where another
+ * is, readers do not believe this (trafficmon/reader/owners.py).
+ */
+static __noinline __u64 tm_own_by_kernel(void)
+{
+	struct tm_owner owner = {
+		.started_ns = TM_KERNEL_STARTED_NS,
+		.cgroup_id = TM_ROOT_CGROUP_ID,
+		.comm = "kernel",
+	};
+
+	return tm_own(&owner);
+}
+
+static __always_inline bool tm_is_kernels(const struct bpf_sock *sk, __u64 cgroup_id)
+{
+	return sk->type == SOCK_RAW && (sk->family == AF_INET || sk->family == AF_INET6) &&
+	       cgroup_id == TM_ROOT_CGROUP_ID;
+}
+
+#endif /* TM_KERNEL_BPF_H */
