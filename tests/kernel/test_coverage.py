@@ -57,9 +57,7 @@ def test_what_has_no_owner_has_a_cause() -> None:
     assert 100 * (1 - to_nobody / total) >= LEAST_PERCENT
 
 
-@pytest.mark.skipif(
-    not may_watch_root(), reason="the root cgroup: in VMs only"
-)
+@pytest.mark.skipif(not may_watch_root(), reason="the root cgroup: in VMs only")
 def test_coverage_of_the_whole_machine() -> None:
     """There the kernel's own answers are known to be its own."""
     with watched(root=True) as place:

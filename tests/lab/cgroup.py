@@ -56,6 +56,8 @@ def _remove(path: Path) -> None:
     deadline = time.monotonic() + _BUSY_S
     while True:
         try:
+            for below in path.glob("*/"):
+                below.rmdir()
             path.rmdir()
         except OSError:
             if time.monotonic() > deadline:

@@ -4,6 +4,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from tests.lab import processes
@@ -42,6 +43,16 @@ _HABITS = (
     _Habit(14, 4, "dns_exchange", 53, 250),
 )
 _HOSTS = range(11, 16)
+_SERVICES = {22: "ssh", 53: "dns"}
+# What a unit of systemd's would look like: a cgroup and a name of its own.
+_IN_ITS_CGROUP = """
+import os, runpy, sys
+name, home = sys.argv[1:3]
+del sys.argv[:3]
+open("/proc/self/comm", "w").write(name + "d")
+open(home + "/cgroup.procs", "w").write(str(os.getpid()))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def run_background_traffic(lab: Lab, seconds: float) -> None:
@@ -52,18 +63,21 @@ def run_background_traffic(lab: Lab, seconds: float) -> None:
 
 
 @contextmanager
-def background_traffic(lab: Lab, seconds: float) -> Iterator[list[Process]]:
+def background_traffic(
+    lab: Lab, seconds: float, cgroup: Path | None = None
+) -> Iterator[list[Process]]:
     """Starts the mix, for that long or until the context is left; yields the clients' programs.
 
     The clients are 10.0.1.11 to .15 and fd00:0:0:1::b to ::f, the ports of the server 22, 53, 80,
-    443 and 5201.
+    443 and 5201. The servers are in cgroups below ``cgroup``, one for each kind.
     """
     require_programs("iperf3", "ping")
     with ExitStack() as stack:
         hosts = {host: add_host(lab.client_end, lab.server_end, host) for host in _HOSTS}
         for server in sorted({(habit.program, habit.version, habit.port) for habit in _HABITS}):
-            stack.enter_context(_serving(lab, *server))
-        stack.enter_context(serving(lab.server_end, _iperf3_server(lab), "Server listening on"))
+            stack.enter_context(_serving(lab, *server, cgroup))
+        iperf3 = _iperf3_server(lab, cgroup)
+        stack.enter_context(serving(lab.server_end, iperf3, "Server listening on"))
         commands = [_client(lab, hosts[habit.host], habit, seconds) for habit in _HABITS]
         commands.append(_iperf3_client(lab, hosts[_HOSTS[-1]], seconds))
         commands.append(_ping(lab, hosts[_HOSTS[-1]], seconds))
@@ -73,8 +87,16 @@ def background_traffic(lab: Lab, seconds: float) -> Iterator[list[Process]]:
         yield clients
 
 
-def _serving(lab: Lab, name: str, version: IpVersion, port: int) -> AbstractContextManager[Process]:
-    return serving(lab.server_end, program(name, "serve", lab.server_end.address(version), port))
+def _serving(
+    lab: Lab, name: str, version: IpVersion, port: int, cgroup: Path | None
+) -> AbstractContextManager[Process]:
+    argv = program(name, "serve", lab.server_end.address(version), port)
+    service = _SERVICES.get(port, "web")
+    if cgroup is not None:
+        home = cgroup / f"{service}.service"
+        home.mkdir(exist_ok=True)
+        argv = [*argv[:2], "-c", _IN_ITS_CGROUP, service, str(home), *argv[2:]]
+    return serving(lab.server_end, argv)
 
 
 def _client(lab: Lab, host: Endpoint, habit: _Habit, seconds: float) -> list[str]:
@@ -90,9 +112,12 @@ def _client(lab: Lab, host: Endpoint, habit: _Habit, seconds: float) -> list[str
 
 # Nobody reads what these say meanwhile, so they must not say more than a pipe holds: no interval
 # reports by iperf3, no line for every reply by ping.
-def _iperf3_server(lab: Lab) -> list[str]:
+def _iperf3_server(lab: Lab, cgroup: Path | None) -> list[str]:
     listen = ["--server", "--bind", lab.server_end.ipv4, "--port", str(_IPERF3_PORT)]
-    return ["iperf3", *listen, "--interval", "0", "--forceflush"]
+    argv = ["iperf3", *listen, "--interval", "0", "--forceflush"]
+    if cgroup is None:
+        return argv
+    return ["sh", "-c", 'echo $$ >"$0"/cgroup.procs; exec "$@"', str(cgroup), *argv]
 
 
 def _iperf3_client(lab: Lab, host: Endpoint, seconds: float) -> list[str]:
