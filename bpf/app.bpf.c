@@ -16,6 +16,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "move.bpf.h"
+#include "describe.bpf.h"
 #include "owner.bpf.h"
 #include "tcp.bpf.h"
 #include "watched.bpf.h"
@@ -31,8 +32,7 @@ static __noinline int tm_adopt_packet_socket(struct sock *sk)
 
 	if (!tm_is_current_watched())
 		return 0;
-	tm_task_owner(&owner);
-	fresh.owner_id = tm_own(&owner);
+	fresh.owner_id = tm_own_current(&owner);
 	fresh.pid = owner.pid;
 	fresh.begun = 1;
 	fresh.id = tm_new_socket_id();
@@ -53,8 +53,7 @@ static __noinline int tm_take_over(struct tm_socket *socket)
 
 	if (!tm_is_current_watched())
 		return 0;
-	tm_task_owner(&owner);
-	id = tm_own(&owner);
+	id = tm_own_current(&owner);
 	if (!id)
 		return 0;
 	if (!socket->own.app_rx_bytes && !socket->own.app_tx_bytes && !socket->moved.rx_packets &&

@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "describe.bpf.h"
 #include "owner.bpf.h"
 #include "watched.bpf.h"
 
@@ -27,8 +28,7 @@ static __noinline __u64 tm_meet(__u64 *cookie, __u32 pid)
 
 	if (!tm_is_current_watched())
 		return 0;
-	tm_current_owner(&owner);
-	fresh.owner_id = tm_own(&owner);
+	fresh.owner_id = tm_own_current(&owner);
 	fresh.pid = pid;
 	if (!*cookie) /* no packet has passed, so there is nothing to hand over */
 		return fresh.owner_id;

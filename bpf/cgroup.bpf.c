@@ -11,6 +11,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "describe.bpf.h"
 #include "kernel.bpf.h"
 #include "move.bpf.h"
 #include "owner.bpf.h"
@@ -183,8 +184,7 @@ int tm_sock_create(struct bpf_sock *sk)
 	struct tm_owner owner = {};
 	struct tm_socket fresh = {};
 
-	tm_current_owner(&owner);
-	fresh.owner_id = tm_own(&owner);
+	fresh.owner_id = tm_own_current(&owner);
 	fresh.pid = owner.pid;
 	fresh.id = tm_new_socket_id();
 	fresh.opened_ns = bpf_ktime_get_ns();

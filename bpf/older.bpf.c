@@ -11,6 +11,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "describe.bpf.h"
 #include "owner.bpf.h"
 #include "tcp.bpf.h"
 #include "watched.bpf.h"
@@ -48,8 +49,7 @@ int tm_older_sockets(struct bpf_iter__task_file *context)
 	known = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (known || !tm_is_watched(task))
 		return 0;
-	tm_owner_of(task, &owner);
-	fresh.owner_id = tm_own(&owner);
+	fresh.owner_id = tm_own_task(task, &owner, false);
 	fresh.pid = owner.pid;
 	fresh.id = (bpf_ktime_get_ns() << 8) ^ context->fd;
 	fresh.older = 1;

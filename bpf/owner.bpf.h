@@ -52,6 +52,18 @@ static __always_inline void tm_current_owner(struct tm_owner *owner)
 	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
 }
 
+/* After an exec() it goes by another name, and is to be described anew. */
+static __always_inline void tm_rename(struct tm_owner *known, const struct tm_owner *owner,
+				      const __u64 *id)
+{
+	const __u64 *was = (const __u64 *)known->comm, *is = (const __u64 *)owner->comm;
+
+	if (was[0] == is[0] && was[1] == is[1])
+		return;
+	__builtin_memcpy(known->comm, owner->comm, sizeof(known->comm));
+	bpf_map_delete_elem(&processes, id);
+}
+
 /*
  * tm_own - the row of an owner, made if need be. Returns its id.
  * Where the table is full the process goes without: its user and cgroup keep a common row.
@@ -63,8 +75,8 @@ static __noinline __u64 tm_own(struct tm_owner *owner)
 	__u64 id = tm_owner_id(owner);
 
 	known = bpf_map_lookup_elem(&owners, &id);
-	if (known) { /* after an exec() it may go by another name */
-		__builtin_memcpy(known->comm, owner->comm, sizeof(known->comm));
+	if (known) {
+		tm_rename(known, owner, &id);
 		return id;
 	}
 	if (!bpf_map_update_elem(&owners, &id, owner, BPF_NOEXIST))

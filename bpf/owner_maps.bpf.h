@@ -23,6 +23,31 @@ struct {
 	__type(value, struct tm_owner);
 } owners SEC(".maps");
 
+/* Written once for each process and cgroup; memory is taken as they come. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct tm_process);
+} processes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct tm_cgroup_path);
+} cgroup_paths SEC(".maps");
+
+/* All zeroes, to make such rows from: the stack has no room for them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_cgroup_path);
+} blank SEC(".maps");
+
 /*
  * Which sockets' counts are being moved, by their id: who adds the key has the lock, and deletes it.
  * Of the kernel's atomic operations 5.10 has but the plain add, and tracing programs take no spin

@@ -35,6 +35,10 @@ enum tm_limit {
 	TM_REASON_BYTES = 128,
 	TM_COMM_BYTES = 16, /* TASK_COMM_LEN */
 	TM_PATH_BYTES = 256,
+	TM_PATH_PARTS = 10,
+	TM_FILE_NAME_BYTES = 32,
+	TM_CGROUP_NAME_BYTES = 96, /* docker-, 64 digits, .scope */
+	TM_ARGUMENTS_BYTES = 128,
 };
 
 /* tm_flow_key.flags. Every flow has one of the first two, so a key of zeroes is no flow. */
@@ -222,6 +226,22 @@ struct tm_socket_counts {
 	__u64 tx_bytes;
 	__u64 app_rx_bytes;
 	__u64 app_tx_bytes;
+};
+
+/*
+ * Names that outlive what they name. A path is its parts from the last one on, up to an empty one;
+ * without an empty one it is longer than this.
+ */
+
+/* Value of `processes`, by owner_id. */
+struct tm_process {
+	__u8 exe[TM_PATH_PARTS][TM_FILE_NAME_BYTES];
+	__u8 arguments[TM_ARGUMENTS_BYTES]; /* the beginning; a NUL behind each */
+};
+
+/* Value of `cgroup_paths`, by the cgroup's id. */
+struct tm_cgroup_path {
+	__u8 parts[TM_PATH_PARTS][TM_CGROUP_NAME_BYTES];
 };
 
 enum tm_role {

@@ -24,6 +24,8 @@ OWNER = dtype_of("tm_owner")
 SOCKET_COUNTS = dtype_of("tm_socket_counts")
 SOCKET_ROW = dtype_of("tm_socket_row")
 LAYER_COUNTERS = dtype_of("tm_layer_counters")
+PROCESS = dtype_of("tm_process")
+CGROUP_PATH = dtype_of("tm_cgroup_path")
 DROP_KEY = dtype_of("tm_drop_key")
 DROP = dtype_of("tm_drop")
 

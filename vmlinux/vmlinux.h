@@ -245,12 +245,48 @@ enum {
 
 struct kernfs_node {
 	__u64 id;
+	struct kernfs_node *parent; /* until 6.14 */
+	const char *name;
 };
 
 struct cgroup {
 	struct kernfs_node *kn;
 	int level;
 	struct cgroup *ancestors[]; /* 6.1 */
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+};
+
+struct mm_struct {
+	unsigned long arg_start;
+	unsigned long arg_end;
+	struct file *exe_file;
 };
 
 struct css_set {
@@ -272,6 +308,7 @@ struct task_struct {
 	char comm[16];
 	const struct cred *cred;
 	struct css_set *cgroups;
+	struct mm_struct *mm;
 };
 
 struct in6_addr {
@@ -340,8 +377,6 @@ struct tcp_sock {
 struct socket {
 	struct sock *sk;
 };
-
-struct file;
 
 struct seq_file;
 

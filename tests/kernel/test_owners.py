@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from tests.kernel.owned import (
     sums_agree,
 )
 from tests.lab.cgroup import own_cgroup
+from tests.lab.worker import Worker
 
 pytestmark = pytest.mark.kernel
 
@@ -342,6 +344,25 @@ def test_two_hundred_short_lived_processes(place: Place) -> None:
     assert len({row["pid"] for row in rows}) == 200
     assert {row["comm"] for row in rows} == {"tm-spawn"}
     sums_agree(place)
+
+
+def test_names_outlive_processes_and_cgroups(place: Place) -> None:
+    unit = place.cgroup / "job.service"
+    unit.mkdir()
+    worker = Worker(place.lab.server, "tm-job", unit)
+    worker.do("c = socket.socket(type=socket.SOCK_DGRAM); c.sendto(b'x', ('10.0.1.1', 9))")
+    running = place.process(worker)
+    worker.end()
+    place.lab.server.run(["rmdir", str(unit)])
+    gone = place.process(worker)
+
+    names = ("comm", "exe", "cgroup")
+    assert [gone[name] for name in names] == [running[name] for name in names]
+    assert gone["exe"] == str(Path(sys.executable).resolve())
+    assert running["cmdline"].startswith(gone["cmdline"].rstrip("…"))
+    assert gone["cmdline"].startswith(f"{sys.executable} -c ")
+    (group,) = (g for g in place.program.rows("cgroups") if g["path"] == gone["cgroup"])
+    assert group["unit"] == "job.service"
 
 
 def test_sockets_leave_nothing_behind(place: Place) -> None:

@@ -32,6 +32,7 @@ from trafficmon.layout import (
 from trafficmon.pins import HOST_HOOKS, HOST_KINDS
 from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows
+from trafficmon.reader.labels import Labels, ProcessLabel
 from trafficmon.reader.live import Ledger, Live, WatchedInterface
 from trafficmon.reader.owners import Owners, with_open_sockets
 from trafficmon.reader.services import Services
@@ -67,6 +68,8 @@ class FakeLive:
         self._drops: list[tuple[Any, Any]] = []
         self.layer_counters = np.zeros(LAYERS, LAYER_COUNTERS)
         self.hooks = set(HOST_KINDS)
+        self.process_labels: dict[int, ProcessLabel] = {}
+        self.cgroup_labels: dict[int, str] = {}
 
     @property
     def live(self) -> Live:
@@ -229,6 +232,19 @@ class FakeLive:
         ids = np.array([number for number, _ in self._owners], np.uint64)
         records = np.array([record for _, record in self._owners], OWNER)
         return with_open_sockets(ids, records, self.sockets)
+
+    @property
+    def labels(self) -> Labels:
+        """As noted in ``process_labels`` and ``cgroup_labels``."""
+        return cast("Labels", self)
+
+    def process(self, owner_id: int) -> ProcessLabel | None:
+        """Of labels."""
+        return self.process_labels.get(owner_id)
+
+    def cgroup(self, cgroup_id: int) -> str | None:
+        """Of labels."""
+        return self.cgroup_labels.get(cgroup_id)
 
     @property
     def socket_index(self) -> SocketIndex | None:

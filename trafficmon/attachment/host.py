@@ -16,6 +16,7 @@ from trafficmon.host import cgroups
 from trafficmon.host.cgroups import Cgroup
 from trafficmon.records import text_of
 
+_APP_SINCE = {"tracepoints": "6.3", "fexit": "5.11", "fexit-calls": "5.7", "kprobes": "5.15"}
 _SINCE = {"cgroup": "5.10", "sockops": "5.10", "app": "5.10", "drops": "5.5"}
 
 
@@ -57,6 +58,12 @@ def _cgroup_of(store: Store, request: Request, *, is_running: bool) -> Path | No
     return Path(known)
 
 
+def _unsupported(layer: str, only: str, note: str) -> UnsupportedError:
+    if only != "auto":
+        return UnsupportedError(f"app layer by {only}", _APP_SINCE[only], note)
+    return UnsupportedError(f"way to have layer {layer}", _SINCE[layer], note)
+
+
 def _one(
     store: Store, layer: str, cgroup: Cgroup, request: Request, undo: ExitStack
 ) -> LayerOutcome:
@@ -66,5 +73,5 @@ def _one(
     outcome = hostlayers.attach_layer(store, layer, cgroup, undo, only)
     is_asked_for = request.layers_named or only != "auto"
     if outcome.mode == "off" and is_asked_for:
-        raise UnsupportedError(f"way to have layer {layer}", _SINCE[layer], outcome.note)
+        raise _unsupported(layer, only, outcome.note)
     return outcome

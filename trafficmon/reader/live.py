@@ -34,6 +34,7 @@ from trafficmon.pins import HOST_HOOKS, PinDirectory, is_there
 from trafficmon.reader.ahead import Looks, ReadAhead
 from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows, read_flows
+from trafficmon.reader.labels import Labels
 from trafficmon.reader.merge import Records
 from trafficmon.reader.owners import Owners, with_open_sockets, without_kernel
 from trafficmon.reader.services import Services, read_services
@@ -191,6 +192,11 @@ class Live:
             ids, records = without_kernel(ids, records)
         rows = self.sockets  # after the table: see read_owners
         return None if rows is None else with_open_sockets(ids, records, rows)
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Names of processes and cgroups, as the programs have noted them."""
+        return Labels(self.map("processes"), self.map("cgroup_paths"))
 
     @cached_property
     def socket_index(self) -> SocketIndex | None:

@@ -15,7 +15,7 @@ from trafficmon.reader.flow_owners import owner_ids
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records, hash_words, words
 from trafficmon.tables.addresses import address_text
-from trafficmon.tables.names import known_names
+from trafficmon.tables.names import Names
 from trafficmon.tables.owned import OwnerColumns
 from trafficmon.tables.table import Array, Record, Table
 from trafficmon.tables.times import time_text
@@ -136,7 +136,7 @@ class _Columns:
     def with_owners(self) -> FilterColumns:
         """What an expression can ask of the flows."""
         ids = owner_ids(self.keys, self.values, self.live.socket_index)
-        owners = OwnerColumns(self.live.owners, ids, known_names())
+        owners = OwnerColumns(self.live.owners, ids, Names(self.live.labels))
         return owners.added_to(self.filter)
 
     def _owner(self, row: int) -> Record:
@@ -144,7 +144,7 @@ class _Columns:
         keys, values = self.keys[row : row + 1], self.values[row : row + 1]
         index = self.live.socket_index
         ids = owner_ids(keys, values, index)
-        told = OwnerColumns(self.live.owners, ids, known_names()).record(0)
+        told = OwnerColumns(self.live.owners, ids, Names(self.live.labels)).record(0)
         if index is not None:
             told["rtt_us"] = int(index.find(keys)["srtt_us"][0]) or None
         return told

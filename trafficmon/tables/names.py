@@ -1,27 +1,64 @@
 # SPDX-License-Identifier: MIT
-"""Names that the tables put to numbers, remembered from one reading to the next."""
+"""Names that the tables put to numbers, remembered from one reading to the next.
+
+What is there is asked for; what has gone, the kernel's programs have noted.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cache
 
 from trafficmon.host.cgroup_tree import CgroupTree
 from trafficmon.host.cgroups import version_2_root
-from trafficmon.host.processes import ProcessNames
+from trafficmon.host.processes import ProcessName, ProcessNames
 from trafficmon.host.users import UserNames
-
-
-@dataclass(frozen=True)
-class Names:
-    """Of users, cgroups and processes."""
-
-    users: UserNames = field(default_factory=UserNames)
-    processes: ProcessNames = field(default_factory=ProcessNames)
-    cgroups: CgroupTree = field(default_factory=lambda: CgroupTree(version_2_root()))
+from trafficmon.reader.labels import Labels
+from trafficmon.reader.merge import Records
+from trafficmon.records import text_of
 
 
 @cache
-def known_names() -> Names:
-    """The process's own."""
-    return Names()
+def _users() -> UserNames:
+    return UserNames()
+
+
+@cache
+def _processes() -> ProcessNames:
+    return ProcessNames()
+
+
+@cache
+def _cgroups() -> CgroupTree:
+    return CgroupTree(version_2_root())
+
+
+class Names:
+    """Of users, cgroups and processes; None where nobody can tell."""
+
+    def __init__(self, labels: Labels | None) -> None:
+        self._labels = labels
+
+    def user(self, uid: int) -> str | None:
+        """In the user database of this host."""
+        return _users().name(uid)
+
+    def comm(self, owner: Records) -> str | None:
+        """The name that the process (OWNER) goes by now, or went by when last seen."""
+        known = _processes().name(int(owner["pid"]), int(owner["started_ns"]))
+        return (known.comm if known else None) or text_of(owner["comm"]) or None
+
+    def process(self, owner: Records, owner_id: int) -> ProcessName:
+        """All that is known of a process (OWNER)."""
+        known = _processes().name(int(owner["pid"]), int(owner["started_ns"]))
+        if known is not None:
+            return known
+        noted = self._labels.process(owner_id) if self._labels else None
+        exe, cmdline = (noted.exe, noted.cmdline) if noted else (None, None)
+        return ProcessName(text_of(owner["comm"]) or None, exe, cmdline)
+
+    def cgroup(self, cgroup_id: int) -> str | None:
+        """Its path, below the root of the hierarchy."""
+        path = _cgroups().path(cgroup_id)
+        if path is None and self._labels is not None:
+            return self._labels.cgroup(cgroup_id)
+        return path

@@ -13,7 +13,6 @@ from trafficmon.filter.columns import FilterColumns
 from trafficmon.reader.merge import Records
 from trafficmon.reader.owners import Owners
 from trafficmon.tables.names import Names
-from trafficmon.tables.owners import process_comm
 from trafficmon.tables.table import Array, Record
 
 FIELDS = ("uid", "user", "pid", "comm", "cgroup")
@@ -63,17 +62,17 @@ class OwnerColumns:
     @cached_property
     def user(self) -> Array:
         """None for null."""
-        return self._texts(lambda owner: self._names.users.name(int(owner["uid"])))
+        return self._texts(lambda owner: self._names.user(int(owner["uid"])))
 
     @cached_property
     def comm(self) -> Array:
         """None for null."""
-        return self._texts(lambda owner: process_comm(self._names, owner))
+        return self._texts(self._names.comm)
 
     @cached_property
     def cgroup(self) -> Array:
         """Paths; None for null."""
-        return self._texts(lambda owner: self._names.cgroups.path(int(owner["cgroup_id"])))
+        return self._texts(lambda owner: self._names.cgroup(int(owner["cgroup_id"])))
 
     def added_to(self, columns: FilterColumns) -> FilterColumns:
         """``columns``, and what expressions can ask of owners."""
@@ -94,8 +93,8 @@ class OwnerColumns:
         owner = self._records[place]
         return {
             "uid": int(owner["uid"]),
-            "user": self._names.users.name(int(owner["uid"])),
+            "user": self._names.user(int(owner["uid"])),
             "pid": int(owner["pid"]) or None,
-            "comm": process_comm(self._names, owner),
-            "cgroup": self._names.cgroups.path(int(owner["cgroup_id"])),
+            "comm": self._names.comm(owner),
+            "cgroup": self._names.cgroup(int(owner["cgroup_id"])),
         }

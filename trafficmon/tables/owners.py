@@ -17,13 +17,12 @@ from trafficmon.host.cgroup_names import name_of
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups, Records
 from trafficmon.reader.owners import COUNTS
-from trafficmon.records import text_of
-from trafficmon.tables.names import Names, known_names
+from trafficmon.tables.names import Names
 from trafficmon.tables.table import Array, Record, Table, as_text
 
 COUNT_FIELDS = (*COUNTS, "connections")
 USER_FIELDS = ("uid", "user", *COUNT_FIELDS)
-PROCESS_FIELDS = ("pid", "comm", "exe", "uid", "user", "cgroup", *COUNT_FIELDS)
+PROCESS_FIELDS = ("pid", "comm", "exe", "uid", "user", "cgroup", *COUNT_FIELDS, "cmdline")
 CGROUP_FIELDS = ("cgroup_id", "path", "unit", "container", *COUNT_FIELDS)
 _APP = ("app_rx_bytes", "app_tx_bytes")
 
@@ -32,7 +31,7 @@ def user_table(live: Live) -> Table:
     """One row a user."""
     rows = _Rows(live, "uid")
     uids = rows.first["uid"].astype(np.int64)
-    users = [rows.names.users.name(int(uid)) for uid in uids]
+    users = [rows.names.user(int(uid)) for uid in uids]
 
     def record(row: int) -> Record:
         return {"uid": int(uids[row]), "user": users[row], **rows.counts(row)}
@@ -53,21 +52,22 @@ def process_table(live: Live) -> Table:
     rows = _Rows(live, "pid", "started_ns", "uid", "cgroup_id")
     first = rows.first
     pids, uids = first["pid"].astype(np.int64), first["uid"].astype(np.int64)
-    users = [rows.names.users.name(int(uid)) for uid in uids]
-    groups = [rows.names.cgroups.path(int(number)) for number in first["cgroup_id"]]
-    comms = [process_comm(rows.names, one) for one in first]
+    users = [rows.names.user(int(uid)) for uid in uids]
+    groups = [rows.names.cgroup(int(number)) for number in first["cgroup_id"]]
+    comms = [rows.names.comm(one) for one in first]
 
     def record(row: int) -> Record:
         pid = int(pids[row])
-        known = rows.names.processes.name(pid, int(first["started_ns"][row]))
+        known = rows.names.process(first[row], int(rows.ids[row]))
         return {
             "pid": pid or None,
             "comm": comms[row],
-            "exe": known.exe if known else None,
+            "exe": known.exe,
             "uid": int(uids[row]),
             "user": users[row],
             "cgroup": groups[row],
             **rows.counts(row),
+            "cmdline": known.cmdline,
         }
 
     columns = FilterColumns(
@@ -91,10 +91,10 @@ def process_table(live: Live) -> Table:
 
 
 def cgroup_table(live: Live) -> Table:
-    """One row a cgroup; null: it has gone, and nobody has seen its path."""
+    """One row a cgroup; null: it has gone, and its path was not noted."""
     rows = _Rows(live, "cgroup_id")
     numbers = rows.first["cgroup_id"]
-    paths = [rows.names.cgroups.path(int(number)) for number in numbers]
+    paths = [rows.names.cgroup(int(number)) for number in numbers]
 
     def record(row: int) -> Record:
         path = paths[row]
@@ -119,12 +119,6 @@ def cgroup_table(live: Live) -> Table:
     )
 
 
-def process_comm(names: Names, owner: Records) -> str | None:
-    """The name that the process goes by now, or went by when last seen."""
-    known = names.processes.name(int(owner["pid"]), int(owner["started_ns"]))
-    return (known.comm if known else None) or text_of(owner["comm"]) or None
-
-
 def _texts(values: list[str | None]) -> Array:
     column = np.empty(len(values), object)
     column[:] = values
@@ -141,11 +135,13 @@ class _Rows:
                 "the cgroup layer, which knows who, is not attached; "
                 "'trafficmon attach --layer cgroup,sockops,app' adds it"
             )
-        records = owners.records[_is_worth_a_row(owners.records)]
+        is_worth = _is_worth_a_row(owners.records)
+        records = owners.records[is_worth]
         columns = [records[field].astype(np.uint64) for field in fields]
         self.groups = Groups(np.stack(columns, axis=1))
         self.first = records[self.groups.first]
-        self.names = known_names()
+        self.ids = owners.ids[is_worth][self.groups.first]
+        self.names = Names(live.labels)
         self.sums = {name: self.groups.sum(records[name]) for name in COUNT_FIELDS}
         self.unknown = () if live.has_layer("app") else _APP
 

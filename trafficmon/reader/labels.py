@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""Names of processes and cgroups, as our programs have noted them: see bpf/describe.bpf.h."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from trafficmon.errors import BpfError
+from trafficmon.layout import CGROUP_PATH, PROCESS
+from trafficmon.libbpf.map import Map
+from trafficmon.reader.merge import Records
+from trafficmon.records import record_of, text_of
+
+_LONGER = "…"
+
+
+@dataclass(frozen=True)
+class ProcessLabel:
+    """None: it was not to be read."""
+
+    exe: str | None
+    cmdline: str | None
+
+
+class Labels:
+    """Looked up one by one, when somebody asks for a name."""
+
+    def __init__(self, processes: Map, cgroup_paths: Map) -> None:
+        self._processes, self._cgroup_paths = processes, cgroup_paths
+
+    def process(self, owner_id: int) -> ProcessLabel | None:
+        """What process an owner is, or was."""
+        raw = _look_up(self._processes, owner_id)
+        return None if raw is None else process_label(record_of(raw, PROCESS))
+
+    def cgroup(self, cgroup_id: int) -> str | None:
+        """Its path below the root of the hierarchy, with "/" in front."""
+        raw = _look_up(self._cgroup_paths, cgroup_id)
+        return None if raw is None else path_of(record_of(raw, CGROUP_PATH)["parts"])
+
+
+def _look_up(source: Map, key: int) -> bytes | None:
+    try:
+        return source.lookup(struct.pack("=Q", key))
+    except BpfError:  # a name is not worth failing for
+        return None
+
+
+def process_label(record: Records) -> ProcessLabel:
+    """PROCESS as text."""
+    arguments = bytes(record["arguments"]).rstrip(b"\0").replace(b"\0", b" ")
+    room = record["arguments"].size - 1
+    cmdline = arguments.decode(errors="replace") + (_LONGER if len(arguments) >= room else "")
+    exe = path_of(record["exe"])
+    return ProcessLabel(None if exe == "/" else exe, cmdline or None)
+
+
+def path_of(parts: Records) -> str:
+    """A path of its parts, the last of which is first; cut ones end in "…"."""
+    names: list[str] = []
+    room = parts.shape[1] - 1
+    for part in parts:
+        name = text_of(part)
+        if not name:
+            return "/" + "/".join(reversed(names))
+        names.append(name + (_LONGER if len(name.encode()) >= room else ""))
+    return _LONGER + "/" + "/".join(reversed(names))
