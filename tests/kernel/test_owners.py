@@ -30,6 +30,8 @@ from tests.lab.worker import Worker
 
 pytestmark = pytest.mark.kernel
 
+BARE_HEADERS_BYTES = 40  # IPv4 and TCP without options
+
 
 @pytest.fixture
 def place() -> Iterator[Place]:
@@ -309,8 +311,10 @@ def test_many_that_are_closed_at_once(place: Place) -> None:
     from_server, to_server = place.seen_by_the_client()
     row = place.process(server)
     assert app(row) == (300 * 900, 300 * 2000)
-    assert (row["tx_packets"], row["tx_bytes"]) == from_server
     assert (row["rx_packets"], row["rx_bytes"]) == to_server
+    resets = from_server[0] - row["tx_packets"]  # the kernel's own, on machines that are slow
+    assert 0 <= resets <= 3
+    assert row["tx_bytes"] == from_server[1] - resets * BARE_HEADERS_BYTES
     sums_agree(place)
 
 

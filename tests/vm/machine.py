@@ -35,6 +35,7 @@ MODULES = (
     "sch_ingress",
     "cls_bpf",
     "sch_netem",
+    "tcp_diag",
     "nf_tables",
     "nft_counter",
     "nft_compat",
@@ -67,14 +68,39 @@ class Ran:
     seconds: float
 
 
-def run(kernel: Path, command: str, *, timeout_s: float, cpus: int = 2, memory: str = "2G") -> Ran:
+@dataclass(frozen=True)
+class Hardware:
+    """What is emulated, ``root`` the file system that it shows."""
+
+    root: Path
+    emulator: str
+    options: tuple[str, ...]
+    console: str
+    cpus: int = 2
+    memory: str = "2G"
+
+
+def pc(root: Path = Path("/")) -> Hardware:
+    """x86-64. cmpxchg16b (cx16): see above."""
+    options = ("-machine", "q35,memory-backend=memory", "-cpu", "max,-cx16")
+    return Hardware(root, "qemu-system-x86_64", options, "ttyS0")
+
+
+def arm64(root: Path) -> Hardware:
+    """A 64-bit ARM. Pointer authentication off: emulating it takes half the time."""
+    options = ("-machine", "virt,memory-backend=memory", "-cpu", "max,pauth=off")
+    return Hardware(root, "qemu-system-aarch64", options, "ttyAMA0")
+
+
+def run(kernel: Path, command: str, *, timeout_s: float, hardware: Hardware | None = None) -> Ran:
     """Boot ``kernel`` (a folder of fetch()), and run ``command`` in it as root."""
+    hardware = hardware or pc()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tmvm-") as name:
         folder = Path(name)
-        initrd = _initrd(kernel, command, folder)
-        with _root_file_system(folder) as socket:
-            argv = _qemu(_image(kernel), initrd, socket, cpus, memory)
+        initrd = _initrd(kernel, command, folder, hardware.root)
+        with _root_file_system(folder, hardware.root) as socket:
+            argv = _qemu(_image(kernel), initrd, socket, hardware)
             limited = ["timeout", "--kill-after=5", str(timeout_s), *argv]
             done = subprocess.run(
                 limited, stdin=subprocess.DEVNULL, capture_output=True, check=False
@@ -84,13 +110,14 @@ def run(kernel: Path, command: str, *, timeout_s: float, cpus: int = 2, memory: 
     return Ran(int(ended[-1]) if ended else None, output, time.monotonic() - begun)
 
 
-def _qemu(image: Path, initrd: Path, socket: Path, cpus: int, memory: str) -> list[str]:
-    shared = f"memory-backend-memfd,id=memory,size={memory},share=on"
-    arguments = "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off nokaslr"
+def _qemu(image: Path, initrd: Path, socket: Path, hardware: Hardware) -> list[str]:
+    shared = f"memory-backend-memfd,id=memory,size={hardware.memory},share=on"
+    arguments = f"console={hardware.console} quiet loglevel=3 panic=-1 mitigations=off nokaslr"
     return [
-        "qemu-system-x86_64",
-        *("-machine", "q35,memory-backend=memory", "-object", shared, "-m", memory),
-        *("-accel", "tcg,thread=single", "-cpu", "max,-cx16", "-smp", str(cpus)),
+        hardware.emulator,
+        *hardware.options,
+        *("-object", shared, "-m", hardware.memory),
+        *("-accel", "tcg,thread=single", "-smp", str(hardware.cpus)),
         *("-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio", "-net", "none"),
         *("-kernel", str(image), "-initrd", str(initrd), "-append", arguments),
         *("-chardev", f"socket,id=root,path={socket}"),
@@ -99,9 +126,9 @@ def _qemu(image: Path, initrd: Path, socket: Path, cpus: int, memory: str) -> li
 
 
 @contextlib.contextmanager
-def _root_file_system(folder: Path) -> Iterator[Path]:
+def _root_file_system(folder: Path, root: Path) -> Iterator[Path]:
     socket = folder / "virtiofs"
-    argv = ["/usr/lib/qemu/virtiofsd", f"--socket-path={socket}", "-o", "source=/"]
+    argv = ["/usr/lib/qemu/virtiofsd", f"--socket-path={socket}", "-o", f"source={root}"]
     options = ["-o", "cache=always", "-o", "sandbox=chroot"]
     with (folder / "virtiofsd.log").open("wb") as log:
         server = subprocess.Popen([*argv, *options], stdout=log, stderr=log)
@@ -123,12 +150,12 @@ def _image(kernel: Path) -> Path:
     )
 
 
-def _initrd(kernel: Path, command: str, folder: Path) -> Path:
+def _initrd(kernel: Path, command: str, folder: Path, root: Path) -> Path:
     """busybox, the modules in the order of loading, what to run, and _INIT."""
     tree = folder / "tree"
     for part in ("bin", "proc", "sys", "dev", "new", "modules"):
         (tree / part).mkdir(parents=True)
-    shutil.copy(shutil.which("busybox") or "busybox", tree / "bin" / "busybox")
+    shutil.copy(_busybox(root), tree / "bin" / "busybox")
     for tool in _TOOLS:
         (tree / "bin" / tool).symlink_to("busybox")
     order = [_copy(Path(module), tree / "modules") for module in _dependencies(kernel)]
@@ -147,6 +174,11 @@ def _initrd(kernel: Path, command: str, folder: Path) -> Path:
     initrd = folder / "initrd"
     initrd.write_bytes(gzip.compress(packed.stdout, 1))
     return initrd
+
+
+def _busybox(root: Path) -> Path:
+    """The static one of that system."""
+    return next(path for part in ("bin", "usr/bin") if (path := root / part / "busybox").exists())
 
 
 def _dependencies(kernel: Path) -> list[str]:

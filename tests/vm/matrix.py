@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KERNELS = ("5.10", "6.1", "6.12", "6.18", "")
-"""The beginnings of versions; "" is Debian's newest."""
+KERNELS = ("5.10", "6.1", "6.12", "6.18", "newest", "6.1:arm64", "6.12:arm64")
+"""The beginnings of versions, of Debian's kernels. Behind a colon another architecture."""
 
 EVERYDAY = ("5.10", "6.1", "6.12")
+"""Those of continuous integration."""
 
 FILES = (
     "test_owners.py",
@@ -30,15 +31,17 @@ class Expectation:
 
     test: str  # a part of its name
     since: tuple[int, int]
+    since_arm64: tuple[int, int] | None = None  # None: the same
 
 
 EXPECTED = (
     Expectation("test_owners", (5, 10)),
     Expectation("[tracepoints]", (6, 3)),
-    Expectation("[fexit]", (5, 11)),  # storage on sockets, from tracing programs
-    Expectation("[fexit-calls]", (5, 7)),  # pins of tracing links
+    # Storage on sockets, from tracing programs; trampolines on arm64.
+    Expectation("[fexit]", (5, 11), (6, 12)),
+    Expectation("[fexit-calls]", (5, 7), (6, 12)),  # pins of tracing links
     Expectation("[kprobes]", (5, 15)),  # pins of kprobes
     Expectation("test_coverage", (5, 10)),
-    Expectation("probe_fentry", (5, 5)),
+    Expectation("probe_fentry", (5, 5), (6, 12)),
     Expectation("probe_kprobe", (4, 1)),
 )

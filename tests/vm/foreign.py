@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""A root file system of another architecture, with this checkout in it: unpacked, never run here.
+
+Debian's packages, PyPI's wheels for that architecture, the BPF objects compiled for it, and the
+libbpf binding by a cross compiler. Kept in the cache; the checkout's part is made anew each time.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.vm.fetch import cache_directory
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PACKAGES = (
+    "bash,base-passwd,bpftool,busybox-static,coreutils,dash,ethtool,findutils,grep,iperf3,iproute2,"
+    "iputils-ping,kmod,libbpf-dev,libc6-dev,libcap2-bin,mount,nftables,procps,python3,python3-dev,sed,socat,"
+    "tcpdump,tshark,util-linux"
+)
+_LIBRARIES = "/opt/site"
+_CHECKOUT = "/opt/trafficmon"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What other tools call it."""
+
+    debian: str
+    machine: str  # uname -m
+    compiler: str
+    wheels: tuple[str, ...]
+    include: str
+
+
+ARM64 = Architecture(
+    debian="arm64",
+    machine="aarch64",
+    compiler="aarch64-linux-gnu-gcc",
+    wheels=("manylinux_2_28_aarch64", "manylinux2014_aarch64"),
+    include="usr/include/aarch64-linux-gnu",
+)
+
+
+@dataclass(frozen=True)
+class System:
+    """Where it is, and how its Python is started in the checkout within."""
+
+    root: Path
+
+    checkout = _CHECKOUT
+    python = f"PYTHONPATH={_LIBRARIES} /usr/bin/python3"
+
+
+def prepare(architecture: Architecture) -> System:
+    """The system, with what this checkout is now."""
+    root = cache_directory().parent / f"root-{architecture.debian}"
+    if not (root / ".done").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        _unpack_packages(root, architecture)
+        _unpack_wheels(root, architecture)
+        shutil.copy(root / "usr/share/base-passwd/passwd.master", root / "etc/passwd")
+        shutil.copy(root / "usr/share/base-passwd/group.master", root / "etc/group")
+        (root / ".done").touch()
+    _put_checkout(root, architecture)
+    return System(root)
+
+
+def _unpack_packages(root: Path, architecture: Architecture) -> None:
+    """Without running anything of theirs: that would need their processor."""
+    how = [f"--architectures={architecture.debian}", "--variant=extract", "--quiet"]
+    lists = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*.*")]
+    sources = [str(one) for one in lists if one.exists() and one.stat().st_size]
+    command = ["mmdebstrap", *how, f"--include={_PACKAGES}", "bookworm", str(root), *sources]
+    subprocess.run(command, check=True)
+
+
+def _unpack_wheels(root: Path, architecture: Architecture) -> None:
+    told = [sys.executable, str(_ROOT / "tools" / "requirements.py"), "vm"]
+    wanted = subprocess.run(told, check=True, capture_output=True, text=True).stdout.split("\n")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    platforms = [part for wheel in architecture.wheels for part in ("--platform", wheel)]
+    how = ["--target", f"{root}{_LIBRARIES}", "--python-version", "3.11", *platforms]
+    requirements = [line for line in wanted if line] + ["numpy"]
+    subprocess.run([*pip, *how, "--only-binary=:all:", *requirements], check=True)
+
+
+def _put_checkout(root: Path, architecture: Architecture) -> None:
+    target = root / _CHECKOUT.lstrip("/")
+    shutil.rmtree(target, ignore_errors=True)
+    listed = ["git", "-C", str(_ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.splitlines()
+    for name in names:
+        if (_ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(_ROOT / name, target / name)
+    build = [sys.executable, str(target / "build_bpf.py"), "--arch", architecture.machine]
+    subprocess.run([*build, "--quiet"], check=True)
+    _compile_binding(root, target, architecture)
+
+
+def _compile_binding(root: Path, target: Path, architecture: Architecture) -> None:
+    builder = target / "trafficmon" / "libbpf" / "_builder.py"
+    source, extension = target / "_native.c", builder.with_name("_native.abi3.so")
+    emit = "import runpy, sys; runpy.run_path(sys.argv[1])['ffibuilder'].emit_c_code(sys.argv[2])"
+    subprocess.run([sys.executable, "-c", emit, str(builder), str(source)], check=True)
+    includes = [root / "usr/include/python3.11", root / architecture.include, root / "usr/include"]
+    flags = ["-shared", "-fPIC", "-O2", "-DPy_LIMITED_API=0x030b0000", f"--sysroot={root}"]
+    include = [part for path in includes for part in ("-isystem", str(path))]
+    command = [architecture.compiler, *flags, *include, str(source), "-o", str(extension), "-lbpf"]
+    subprocess.run(command, check=True)
