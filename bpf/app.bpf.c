@@ -18,6 +18,7 @@
 #include "move.bpf.h"
 #include "describe.bpf.h"
 #include "owner.bpf.h"
+#include "storage.bpf.h"
 #include "tcp.bpf.h"
 #include "watched.bpf.h"
 
@@ -28,16 +29,17 @@
 static __noinline int tm_adopt_packet_socket(struct sock *sk)
 {
 	struct tm_owner owner = {};
-	struct tm_socket fresh = {};
+	struct tm_socket *made;
+	__u64 owner_id;
 
 	if (!tm_is_current_watched())
 		return 0;
-	fresh.owner_id = tm_own_current(&owner);
-	fresh.pid = owner.pid;
-	fresh.begun = 1;
-	fresh.id = tm_new_socket_id();
-	fresh.opened_ns = bpf_ktime_get_ns();
-	bpf_sk_storage_get(&sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	owner_id = tm_own_current(&owner);
+	made = tm_make_storage(sk, owner_id, owner.pid);
+	if (!made)
+		return 0;
+	made->begun = 1;
+	made->opened_ns = bpf_ktime_get_ns();
 	return 0;
 }
 

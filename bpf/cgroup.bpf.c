@@ -15,6 +15,7 @@
 #include "kernel.bpf.h"
 #include "move.bpf.h"
 #include "owner.bpf.h"
+#include "storage.bpf.h"
 
 #define TM_ALLOW 1
 
@@ -44,20 +45,22 @@ static __always_inline __u32 tm_ip_header_bytes(struct __sk_buff *skb, __u32 pro
 static __noinline struct tm_socket *tm_adopt(struct __sk_buff *skb)
 {
 	struct tm_owner owner = {};
-	struct tm_socket fresh = {};
 	struct bpf_sock *sk = skb->sk;
+	struct tm_socket *made;
 
 	if (!sk)
 		return NULL;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return NULL;
-	fresh.id = tm_new_socket_id();
-	fresh.older = 1;
 	owner.uid = bpf_get_socket_uid(skb);
 	owner.cgroup_id = bpf_skb_cgroup_id(skb);
-	fresh.owner_id = tm_is_kernels(sk, owner.cgroup_id) ? tm_own_by_kernel() : tm_own(&owner);
-	return bpf_sk_storage_get(&sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (tm_is_kernels(sk, owner.cgroup_id))
+		tm_be_kernel(&owner);
+	made = tm_make_storage(sk, tm_own(&owner), 0);
+	if (made)
+		made->older = 1;
+	return made;
 }
 
 static __always_inline void tm_add_packets(struct tm_socket_counts *counts, bool rx, __u32 packets,
@@ -182,13 +185,11 @@ SEC("cgroup/sock_create")
 int tm_sock_create(struct bpf_sock *sk)
 {
 	struct tm_owner owner = {};
-	struct tm_socket fresh = {};
+	__u64 owner_id = tm_own_current(&owner);
+	struct tm_socket *made = tm_make_storage(sk, owner_id, owner.pid);
 
-	fresh.owner_id = tm_own_current(&owner);
-	fresh.pid = owner.pid;
-	fresh.id = tm_new_socket_id();
-	fresh.opened_ns = bpf_ktime_get_ns();
-	bpf_sk_storage_get(&sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (made)
+		made->opened_ns = bpf_ktime_get_ns();
 	if (tm_ask_callers)
 		bpf_get_socket_cookie(sk); /* from here on it has one */
 	return TM_ALLOW;

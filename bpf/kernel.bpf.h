@@ -12,15 +12,12 @@
  * process has opened. Those of processes have storage, if the root cgroup is watched; where another
  * is, readers do not believe this (trafficmon/reader/owners.py).
  */
-static __noinline __u64 tm_own_by_kernel(void)
+static __always_inline void tm_be_kernel(struct tm_owner *owner)
 {
-	struct tm_owner owner = {
-		.started_ns = TM_KERNEL_STARTED_NS,
-		.cgroup_id = TM_ROOT_CGROUP_ID,
-		.comm = "kernel",
-	};
-
-	return tm_own(&owner);
+	owner->started_ns = TM_KERNEL_STARTED_NS;
+	owner->cgroup_id = TM_ROOT_CGROUP_ID;
+	owner->uid = 0;
+	__builtin_memcpy(owner->comm, "kernel", sizeof("kernel"));
 }
 
 static __always_inline bool tm_is_kernels(const struct bpf_sock *sk, __u64 cgroup_id)

@@ -45,12 +45,6 @@ static __always_inline bool tm_is_moved(const struct tm_socket *socket)
 	       own->app_tx_bytes == socket->moved.app_tx_bytes;
 }
 
-/* Alone: a CPU does not come here twice in one nanosecond. */
-static __always_inline __u64 tm_new_socket_id(void)
-{
-	return (bpf_ktime_get_ns() << 8) ^ bpf_get_smp_processor_id();
-}
-
 /*
  * tm_move - what the socket has counted to its owner; then the socket to @next, unless that is 0.
  *

@@ -13,6 +13,7 @@
 
 #include "describe.bpf.h"
 #include "owner.bpf.h"
+#include "storage.bpf.h"
 #include "tcp.bpf.h"
 #include "watched.bpf.h"
 
@@ -29,10 +30,11 @@ int tm_older_sockets(struct bpf_iter__task_file *context)
 {
 	struct task_struct *task = context->task;
 	struct file *file = context->file;
-	struct tm_socket fresh = {}, *known;
+	struct tm_socket *known;
 	struct tm_owner owner = {};
 	struct socket *socket;
 	struct sock *sk;
+	__u64 owner_id;
 	__u16 family;
 
 	if (!task || !file)
@@ -49,12 +51,12 @@ int tm_older_sockets(struct bpf_iter__task_file *context)
 	known = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (known || !tm_is_watched(task))
 		return 0;
-	fresh.owner_id = tm_own_task(task, &owner, false);
-	fresh.pid = owner.pid;
-	fresh.id = (bpf_ktime_get_ns() << 8) ^ context->fd;
-	fresh.older = 1;
-	fresh.tcp_read_bytes = tm_read_before(sk);
-	bpf_sk_storage_get(&sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	owner_id = tm_own_task(task, &owner, false);
+	known = tm_make_storage(sk, owner_id, owner.pid);
+	if (!known)
+		return 0;
+	known->older = 1;
+	known->tcp_read_bytes = tm_read_before(sk);
 	return 0;
 }
 

@@ -40,6 +40,14 @@ static __always_inline int tm_read_beyond(struct __sk_buff *skb, __u32 offset, v
 	return bpf_skb_load_bytes(skb, offset, to, size) ? -1 : 0;
 }
 
+static __noinline __u64 tm_kernel_sender(void)
+{
+	struct tm_owner owner = {};
+
+	tm_be_kernel(&owner);
+	return tm_own(&owner);
+}
+
 /* A packet socket's frame passes here in the process that sends it, before it has its storage. */
 static __noinline __u64 tm_current_sender(void)
 {
@@ -64,7 +72,7 @@ static __always_inline __u64 tm_sender(struct __sk_buff *skb)
 	if (socket)
 		return socket->owner_id;
 	if (tm_is_kernels(sk, bpf_skb_cgroup_id(skb)))
-		return tm_own_by_kernel();
+		return tm_kernel_sender();
 	return tm_read_task && sk->family == AF_PACKET ? tm_current_sender() : 0;
 }
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Storage on sockets, and the numbers that tell them apart.
+ */
+#ifndef TM_STORAGE_BPF_H
+#define TM_STORAGE_BPF_H
+
+#include "owner_maps.bpf.h"
+
+/* Alone: a CPU does not come here twice in one nanosecond. */
+static __always_inline __u64 tm_new_socket_id(void)
+{
+	return (bpf_ktime_get_ns() << 8) ^ bpf_get_smp_processor_id();
+}
+
+/*
+ * tm_make_storage - of a socket, all zeroes but for these; NULL where there is no memory. In place, as
+ * the stack has no room for one (512 bytes, of all functions that call each other).
+ */
+static __always_inline struct tm_socket *tm_make_storage(void *sk, __u64 owner_id, __u32 pid)
+{
+	struct tm_socket *made =
+		bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!made)
+		return NULL;
+	made->owner_id = owner_id;
+	made->pid = pid;
+	made->id = tm_new_socket_id();
+	return made;
+}
+
+#endif /* TM_STORAGE_BPF_H */
