@@ -142,3 +142,10 @@ def test_a_master_is_covered_by_an_attached_port(kind: str) -> None:
 def test_tunnels_and_veth_peers_are_not_covered(kind: str) -> None:
     below = made_up(2, None)
     assert not covered(made_up(3, kind, lower=2), [below])
+
+
+def test_an_interface_needs_a_layer_that_is_at_interfaces() -> None:
+    request.require_wire_layer(("cgroup",), None)
+    request.require_wire_layer(("tc", "cgroup"), ["eth0"])
+    with pytest.raises(UsageError, match=r"--iface eth0: .*cgroup,app.* none"):
+        request.require_wire_layer(("cgroup", "app"), ["eth0"])

@@ -108,6 +108,15 @@ def parse_layers(text: str | None) -> tuple[str, ...]:
     return asked
 
 
+def require_wire_layer(layers: tuple[str, ...], interfaces: list[str] | None) -> None:
+    """UsageError where interfaces are named, and no layer that is at interfaces."""
+    if interfaces and not set(layers) & set(WIRE_LAYERS):
+        raise UsageError(
+            f"--iface {interfaces[0]}: of the layers asked for ({','.join(layers)}) none is at an "
+            "interface; leave --iface out, or add tc to --layer"
+        )
+
+
 def parse_max_flows(asked: int | None) -> int | None:
     """A sensible table size."""
     low, high = _FLOW_LIMITS

@@ -53,12 +53,14 @@ def attach(
     from trafficmon.attachment import request as requests
     from trafficmon.pins import PinDirectory, chosen
 
+    layers = requests.parse_layers(layer)
+    requests.require_wire_layer(layers, iface)
     wanted = requests.Request(
         interfaces=requests.interfaces_named(iface) if iface else (),
         xdp_modes=requests.parse_xdp_modes(xdp),
         tc_mode=requests.parse_tc_mode(tc),
         app_mode=requests.parse_app_mode(app),
-        layers=requests.parse_layers(layer),
+        layers=layers,
         layers_named=layer is not None,
         max_flows=requests.parse_max_flows(max_flows),
         group_id=requests.group_number(group),
