@@ -70,7 +70,7 @@ test-fresh: ## `make run` and `make test` from a clone in a new minimal Debian 1
 	@tools/as-root tests/packaging/fresh-debian.sh
 
 .PHONY: test-kernels
-test-kernels: build deps-test deps-vm .venv-vm/.stamp ## the kernel tests on other kernels, in virtual machines: KERNELS="6.1 6.12"
+test-kernels: build deps-test deps-vm .venv-vm/.stamp ## the kernel tests on other kernels, in virtual machines: KERNELS="6.1 6.12:arm64"
 	@$(AS_ROOT) $(PY) -m tests.vm $(KERNELS)
 
 .PHONY: bench
@@ -125,7 +125,7 @@ deps-test:
 
 .PHONY: deps-vm
 deps-vm:
-	@tools/apt-deps vm
+	@tools/apt-deps $(if $(KERNELS),$(if $(findstring arm64,$(KERNELS)),arm64,vm),arm64)
 
 .PHONY: deps-lint
 deps-lint:

@@ -42,6 +42,7 @@ MODULES = (
 )
 """Those of them that the kernel has as modules are loaded."""
 
+_NEEDS_CMPXCHG16B = 7
 _TOOLS = ("sh", "mount", "insmod", "chroot", "poweroff", "cat")
 _INIT = """#!/bin/sh
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
@@ -100,7 +101,7 @@ def run(kernel: Path, command: str, *, timeout_s: float, hardware: Hardware | No
         folder = Path(name)
         initrd = _initrd(kernel, command, folder, hardware.root)
         with _root_file_system(folder, hardware.root) as socket:
-            argv = _qemu(_image(kernel), initrd, socket, hardware)
+            argv = _qemu(_image(kernel), initrd, socket, hardware, _more_arguments(kernel))
             limited = ["timeout", "--kill-after=5", str(timeout_s), *argv]
             done = subprocess.run(
                 limited, stdin=subprocess.DEVNULL, capture_output=True, check=False
@@ -110,9 +111,20 @@ def run(kernel: Path, command: str, *, timeout_s: float, hardware: Hardware | No
     return Ran(int(ended[-1]) if ended else None, output, time.monotonic() - begun)
 
 
-def _qemu(image: Path, initrd: Path, socket: Path, hardware: Hardware) -> list[str]:
+def _more_arguments(kernel: Path) -> str:
+    """Since 7.0 kmalloc_nolock() gives storage on sockets, and without cmpxchg16b it has none.
+
+    Unless the slabs are debugged: those go another way (mm/slub.c).
+    """
+    return " slab_debug=F" if int(kernel.name.partition(".")[0]) >= _NEEDS_CMPXCHG16B else ""
+
+
+def _qemu(
+    image: Path, initrd: Path, socket: Path, hardware: Hardware, more_arguments: str
+) -> list[str]:
     shared = f"memory-backend-memfd,id=memory,size={hardware.memory},share=on"
     arguments = f"console={hardware.console} quiet loglevel=3 panic=-1 mitigations=off nokaslr"
+    arguments += more_arguments
     return [
         hardware.emulator,
         *hardware.options,
