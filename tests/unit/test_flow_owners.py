@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""Flows whose sockets are elsewhere, and those that are the kernel's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.unit.fake_live import FakeLive, packed
+from trafficmon.layout import KERNEL_STARTED_NS, OWNER
+from trafficmon.reader.owners import is_known, without_kernel
+from trafficmon.tables.catalogue import table_maker
+from trafficmon.tables.ledger import ledger_record
+
+CONTAINER_NETNS = 4026532000
+FREE_PID = 0x7FFFFFFF  # beyond what a pid can be
+
+
+def socket_in(fake: FakeLive, netns: int, owner_id: int, remote_port: int = 443) -> None:
+    row: Any = fake.socket(owner_id, netns_inode=netns, family=2, protocol=6, tcp_state=1)
+    for side, address in (("local", "172.17.0.2"), ("remote", "10.0.0.9")):
+        row[f"{side}_addr"] = np.frombuffer(packed(address), np.uint8)
+    row["local_port_be"], row["remote_port_be"] = np.array((40000, remote_port), ">u2").view("=u2")
+
+
+def comms(fake: FakeLive) -> list[object]:
+    table = table_maker("flows")(fake.live)
+    return [table.record(row)["comm"] for row in range(table.length)]
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "here", "told"),
+    [
+        ([], [], None),
+        ([1], [], "inside"),
+        ([1, 2], [], None),  # two containers may well have the same addresses
+        ([1], [3], "outside"),
+    ],
+)
+def test_a_containers_socket_has_its_flow_where_there_is_no_doubt(
+    elsewhere: list[int], here: list[int], told: str | None
+) -> None:
+    fake = FakeLive()
+    fake.owner(1, pid=FREE_PID, comm="inside")
+    fake.owner(2, pid=FREE_PID - 1, comm="other")
+    fake.owner(3, pid=FREE_PID - 2, comm="outside")
+    for owner in elsewhere:
+        socket_in(fake, CONTAINER_NETNS + owner, owner)
+    for owner in here:
+        socket_in(fake, 0, owner)
+    fake.flow("172.17.0.2", "10.0.0.9", ports=(40000, 443))
+    assert comms(fake) == [told]
+
+
+def test_the_kernel_is_known_where_the_root_is_watched() -> None:
+    records = np.zeros(3, OWNER)
+    records["pid"] = (7, 0, 0)
+    records["started_ns"] = (5, KERNEL_STARTED_NS, 0)
+    assert list(is_known(records)) == [True, True, False]
+    ids, left = without_kernel(np.array([10, 11, 12], np.uint64), records)
+    assert (list(ids), list(left["pid"])) == ([10, 12], [7, 0])
+
+
+def test_what_the_kernel_answers_counts_as_covered() -> None:
+    fake = FakeLive()
+    fake.owner(1, started_ns=KERNEL_STARTED_NS, comm="kernel", tx=(1, 84))
+    fake.owner(2, comm="", tx=(1, 16))
+    fake.layer_counters["bytes"] = (0, 100)
+    fake.flow("10.0.0.1", "10.0.0.2", 1, rx=(1, 98), tx=(1, 98), owner_id=1)
+    told = ledger_record(fake.live, fake.services(), fake.flows())
+    assert (told["unattributed_packets"], told["unattributed_bytes"]) == (1, 16)
+    assert told["coverage_percent"] == {"xdp": 100.0, "tc": 100.0, "cgroup": 84.0}
+    assert comms(fake) == ["kernel"]
