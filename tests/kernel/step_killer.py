@@ -70,10 +70,14 @@ def run(command: list[str], die_before_step: int | None = None) -> int:
 
 
 def kill_at_every_step(
-    victim: list[str], before: list[list[str]], after: list[list[str]], interface: str
+    victim: list[str],
+    before: list[list[str]],
+    after: list[list[str]],
+    interface: str,
+    stride: int,
 ) -> int:
     """``before`` and ``after`` are commands that have to succeed. The number of steps."""
-    for number in range(1000):
+    for number in range(0, 1000, stride):
         for command in before:
             _succeed(command, number)
         status = run(victim, number)
@@ -109,6 +113,7 @@ def _main() -> None:
     parser.add_argument("victim", choices=("attach", "replace", "detach"))
     parser.add_argument("interface")
     parser.add_argument("--attach-again", action="store_true")
+    parser.add_argument("--stride", type=int, default=1, help="every so many steps")
     parser.add_argument("--option", action="append", default=[])
     asked = parser.parse_args()
     attach = within(["attach", "--iface", asked.interface, *asked.option])
@@ -119,6 +124,7 @@ def _main() -> None:
             before=[] if asked.victim == "attach" else [attach],
             after=[attach, ["detach"]] if asked.attach_again else [["detach"]],
             interface=asked.interface,
+            stride=asked.stride,
         )
     )
 
