@@ -8,6 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.kernel import probe
+from tests.kernel.needs import needs_tcx
+
+
+@pytest.fixture(autouse=True)
+def _tcx_where_it_is_a_parameter(request: pytest.FixtureRequest) -> None:
+    if "tcx" in request.node.name.partition("[")[2]:
+        needs_tcx()
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from tests.kernel.attached import (
     send_back,
     state,
 )
+from tests.kernel.needs import USUAL_TC
 from tests.kernel.program import Program
 from tests.lab import traffic
 from tests.lab.lab import Lab
@@ -69,9 +70,9 @@ def test_auto_does_no_harm(place: tuple[Lab, Program]) -> None:
     said = attach(program, SERVER)
     send_both_ways(lab)
 
-    assert f"{SERVER}: xdp off, tc tcx" in said
+    assert f"{SERVER}: xdp off, tc {USUAL_TC}" in said
     assert "would slow a veth interface down; tc counts the same packets" in said
-    assert modes(program, SERVER)[:2] == ("off", "tcx")
+    assert modes(program, SERVER)[:2] == ("off", USUAL_TC)
     assert layers(program) == {"xdp": (None, None), "tc": (IN, OUT)}
     assert packets(program, SERVER) == (IN, OUT)
 
@@ -109,7 +110,7 @@ def test_off(place: tuple[Lab, Program]) -> None:
     attach(program, SERVER, options=("--xdp", "off"))
     send_both_ways(lab)
 
-    assert modes(program, SERVER) == ("off", "tcx", "as asked")
+    assert modes(program, SERVER) == ("off", USUAL_TC, "as asked")
     assert layers(program) == {"xdp": (None, None), "tc": (IN, OUT)}
 
 
@@ -118,12 +119,12 @@ def test_the_first_mode_that_works_is_taken() -> None:
     with Namespace("bridge") as namespace, program_in(namespace) as program:
         namespace.run(["ip", "link", "add", "tmbridge", "type", "bridge"])
         said = attach(program, "tmbridge", options=("--xdp", "native,generic"))
-        assert "tmbridge: xdp generic, tc tcx" in said
+        assert f"tmbridge: xdp generic, tc {USUAL_TC}" in said
         assert "xdp: native: the driver does not have it" in said
         program.run("detach")
 
         said = attach(program, "tmbridge", options=("--xdp", "native,off"))
-        assert "tmbridge: xdp off, tc tcx" in said
+        assert f"tmbridge: xdp off, tc {USUAL_TC}" in said
         assert "xdp: native: the driver does not have it" in said
         assert "(was attached already)" in attach(
             program, "tmbridge", options=("--xdp", "native,off")
@@ -134,7 +135,7 @@ def test_native_before_generic_where_there_is_both(place: tuple[Lab, Program]) -
     _, program = place
     attach(program, SERVER, options=("--xdp", "native,generic"))
 
-    assert modes(program, SERVER) == ("native", "tcx", "as asked")
+    assert modes(program, SERVER) == ("native", USUAL_TC, "as asked")
 
 
 def test_layer_tc_only(place: tuple[Lab, Program]) -> None:
@@ -142,7 +143,7 @@ def test_layer_tc_only(place: tuple[Lab, Program]) -> None:
     attach(program, SERVER, options=("--layer", "tc", "--xdp", "native"))
     send_both_ways(lab)
 
-    assert modes(program, SERVER)[:2] == ("off", "tcx")
+    assert modes(program, SERVER)[:2] == ("off", USUAL_TC)
     assert packets(program, SERVER) == (IN, OUT)
 
 

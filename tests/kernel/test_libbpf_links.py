@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel import probe
+from tests.kernel.needs import needs_tcx
 from tests.kernel.probe import Counter
 from tests.lab.namespace import Namespace
 from tests.lab.veth import Endpoint, connect
@@ -171,6 +172,7 @@ def test_tcx_takes_several_and_lets_each_packet_go_on(
     wire: Wire, opened: Object, inside: int
 ) -> None:
     """Both answer "go on", so both see every packet, in both directions."""
+    needs_tcx()
     with (
         opened.program("probe_tc") as first,
         opened.program("probe_tc_second") as second,
@@ -182,6 +184,7 @@ def test_tcx_takes_several_and_lets_each_packet_go_on(
 
 
 def test_what_cannot_be_attached_says_where(opened: Object, inside: int) -> None:
+    needs_tcx()
     with opened.program("probe_xdp") as xdp, opened.program("probe_tc") as tc:
         with pytest.raises(BpfError, match=r"probe_xdp \(xdp\) to interface 2147483647: "):
             attach_xdp(xdp, 0x7FFFFFFF, XdpFlag.SKB_MODE)

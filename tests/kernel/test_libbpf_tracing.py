@@ -17,6 +17,7 @@ import pytest
 
 import build_bpf
 from tests.kernel import probe
+from tests.kernel.needs import needs_linux
 from tests.kernel.probe import Counter
 from tests.lab.namespace import Namespace
 from trafficmon.errors import BpfError, TrafficmonError
@@ -209,6 +210,7 @@ with probe.loaded(Path(sys.argv[1]), "probe_tp") as opened:
 
 def test_tracepoints_through_perf_events_count_on_without_libbpfs_link(probe_path: Path) -> None:
     """libbpf disables the perf event when its link is freed; our link holds it all the same."""
+    needs_linux(5, 15, "links of perf events")
     argv = ["unshare", "--mount", sys.executable, "-c", TRACEPOINT, str(probe_path)]
     done = subprocess.run(
         argv,

@@ -46,7 +46,7 @@ def main() -> int:
     )
     parser.add_argument("--python", default=str(_ROOT / ".venv-vm" / "bin" / "python"))
     parser.add_argument("--files", nargs="*", default=matrix.FILES)
-    parser.add_argument("--seconds", type=float, default=1500, help="per kernel")
+    parser.add_argument("--seconds", type=float, default=2400, help="per kernel")
     asked = parser.parse_args()
     wanted = list(asked.kernels or matrix.KERNELS)
     if wanted == ["everyday"]:
@@ -73,7 +73,8 @@ def _boot(version: str, asked: argparse.Namespace) -> Outcome:
     command = (
         f"export PATH=$PATH:/usr/sbin:/sbin PYTHONDONTWRITEBYTECODE=1 {MAY_WATCH_ROOT}=1; "
         f"cd {checkout}; "
-        "ulimit -n 65536; mkdir -p /run/netns; ip link set lo up; "
+        "ulimit -n 65536; echo 1 > /proc/sys/vm/overcommit_memory; "
+        "mkdir -p /run/netns; ip link set lo up; "
         f"{python} -m pytest -q -p no:cacheprovider --timeout 300 --basetemp /tmp/pytest "
         f"--tb=short --color=no --junitxml=/tmp/results.xml {files}; status=$?; "
         f"echo; echo {_BEGIN}; cat /tmp/results.xml; echo; echo {_END}; exit $status"

@@ -53,7 +53,8 @@ mkdir -p /new/dev/pts; mount -t devpts devpts /new/dev/pts
 mount -t tmpfs run /new/run; mount -t tmpfs tmp /new/tmp
 mount -t bpf bpf /new/sys/fs/bpf; mount -t cgroup2 cgroup2 /new/sys/fs/cgroup
 mount -t tracefs tracefs /new/sys/kernel/tracing
-chroot /new /bin/sh -c "$(cat /command)"
+command=$(cat /command); cd /new; mount --move . /
+chroot . /bin/sh -c "$command"
 echo "ENDED WITH $?"
 poweroff -f
 """

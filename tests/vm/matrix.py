@@ -43,5 +43,6 @@ EXPECTED = (
     Expectation("[kprobes]", (5, 15)),  # pins of kprobes
     Expectation("test_coverage", (5, 10)),
     Expectation("probe_fentry", (5, 5), (6, 12)),
-    Expectation("probe_kprobe", (4, 1)),
+    Expectation("probe_kprobe", (5, 15)),  # links of perf events
+    Expectation("tcx", (6, 6)),
 )
