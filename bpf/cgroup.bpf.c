@@ -55,7 +55,7 @@ static __noinline struct tm_socket *tm_adopt(struct __sk_buff *skb)
 		return NULL;
 	owner.uid = bpf_get_socket_uid(skb);
 	owner.cgroup_id = bpf_skb_cgroup_id(skb);
-	if (tm_is_kernels(sk, owner.cgroup_id))
+	if (tm_is_kernels(sk, skb))
 		tm_be_kernel(&owner);
 	made = tm_make_storage(sk, tm_own(&owner), 0);
 	if (made)

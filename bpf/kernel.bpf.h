@@ -20,10 +20,9 @@ static __always_inline void tm_be_kernel(struct tm_owner *owner)
 	__builtin_memcpy(owner->comm, "kernel", sizeof("kernel"));
 }
 
-static __always_inline bool tm_is_kernels(const struct bpf_sock *sk, __u64 cgroup_id)
-{
-	return sk->type == SOCK_RAW && (sk->family == AF_INET || sk->family == AF_INET6) &&
-	       cgroup_id == TM_ROOT_CGROUP_ID;
-}
+/* Of few sockets only the helper for the cgroup has to be called. */
+#define tm_is_kernels(sk, skb)                                  \
+	((sk)->type == SOCK_RAW && (sk)->family != AF_PACKET && \
+	 bpf_skb_cgroup_id(skb) == TM_ROOT_CGROUP_ID)
 
 #endif /* TM_KERNEL_BPF_H */

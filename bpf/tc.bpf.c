@@ -71,7 +71,7 @@ static __always_inline __u64 tm_sender(struct __sk_buff *skb)
 	socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (socket)
 		return socket->owner_id;
-	if (tm_is_kernels(sk, bpf_skb_cgroup_id(skb)))
+	if (tm_is_kernels(sk, skb))
 		return tm_kernel_sender();
 	return tm_read_task && sk->family == AF_PACKET ? tm_current_sender() : 0;
 }

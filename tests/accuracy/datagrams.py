@@ -129,14 +129,14 @@ def frames(stage: Stage, comm: str) -> Iterator[list[Known]]:
 @contextmanager
 def short_lived(stage: Stage, comm: str, *, count: int = 200) -> Iterator[list[Known]]:
     """Processes that ask once, are answered, and end."""
-    client, server = bound(stage, CLIENT, 7002), stage.place.server(comm)
+    client, server = bound(stage, CLIENT, stage.port), stage.place.server(comm)
     client.begin(f"for _ in range({count}): c.sendto(bytes(50), c.recvfrom(2000)[1])")
     server.do(
         f"for number in range({count}):\n"
         "    child = os.fork()\n"
         "    if not child:\n"
         "        s = socket.socket(type=socket.SOCK_DGRAM)\n"
-        f"        s.sendto(bytes(30), ({CLIENT!r}, 7002)); s.recv(100); os._exit(0)\n"
+        f"        s.sendto(bytes(30), ({CLIENT!r}, {stage.port})); s.recv(100); os._exit(0)\n"
         "    os.waitpid(child, 0)"
     )
     client.wait()
