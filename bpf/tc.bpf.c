@@ -58,7 +58,7 @@ static __noinline __u64 tm_current_sender(void)
 }
 
 /* Forwarded packets have no socket, nor do the kernel's own answers have a full one. */
-static __always_inline __u64 tm_sender(struct __sk_buff *skb)
+static __noinline __u64 tm_sender(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct tm_socket *socket;
