@@ -77,8 +77,8 @@ static __noinline __u64 tm_sender(struct __sk_buff *skb)
 }
 
 /*
- * Asked once for each new flow of datagrams, and not for TCP's: who only receives sends no packet
- * that would tell, and may be gone when somebody reads the table.
+ * Asked for each new flow of datagrams, and then once a second; not for TCP's: who only receives sends
+ * no packet that would tell, and may be gone when somebody reads the table.
  */
 static __noinline __u64 tm_receiver(const struct tm_packet *p)
 {
