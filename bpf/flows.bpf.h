@@ -16,14 +16,12 @@
 #define TM_FLOWS_BPF_H
 
 #include "count.bpf.h"
+#include "notices.bpf.h"
 
 #define TM_SCORE_HIT 2 /* a third of hits and more keeps the cache in use */
 #define TM_SCORE_MOST 128
 #define TM_SKIP 63
 
-#define TM_TCP_FIN 0x01
-#define TM_TCP_SYN 0x02
-#define TM_TCP_ACK 0x10
 #define TM_FIRST_USER_PORT 1024
 #define TM_FIRST_EPHEMERAL_PORT 32768 /* Linux's default; others begin higher */
 
@@ -267,8 +265,10 @@ static __always_inline struct tm_flow *tm_begin_flow(const struct tm_packet *p, 
 	__u16 number = p->kind == TM_SERVICE_PORT ? tm_service_port(p, rx) : 0;
 	__u64 owner_id = rx ? tm_receiver(p) : 0;
 
-	if (tm_make_flow(&p->key, number, now, owner_id))
+	if (tm_make_flow(&p->key, number, now, owner_id)) {
 		tm_count_new_flow(tm_service_of(&p->key, number));
+		tm_tell_packet(p, TM_EVENT_FLOW, rx, owner_id);
+	}
 	return bpf_map_lookup_elem(&flows, &p->key);
 }
 

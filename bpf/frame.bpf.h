@@ -1,33 +1,13 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * One frame, from its first byte to its counters: what the hooks have in common.
+ * A parsed frame, to all that counts it and is told of it: what the hooks have in common.
  */
 #ifndef TM_FRAME_BPF_H
 #define TM_FRAME_BPF_H
 
+#include "dns.bpf.h"
 #include "flows.bpf.h"
-#include "link.bpf.h"
-#include "network.bpf.h"
-
-/*
- * tm_parse - fill @p from @frame.
- * @offset: where the payload of @ethertype begins; @tags: VLAN tags that the kernel took off.
- */
-static __always_inline void tm_parse(const struct tm_frame *frame, struct tm_packet *p,
-				     enum tm_hook hook, __u16 ethertype, __u32 offset, __u32 tags)
-{
-	struct tm_network network = { offset, ethertype, ethertype };
-
-	if (ethertype != ETH_P_IP && ethertype != ETH_P_IPV6)
-		network = tm_unpack_network(tm_skip_link(frame->context, ethertype, offset, tags));
-	p->kind = TM_SERVICE_ETHERTYPE;
-	p->ethertype = network.last_ethertype;
-	p->key.slot = tm_slot;
-	if (network.ethertype == ETH_P_IP)
-		tm_parse_ipv4(frame, p, hook, network.offset);
-	else if (network.ethertype == ETH_P_IPV6)
-		tm_parse_ipv6(frame, p, hook, network.offset);
-}
+#include "parse.bpf.h"
 
 /* tm_count - a parsed and measured packet into all that counts it at @hook. */
 static __always_inline void tm_count(const struct tm_packet *p, enum tm_hook hook)
@@ -46,6 +26,19 @@ static __always_inline void tm_count(const struct tm_packet *p, enum tm_hook hoo
 	else
 		service.number = p->ethertype;
 	tm_count_service(p, service, rx, cpu);
+}
+
+/* tm_notice - what a counted packet is worth telling beyond its count. */
+static __always_inline void tm_notice(const struct tm_packet *p, enum tm_hook hook)
+{
+	bool rx = tm_is_rx(hook);
+
+	if (!tm_count_flows)
+		return;
+	if (p->tcp_flags & (TM_TCP_FIN | TM_TCP_SYN | TM_TCP_RST))
+		tm_tell_packet(p, TM_EVENT_TCP, rx, 0);
+	if (tm_copy_dns && tm_is_dns(p))
+		tm_copy_message(p, rx);
 }
 
 #endif /* TM_FRAME_BPF_H */

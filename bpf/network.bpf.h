@@ -80,6 +80,7 @@ static __always_inline void tm_parse_transport(const struct tm_frame *frame, str
 	__u8 flags[2]; /* data offset, flags */
 
 	p->transport_offset = offset;
+	p->network_end = limit;
 	if (!tm_has_ports(p->key.protocol) || offset + sizeof(ports) > limit ||
 	    tm_read(frame, offset, ports, sizeof(ports)))
 		return;

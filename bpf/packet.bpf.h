@@ -10,6 +10,12 @@
 /* Headers are looked for up to here; sixteen times what real packets have. */
 #define TM_MAX_HEADER_OFFSET 0x7fff
 
+/* struct tm_packet.tcp_flags, as in the header */
+#define TM_TCP_FIN 0x01
+#define TM_TCP_SYN 0x02
+#define TM_TCP_RST 0x04
+#define TM_TCP_ACK 0x10
+
 /*
  * A frame. data..data_end is its linear part; length is all of it, and what lies behind the linear
  * part is read by tm_read_beyond(), which each hook defines for itself, as it does TM_CONTEXT.
@@ -29,7 +35,8 @@ struct tm_packet {
 	__u16 ethertype; /* host order; the last one read */
 	__u8 tcp_flags;
 	__u8 tcp_header_bytes;
-	__u32 transport_offset;
+	__u32 transport_offset; /* 0: it has no transport header */
+	__u32 network_end;	/* offset behind what the network header calls its own */
 	__u32 wire_packets;  /* segments, of a super-packet */
 	__u32 wire_bytes;    /* of all of them */
 	__u32 segment_bytes; /* of each but the last */
@@ -38,6 +45,7 @@ struct tm_packet {
 static struct tm_frame tm_open_frame(TM_CONTEXT *context);
 static __u64 tm_sender(TM_CONTEXT *context);	     /* owner_id of who sends it, or 0 */
 static __u64 tm_receiver(const struct tm_packet *p); /* owner_id of whose socket it is for, or 0 */
+static __u32 tm_came_from(TM_CONTEXT *context); /* ifindex by which what goes out came in, or 0 */
 static int tm_read_beyond(TM_CONTEXT *context, __u32 offset, void *to, __u32 size);
 
 /*

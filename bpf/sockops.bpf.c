@@ -1,28 +1,38 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * sock_ops: how TCP connections go. Role, round trip times, retransmits and states, on the socket.
+ * sock_ops: how TCP connections go. Role, round trip times, retransmits and states, on the socket;
+ * and, to who reads events, that they were opened and how they ended.
  *
- * STATE and RETRANS, too, come only once their flags are set, which is possible from ESTABLISHED on.
- * Which process runs here is chance (the passive side opens in softirq), so nobody is asked.
+ * STATE and RETRANS, too, come only once their flags are set: when the kernel is about to connect
+ * (so that a refused connection is seen to end), else from ESTABLISHED on. Which process runs here is
+ * chance (the passive side opens in softirq), so nobody is asked.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "connections.bpf.h"
 #include "move.bpf.h"
 
 #define TM_CALLBACKS \
 	(BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG)
 #define TM_SRTT_SHIFT 3 /* the kernel keeps eight times the smoothed round trip time */
 
+static __always_inline void tm_watch(struct bpf_sock_ops *ops)
+{
+	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | TM_CALLBACKS);
+}
+
 static __always_inline void tm_opened(struct bpf_sock_ops *ops, struct tm_socket *socket,
 				      enum tm_role role)
 {
-	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | TM_CALLBACKS);
+	tm_watch(ops);
 	socket->role = role;
 	socket->tcp_state = BPF_TCP_ESTABLISHED;
+	socket->end = TM_END_UNKNOWN;
 	socket->srtt_us = ops->srtt_us >> TM_SRTT_SHIFT;
+	tm_tell_connection(ops, socket, TM_CONN_OPENED);
 }
 
 static __always_inline void tm_round_trip(struct bpf_sock_ops *ops, struct tm_socket *socket)
@@ -32,15 +42,29 @@ static __always_inline void tm_round_trip(struct bpf_sock_ops *ops, struct tm_so
 }
 
 /* After the last state nothing more is counted, though a process may keep the socket. */
+static __always_inline void tm_ended(struct bpf_sock_ops *ops, struct tm_socket *socket)
+{
+	tm_round_trip(ops, socket);
+	socket->retransmits = ops->total_retrans;
+	tm_tell_connection(ops, socket, TM_CONN_CLOSED);
+	if (socket->released)
+		tm_move(socket, 0, 0);
+}
+
 static __always_inline void tm_changed(struct bpf_sock_ops *ops, struct tm_socket *socket)
 {
 	socket->tcp_state = ops->args[1];
-	if (ops->args[1] != BPF_TCP_CLOSE)
-		return;
-	tm_round_trip(ops, socket);
-	socket->retransmits = ops->total_retrans;
-	if (socket->released)
-		tm_move(socket, 0, 0);
+	switch (ops->args[1]) {
+	case BPF_TCP_FIN_WAIT1:
+		socket->end = TM_END_CLOSED_HERE;
+		break;
+	case BPF_TCP_CLOSE_WAIT:
+		socket->end = TM_END_CLOSED_THERE;
+		break;
+	case BPF_TCP_CLOSE:
+		tm_ended(ops, socket);
+		break;
+	}
 }
 
 SEC("sockops")
@@ -55,6 +79,10 @@ int tm_sock_ops(struct bpf_sock_ops *ops)
 	if (!socket)
 		return 1;
 	switch (ops->op) {
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		tm_watch(ops);
+		socket->role = TM_ROLE_ACTIVE;
+		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 		tm_opened(ops, socket, TM_ROLE_ACTIVE);
 		break;

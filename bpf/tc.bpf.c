@@ -12,9 +12,8 @@
 
 #define TM_CONTEXT struct __sk_buff
 #include "frame.bpf.h"
-#include "kernel.bpf.h"
-#include "owner.bpf.h"
 #include "segments.bpf.h"
+#include "skb.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -23,139 +22,13 @@ struct {
 	__type(value, struct tm_clock);
 } clock SEC(".maps");
 
-static __always_inline struct tm_frame tm_open_frame(struct __sk_buff *skb)
-{
-	struct tm_frame frame = {
-		.context = skb,
-		.data = (void *)(long)skb->data,
-		.data_end = (void *)(long)skb->data_end,
-		.length = skb->len,
-	};
-
-	return frame;
-}
-
-static __always_inline int tm_read_beyond(struct __sk_buff *skb, __u32 offset, void *to, __u32 size)
-{
-	return bpf_skb_load_bytes(skb, offset, to, size) ? -1 : 0;
-}
-
-static __noinline __u64 tm_kernel_sender(void)
-{
-	struct tm_owner owner = {};
-
-	tm_be_kernel(&owner);
-	return tm_own(&owner);
-}
-
-/* A packet socket's frame passes here in the process that sends it, before it has its storage. */
-static __noinline __u64 tm_current_sender(void)
-{
-	struct tm_owner owner = {};
-
-	tm_task_owner(&owner);
-	return tm_own(&owner);
-}
-
-/* Forwarded packets have no socket, nor do the kernel's own answers have a full one. */
-static __noinline __u64 tm_sender(struct __sk_buff *skb)
-{
-	struct bpf_sock *sk = skb->sk;
-	struct tm_socket *socket;
-
-	if (!sk)
-		return 0;
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return 0;
-	socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
-	if (socket)
-		return socket->owner_id;
-	if (tm_is_kernels(sk, skb))
-		return tm_kernel_sender();
-	return tm_read_task && sk->family == AF_PACKET ? tm_current_sender() : 0;
-}
-
-/*
- * Asked for each new flow of datagrams, and then once a second; not for TCP's: who only receives sends
- * no packet that would tell, and may be gone when somebody reads the table.
- */
-static __noinline __u64 tm_receiver(const struct tm_packet *p)
-{
-	bool is_ipv6 = p->key.flags & TM_FLOW_IPV6;
-	struct bpf_sock_tuple tuple = {};
-	struct tm_socket *socket;
-	struct bpf_sock *sk;
-	__u64 owner_id = 0;
-	__u32 size;
-
-	if (p->key.protocol != IPPROTO_UDP || !(p->key.flags & TM_FLOW_PORTS))
-		return 0;
-	if (is_ipv6) {
-		__builtin_memcpy(tuple.ipv6.saddr, p->key.remote_addr, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, p->key.local_addr, 16);
-		tuple.ipv6.sport = p->key.remote_port_be;
-		tuple.ipv6.dport = p->key.local_port_be;
-		size = sizeof(tuple.ipv6);
-	} else {
-		__builtin_memcpy(&tuple.ipv4.saddr, p->key.remote_addr, 4);
-		__builtin_memcpy(&tuple.ipv4.daddr, p->key.local_addr, 4);
-		tuple.ipv4.sport = p->key.remote_port_be;
-		tuple.ipv4.dport = p->key.local_port_be;
-		size = sizeof(tuple.ipv4);
-	}
-	sk = bpf_sk_lookup_udp(p->context, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (!sk)
-		return 0;
-	socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
-	if (socket)
-		owner_id = socket->owner_id;
-	bpf_sk_release(sk);
-	return owner_id;
-}
-
-/*
- * tm_bytes_before - how much of the Ethernet header lies before what we are shown: 0 or ETH_HLEN.
- *
- * tc goes back to it by skb->mac_len. Where generic XDP has had to copy the packet, that is 0 (6.9 and
- * later, e6d5dbdd20aa: skb_pp_cow_data() does not copy it), and we are shown the network header. Then
- * what looks like the EtherType is none, so usually one compare tells.
- */
-static __always_inline __u32 tm_bytes_before(struct __sk_buff *skb, const struct tm_frame *frame,
-					     __be16 *ethertype)
-{
-	__be16 mac[ETH_HLEN / 2], shown[ETH_HLEN / 2], other = 0;
-	int i;
-
-	if (!tm_seek_mac && *ethertype == skb->protocol)
-		return 0;
-	if (bpf_skb_load_bytes_relative(skb, 0, mac, sizeof(mac), BPF_HDR_START_MAC))
-		return 0;
-	if (!tm_read(frame, 0, shown, sizeof(shown))) {
-		for (i = 0; i < ETH_HLEN / 2; i++)
-			other |= mac[i] ^ shown[i];
-		if (!other)
-			return 0;
-	}
-	*ethertype = mac[ETH_HLEN / 2 - 1];
-	return ETH_HLEN;
-}
-
 static __always_inline int tm_tc(struct __sk_buff *skb, enum tm_hook hook)
 {
-	struct tm_frame frame = tm_open_frame(skb);
 	struct tm_packet p = { .context = skb };
-	__be16 ethertype = skb->protocol;
-	__u32 tags = 0, before = 0;
 
-	if (tm_link_header_bytes) {
-		tags = skb->vlan_present ? 1 : 0;
-		tm_read(&frame, ETH_HLEN - sizeof(ethertype), &ethertype, sizeof(ethertype));
-		before = tm_bytes_before(skb, &frame, &ethertype);
-	}
-	tm_parse(&frame, &p, hook, bpf_ntohs(ethertype), tm_link_header_bytes - before, tags);
-	tm_measure(skb, &p, before);
+	tm_measure(skb, &p, tm_look_at(skb, &p, hook));
 	tm_count(&p, hook);
+	tm_notice(&p, hook);
 	return TC_ACT_UNSPEC;
 }
 

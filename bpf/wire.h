@@ -14,7 +14,7 @@
 
 enum tm_version {
 	TM_MAGIC = 0x746d6f6e, /* "tmon": meta begins with it, and stays so in all versions */
-	TM_LAYOUT_VERSION = 2,
+	TM_LAYOUT_VERSION = 3,
 };
 
 /* Where a packet was seen. One row of hook_counters each, per interface. */
@@ -39,6 +39,9 @@ enum tm_limit {
 	TM_FILE_NAME_BYTES = 32,
 	TM_CGROUP_NAME_BYTES = 96, /* docker-, 64 digits, .scope */
 	TM_ARGUMENTS_BYTES = 128,
+	TM_DNS_BYTES = 1232, /* of a message; what DNS over UDP is advised not to go beyond */
+	TM_SAMPLE_BYTES = 65536,
+	TM_MATCH_STEPS = 64,
 };
 
 /* tm_flow_key.flags. Every flow has one of the first two, so a key of zeroes is no flow. */
@@ -276,7 +279,8 @@ struct tm_socket {
 	__u32 retransmits;
 	__u8 used;  /* by a process, as `callers` told */
 	__u8 older; /* than attach; or a child of such a listener */
-	__u8 pad[2];
+	__u8 end;   /* enum tm_end, as far as it is known yet */
+	__u8 told;  /* that it was opened */
 };
 
 /* Value of `callers`: who used a socket last, and what all its users have moved. */
@@ -349,6 +353,192 @@ struct tm_drop {
 	__u64 bytes;
 };
 
+/*
+ * Events: what has happened, told once through a ring buffer. Each kind counts what became of it, so
+ * that offered = delivered + limited + lost, always.
+ */
+enum tm_event_kind {
+	TM_EVENT_CONN = 0,   /* a TCP connection has been opened, or has ended */
+	TM_EVENT_FLOW = 1,   /* a flow's first packet */
+	TM_EVENT_TCP = 2,    /* a packet with SYN, FIN or RST */
+	TM_EVENT_DROP = 3,   /* the kernel has thrown a packet away */
+	TM_EVENT_DNS = 4,    /* a DNS message, whole */
+	TM_EVENT_SAMPLE = 5, /* a captured packet */
+	TM_EVENT_ROW = 6,    /* a packet for the log by user */
+	TM_EVENT_KINDS = 7,
+};
+
+/* Value of `event_counts`, a row of cells (one a CPU) for each kind. Atomic adds. */
+struct tm_event_counts {
+	__u64 offered;
+	__u64 delivered;
+	__u64 limited; /* beyond the limit for its kind */
+	__u64 lost;    /* the ring buffer was full */
+	__u64 second_jiffies; /* when the second began that `in_second` are of */
+	__u64 in_second;
+	__u64 pad[2];
+};
+
+/*
+ * Value of `event_control`, one: written by who reads the events, again and again. When that has not
+ * been done for a while nobody is there, and nothing is offered. DNS messages are, in any case: they
+ * wait in a ring buffer of their own.
+ */
+struct tm_event_control {
+	__u64 alive_jiffies;
+	__u32 kinds;		      /* a bit each */
+	__u32 limits[TM_EVENT_KINDS]; /* events a second, on each CPU; 0: any number */
+};
+
+/* What all events begin with. */
+struct tm_event {
+	__u64 at_ns; /* CLOCK_MONOTONIC */
+	__u64 owner_id;
+	__u8 kind; /* enum tm_event_kind */
+	__u8 what; /* of a connection enum tm_conn_event; of a packet 1: towards this host, 0: away */
+	__u8 pad[6];
+};
+
+enum tm_conn_event {
+	TM_CONN_OPENED = 1,
+	TM_CONN_CLOSED = 2,
+};
+
+/* Why a connection has ended. */
+enum tm_end {
+	TM_END_UNKNOWN = 0,
+	TM_END_CLOSED_HERE = 1,	 /* this host's FIN was the first */
+	TM_END_CLOSED_THERE = 2, /* the other end's was */
+	TM_END_RESET_HERE = 3,
+	TM_END_RESET_THERE = 4,
+	TM_END_TIMED_OUT = 5,
+	TM_END_REFUSED = 6, /* never got as far as being one: reset while opening */
+	TM_END_UNREACHABLE = 7,
+};
+
+struct tm_conn {
+	struct tm_event event;
+	struct tm_flow_key key; /* slot: none */
+	__u64 opened_ns;	/* 0: before attach */
+	__u64 rx_packets;
+	__u64 rx_bytes;
+	__u64 tx_packets;
+	__u64 tx_bytes;
+	__u64 app_rx_bytes; /* arrived in order */
+	__u64 app_tx_bytes; /* sent, without what was sent again */
+	__u64 cookie;
+	__u32 srtt_us;
+	__u32 min_rtt_us;
+	__u32 retransmits;
+	__u32 error; /* errno of the socket */
+	__u8 role;   /* enum tm_role */
+	__u8 end;    /* enum tm_end */
+	__u8 pad[6];
+};
+
+/* TM_EVENT_FLOW, TM_EVENT_TCP */
+struct tm_packet_event {
+	struct tm_event event;
+	struct tm_flow_key key;
+	__u32 bytes; /* on the wire */
+	__u8 tcp_flags;
+	__u8 pad[3];
+};
+
+struct tm_drop_event {
+	struct tm_event event;
+	struct tm_drop_key drop;
+	struct tm_flow_key key; /* flags 0: no IP header; local is the source. slot: none */
+	__u32 bytes;
+	__u32 ifindex; /* 0: none yet */
+};
+
+/* A DNS message, or a piece of a TCP stream that carries such. `copied` bytes follow. */
+struct tm_dns {
+	struct tm_event event;
+	struct tm_flow_key key;
+	__u32 bytes;	    /* of the message; of the packet's part of the stream */
+	__u32 copied;	    /* of these */
+	__u32 tcp_sequence; /* of the first; host order */
+	__u32 came_from;    /* ifindex that a forwarded packet came in by */
+	__u8 tcp_flags;
+	__u8 pad[7];
+};
+
+/* A captured packet; `copied` bytes follow. */
+struct tm_sample {
+	struct tm_event event;
+	struct tm_flow_key key;
+	__u32 bytes;
+	__u32 copied;
+	__u32 lost_before; /* samples that the ring buffer had no room for, on this CPU until now */
+	__u16 vlan_tag;	   /* that the kernel has taken off; host order */
+	__u16 vlan_protocol_be; /* 0: none */
+	__u32 cpu;
+	__u32 pad;
+};
+
+/*
+ * A step of a capture's filter, in reverse Polish order, on a stack of 64 bits; those it takes two
+ * of or one of put the result back.
+ */
+enum tm_match_kind {
+	TM_MATCH_END = 0,
+	TM_MATCH_AND = 1,
+	TM_MATCH_OR = 2,
+	TM_MATCH_NOT = 3,
+	TM_MATCH_TRUE = 4,
+	TM_MATCH_HOST = 5, /* address, under mask */
+	TM_MATCH_PORT = 6, /* low..high */
+	TM_MATCH_PROTOCOL = 7,
+	TM_MATCH_FAMILY = 8,	/* low: enum tm_flow_flag */
+	TM_MATCH_DIRECTION = 9, /* low: 1 in, 0 out */
+	TM_MATCH_SLOT = 10,
+	TM_MATCH_UID = 11,
+	TM_MATCH_PID = 12,
+	TM_MATCH_CGROUP = 13, /* number */
+};
+
+enum tm_match_side {
+	TM_SIDE_LOCAL = 1,
+	TM_SIDE_REMOTE = 2,
+};
+
+struct tm_match {
+	__u8 kind;  /* enum tm_match_kind */
+	__u8 sides; /* enum tm_match_side */
+	__u8 family; /* enum tm_flow_flag, of a host */
+	__u8 pad[5];
+	__u64 number;
+	__u32 low;
+	__u32 high;
+	__u64 address[2];
+	__u64 mask[2];
+};
+
+/* The log by user: key of the table that fills while an interval goes on. */
+struct tm_log_key {
+	__u8 source_addr[16]; /* IPv4 in the first four bytes, the rest 0 */
+	__u8 destination_addr[16];
+	__u32 uid;
+	__u32 ifindex;
+	__u8 is_rx;
+	__u8 flags; /* enum tm_flow_flag; 0: no room for more, these are all others */
+	__u8 pad[6];
+};
+
+struct tm_log_value {
+	__u64 packets;
+	__u64 bytes; /* IP packets, as at the cgroup layer */
+};
+
+/* The same, of one packet. */
+struct tm_log_row {
+	struct tm_event event;
+	struct tm_log_key key;
+	__u64 bytes;
+};
+
 /* tm_interface.xdp_mode and .tc_mode */
 enum tm_attach_mode {
 	TM_ATTACH_OFF = 0,
@@ -380,7 +570,8 @@ struct tm_interface {
 	__u8 tc_rx;	  /* whether tc counts what comes in (XDP does not) */
 	__u8 clsact_made; /* whether the clsact qdisc is ours to remove */
 	__u8 covered;	  /* its packets also pass an attached interface below: sums leave it out */
-	__u8 pad[2];
+	__u8 dns;	  /* whether its DNS messages are copied */
+	__u8 pad;
 	__u32 tc_rx_handle; /* of the cls_bpf filters, TM_ATTACH_CLSACT only */
 	__u32 tc_tx_handle;
 	__u16 tc_priority;

@@ -54,6 +54,12 @@ static __always_inline __u64 tm_receiver(const struct tm_packet *p)
 	return 0;
 }
 
+static __always_inline __u32 tm_came_from(struct xdp_md *xdp)
+{
+	(void)xdp;
+	return 0;
+}
+
 SEC("xdp")
 int tm_xdp_rx(struct xdp_md *xdp)
 {
@@ -66,6 +72,7 @@ int tm_xdp_rx(struct xdp_md *xdp)
 	tm_read(&frame, ETH_HLEN - sizeof(ethertype), &ethertype, sizeof(ethertype));
 	tm_parse(&frame, &p, hook, bpf_ntohs(ethertype), ETH_HLEN, 0);
 	tm_count(&p, hook);
+	tm_notice(&p, hook);
 	return XDP_PASS;
 }
 

@@ -45,6 +45,10 @@ class UnsupportedError(TrafficmonError):
         super().__init__(f"{text}; {remedy}" if remedy else text)
 
 
+class BusyError(TrafficmonError):
+    """Another process has what only one can have at a time."""
+
+
 class BrokenObjectError(TrafficmonError):
     """A compiled BPF object is damaged or missing."""
 

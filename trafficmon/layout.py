@@ -28,11 +28,28 @@ PROCESS = dtype_of("tm_process")
 CGROUP_PATH = dtype_of("tm_cgroup_path")
 DROP_KEY = dtype_of("tm_drop_key")
 DROP = dtype_of("tm_drop")
+EVENT = dtype_of("tm_event")
+EVENT_COUNTS = dtype_of("tm_event_counts")
+EVENT_CONTROL = dtype_of("tm_event_control")
+CONN = dtype_of("tm_conn")
+PACKET_EVENT = dtype_of("tm_packet_event")
+DROP_EVENT = dtype_of("tm_drop_event")
+DNS = dtype_of("tm_dns")
+SAMPLE = dtype_of("tm_sample")
+MATCH = dtype_of("tm_match")
+LOG_KEY = dtype_of("tm_log_key")
+LOG_VALUE = dtype_of("tm_log_value")
+LOG_ROW = dtype_of("tm_log_row")
 
 MAGIC = constant("TM_MAGIC")
 LAYOUT_VERSION = constant("TM_LAYOUT_VERSION")
 HOOKS = constant("TM_HOOKS")
 LAYERS = constant("TM_LAYERS")
+EVENT_KINDS = constant("TM_EVENT_KINDS")
+DNS_BYTES = constant("TM_DNS_BYTES")
+"""Of a DNS message; the rest of a longer one is cut off."""
+SAMPLE_BYTES = constant("TM_SAMPLE_BYTES")
+MATCH_STEPS = constant("TM_MATCH_STEPS")
 
 SIZE_BOUNDS = (64, 128, 256, 512, 1024, 1518, 9000)
 """Upper bounds of packets_by_size, bytes; the last bucket has none."""
@@ -77,6 +94,64 @@ class Role(IntEnum):
     UNKNOWN = constant("TM_ROLE_UNKNOWN")
     ACTIVE = constant("TM_ROLE_ACTIVE")
     PASSIVE = constant("TM_ROLE_PASSIVE")
+
+
+class EventKind(IntEnum):
+    """What an event is about: a row of `event_counts`, a bit of `event_control`."""
+
+    CONN = constant("TM_EVENT_CONN")
+    FLOW = constant("TM_EVENT_FLOW")
+    TCP = constant("TM_EVENT_TCP")
+    DROP = constant("TM_EVENT_DROP")
+    DNS = constant("TM_EVENT_DNS")
+    SAMPLE = constant("TM_EVENT_SAMPLE")
+    ROW = constant("TM_EVENT_ROW")
+
+
+class ConnEvent(IntEnum):
+    """What has happened to a connection."""
+
+    OPENED = constant("TM_CONN_OPENED")
+    CLOSED = constant("TM_CONN_CLOSED")
+
+
+class End(IntEnum):
+    """Why a connection has ended."""
+
+    UNKNOWN = constant("TM_END_UNKNOWN")
+    CLOSED_HERE = constant("TM_END_CLOSED_HERE")
+    CLOSED_THERE = constant("TM_END_CLOSED_THERE")
+    RESET_HERE = constant("TM_END_RESET_HERE")
+    RESET_THERE = constant("TM_END_RESET_THERE")
+    TIMED_OUT = constant("TM_END_TIMED_OUT")
+    REFUSED = constant("TM_END_REFUSED")
+    UNREACHABLE = constant("TM_END_UNREACHABLE")
+
+
+class MatchKind(IntEnum):
+    """A step of a capture's filter."""
+
+    END = constant("TM_MATCH_END")
+    AND = constant("TM_MATCH_AND")
+    OR = constant("TM_MATCH_OR")
+    NOT = constant("TM_MATCH_NOT")
+    TRUE = constant("TM_MATCH_TRUE")
+    HOST = constant("TM_MATCH_HOST")
+    PORT = constant("TM_MATCH_PORT")
+    PROTOCOL = constant("TM_MATCH_PROTOCOL")
+    FAMILY = constant("TM_MATCH_FAMILY")
+    DIRECTION = constant("TM_MATCH_DIRECTION")
+    SLOT = constant("TM_MATCH_SLOT")
+    UID = constant("TM_MATCH_UID")
+    PID = constant("TM_MATCH_PID")
+    CGROUP = constant("TM_MATCH_CGROUP")
+
+
+class Side(IntEnum):
+    """Which of a packet's two ends."""
+
+    LOCAL = constant("TM_SIDE_LOCAL")
+    REMOTE = constant("TM_SIDE_REMOTE")
 
 
 KERNEL_STARTED_NS = constant("TM_KERNEL_STARTED_NS")

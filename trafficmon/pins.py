@@ -39,6 +39,10 @@ MAPS = (
     "calls",
     "layers",
     "drops",
+    "events",
+    "dns_messages",
+    "event_counts",
+    "event_control",
     "interfaces",
     "meta",  # last: once it is there, all are
 )

@@ -34,7 +34,16 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+/* bpf_ringbuf_output(), bpf_ringbuf_query() */
+enum {
+	BPF_RB_NO_WAKEUP = 1 << 0,
+	BPF_RB_FORCE_WAKEUP = 1 << 1,
+	BPF_RB_AVAIL_DATA = 0,
 };
 
 enum {
@@ -175,6 +184,7 @@ struct bpf_sock_ops {
 };
 
 enum {
+	BPF_SOCK_OPS_TCP_CONNECT_CB = 3,
 	BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB = 4,
 	BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB = 5,
 	BPF_SOCK_OPS_RETRANS_CB = 9,
@@ -191,7 +201,11 @@ enum {
 /* include/net/tcp_states.h */
 enum {
 	BPF_TCP_ESTABLISHED = 1,
+	BPF_TCP_SYN_SENT = 2,
+	BPF_TCP_SYN_RECV = 3,
+	BPF_TCP_FIN_WAIT1 = 4,
 	BPF_TCP_CLOSE = 7,
+	BPF_TCP_CLOSE_WAIT = 8,
 	BPF_TCP_LISTEN = 10,
 };
 
@@ -349,6 +363,7 @@ struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
 	kuid_t sk_uid;
+	int sk_err;
 };
 
 struct minmax_sample {
@@ -400,13 +415,19 @@ struct bpf_iter__task_file {
 	struct file *file;
 };
 
+struct net_device {
+	int ifindex;
+};
+
 struct sk_buff {
+	struct net_device *dev;
 	unsigned int len;
 	__be16 protocol;
 	unsigned char *head;
 	unsigned char *data;
 	unsigned int end;	      /* sk_buff_data_t, of 64-bit kernels: an offset from head */
 	__u16 inner_transport_header; /* likewise */
+	__u16 network_header;
 	__u8 encapsulation : 1;
 };
 

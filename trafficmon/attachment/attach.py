@@ -170,7 +170,7 @@ def _one(store: Store, interface: Interface, request: Request, undo: ExitStack) 
             return dataclasses.replace(current, note="was attached already")
         replace_programs(store, interface, slot)
         return dataclasses.replace(current, note="taken over, counters go on")
-    now = f"xdp {current.xdp_mode}, tc {current.tc_mode}"
+    now = f"xdp {current.xdp_mode}, tc {current.tc_mode}, dns {'on' if current.dns else 'off'}"
     if not request.replace:
         raise TrafficmonError(
             f"{interface.name} is attached with {now}; 'attach --replace' changes that"
@@ -183,7 +183,11 @@ def _one(store: Store, interface: Interface, request: Request, undo: ExitStack) 
 
 def _wants_change(interface: Interface, current: Attached, request: Request) -> bool:
     """Whether something was asked for by name that is not in force, and could be."""
-    return _wants_other_xdp(interface, current, request) or _wants_other_tc(current, request)
+    return (
+        _wants_other_xdp(interface, current, request)
+        or _wants_other_tc(current, request)
+        or (request.layers_named and current.dns != ("dns" in request.layers))
+    )
 
 
 def _wants_other_xdp(interface: Interface, current: Attached, request: Request) -> bool:

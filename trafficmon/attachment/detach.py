@@ -11,6 +11,7 @@ from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment import tc
 from trafficmon.attachment.stacking import note_covered
 from trafficmon.attachment.store import Store
+from trafficmon.dns.book import discard as discard_book
 from trafficmon.errors import BpfError, ForeignMapsError, LayoutError, TrafficmonError, UsageError
 from trafficmon.host import bpffs, capabilities, lock, signals
 from trafficmon.layout import INTERFACE, Mode, State
@@ -93,6 +94,7 @@ def remove_everything(pins: PinDirectory) -> Detached:
     for pin in pins.ours():
         pin.unlink(missing_ok=True)
         done.anything = True
+    discard_book(pins.root)
     done.foreign = pins.foreign()
     pins.remove_empty()
     return done

@@ -19,10 +19,12 @@ def constants_of(store: Store, name: str, cgroup: Cgroup, app_mode: str) -> dict
             return {**cpus, **_may_ask_for_task(), "tm_ask_callers": int(app_mode in BY_CALLERS)}
         case "calls":
             return {**cpus, **watched, **_may_ask_for_task()}
+        case "sockops":
+            return {**cpus, "tm_second_jiffies": store.second_jiffies()}
         case "app" | "older":
             return {**cpus, **watched}
         case "drops":
-            return _drop_reasons()
+            return {**cpus, "tm_second_jiffies": store.second_jiffies(), **_drop_reasons()}
         case _:
             return {}
 

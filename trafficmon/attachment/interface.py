@@ -41,6 +41,7 @@ class Attached:
     tc_mode: str
     reason: str  # why XDP is as it is
     note: str  # what was special: already attached, come back, taken over
+    dns: bool = False  # whether its DNS messages are copied
 
 
 def slot_for(store: Store, name: str, ifindex: int) -> int:
@@ -97,7 +98,7 @@ def attach(store: Store, interface: Interface, slot: int, request: Request) -> A
     with ExitStack() as undo:
         remove(store, slot)
         undo.callback(take_back, store, slot, before)
-        record = _begin(store, interface, slot)
+        record = _begin(store, interface, slot, _dns_of(interface, request))
         with_tc = "tc" in request.layers
         outcome = xdp.XdpOutcome(Mode.OFF, "layer xdp was not asked for")
         if "xdp" in request.layers:
@@ -127,6 +128,7 @@ def attach_again(store: Store, interface: Interface, slot: int, before: Any) -> 
     """As the record ``before`` says it was, when a change could not be made."""
     modes = describe(before)
     layers = ("xdp",) * (modes.xdp_mode != "off") + ("tc",) * (modes.tc_mode != "off")
+    layers += ("dns",) * modes.dns
     tc_mode = "auto" if modes.tc_mode == "off" else modes.tc_mode
     attach(store, interface, slot, Request((), (modes.xdp_mode,), layers, tc_mode=tc_mode))
     record = store.interface(slot)
@@ -134,13 +136,21 @@ def attach_again(store: Store, interface: Interface, slot: int, before: Any) -> 
     store.set_interface(slot, record)
 
 
-def _begin(store: Store, interface: Interface, slot: int) -> Any:
+def _dns_of(interface: Interface, request: Request) -> int:
+    """Which ways DNS messages are copied (dns.bpf.h): of loopback only as they go out."""
+    if "dns" not in request.layers:
+        return 0
+    return 2 if interface.is_loopback else 3
+
+
+def _begin(store: Store, interface: Interface, slot: int, dns: int) -> Any:
     record = np.zeros(1, INTERFACE)[0]
     set_text(record, "name", interface.name)
     record["ifindex"] = interface.ifindex
     record["link_header_bytes"] = interface.link_header_bytes
     record["attached_at_ns"] = time.time_ns()
     record["state"] = State.ATTACHING
+    record["dns"] = dns
     store.set_interface(slot, record)
     return record
 
@@ -162,6 +172,7 @@ def remove(store: Store, slot: int) -> None:
     if record["state"] == State.FREE:
         return
     if record["tc_mode"] == Mode.CLSACT and _filters_are_here(store):
+        tc.remove_captures(int(record["ifindex"]))
         tc.remove_filters(store.pins, slot, record, qdisc=True)
     for kind in KINDS:
         _take_off(store.pins.link(kind, slot))
@@ -201,4 +212,5 @@ def describe(record: Any, note: str = "") -> Attached:
         MODE_NAMES[Mode(record["tc_mode"])],
         text_of(record["reason"]),
         note,
+        bool(record["dns"]),
     )

@@ -57,9 +57,11 @@ def _load(
     loader: Object, store: Store, interface: Interface, slot: int, *, count_flows: bool
 ) -> None:
     loader.reuse_maps(store.maps)
+    loader.set_map_entries({"dns_room": store.geometry().cpus})
     constants = store.constants()
     constants["tm_slot"] = slot
     constants["tm_link_header_bytes"] = interface.link_header_bytes
     constants["tm_count_flows"] = int(count_flows)
+    constants["tm_copy_dns"] = int(store.interface(slot)["dns"])
     loader.set_constants(constants)
     loader.load()

@@ -15,11 +15,13 @@ from trafficmon.host.interfaces import Interface, all_interfaces
 from trafficmon.suggest import closest
 
 WIRE_LAYERS = ("xdp", "tc")
-HOST_LAYERS = ("cgroup", "sockops", "app", "drops")
-LAYERS = (*WIRE_LAYERS, *HOST_LAYERS)
-"""The layers that this version has: at each interface, and once on the host."""
+COPYING_LAYERS = ("dns",)
+"""Part of the wire's programs; not there without one of them."""
 
-LATER_LAYERS = ("dns",)
+HOST_LAYERS = ("cgroup", "sockops", "app", "drops")
+LAYERS = (*WIRE_LAYERS, *COPYING_LAYERS, *HOST_LAYERS)
+"""The layers that there are: at each interface, and once on the host."""
+
 APP_MODES = hosthooks.APP_MODES
 TC_MODES = ("auto", "tcx", "clsact")
 XDP_MODES = ("auto", "native", "generic", "offload", "off")
@@ -99,12 +101,12 @@ def parse_layers(text: str | None) -> tuple[str, ...]:
         return LAYERS
     asked = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for layer in asked:
-        if layer in LATER_LAYERS:
-            raise UsageError(f"layer {layer} is not in this version; it has: {', '.join(LAYERS)}")
         if layer not in LAYERS:
             raise UsageError(f"--layer {layer!r} is no layer; there are: {', '.join(LAYERS)}")
     if not asked:
         raise UsageError(f"--layer names no layer; there are: {', '.join(LAYERS)}")
+    if "dns" in asked and not set(asked) & set(WIRE_LAYERS):
+        raise UsageError("--layer dns: messages are copied by tc and xdp; add tc to --layer")
     return asked
 
 

@@ -18,6 +18,7 @@ from trafficmon import __version__, objects
 from trafficmon.host import clock, netns
 from trafficmon.layout import (
     CLOCK,
+    EVENT_KINDS,
     FLOW_SET,
     HOOK_COUNTERS,
     HOOKS,
@@ -74,6 +75,7 @@ class Geometry:
             "ledger": self.cpus,
             "cpu_state": self.cpus,
             "layers": LAYERS * self.cpus,
+            "event_counts": EVENT_KINDS * self.cpus,
             "interfaces": self.max_interfaces,
         }
 
@@ -162,9 +164,14 @@ class Store:
             "tm_cpus": int(meta["cpus"]),
             "tm_flow_sets": int(meta["flow_sets"]),
             "tm_service_slots": int(meta["service_slots"]),
-            "tm_flush_jiffies": 1_000_000_000 // int(meta["jiffy_ns"]),
+            "tm_flush_jiffies": self.second_jiffies(),
+            "tm_second_jiffies": self.second_jiffies(),
             "tm_seed": int(meta["seed"]),
         }
+
+    def second_jiffies(self) -> int:
+        """How many jiffies a second has."""
+        return 1_000_000_000 // int(self.meta()["jiffy_ns"])
 
     def interface(self, slot: int) -> Any:
         """The record of INTERFACE in ``slot``."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import errno
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from trafficmon.attachment.programs import tc_programs
@@ -19,7 +21,7 @@ from trafficmon.host.interfaces import Interface, clsact_filters, has_clsact
 from trafficmon.layout import Mode
 from trafficmon.libbpf import clsact
 from trafficmon.libbpf.clsact import Filter, Side
-from trafficmon.libbpf.info import program_facts
+from trafficmon.libbpf.info import program_by_id, program_facts
 from trafficmon.libbpf.link import AttachType, attach_tcx
 from trafficmon.libbpf.object import Program
 from trafficmon.pins import PinDirectory
@@ -28,6 +30,8 @@ _TCX = {"tc_rx": AttachType.TCX_INGRESS, "tc_tx": AttachType.TCX_EGRESS}
 _SIDES = {"tc_rx": Side.INGRESS, "tc_tx": Side.EGRESS}
 _HANDLES = {"tc_rx": "tc_rx_handle", "tc_tx": "tc_tx_handle"}
 _PRIORITIES = range(1, 9)  # the first that no other kind of filter has
+_CAPTURE_PRIORITIES = range(11, 19)
+_CAPTURE_HANDLE = 0x746D6361
 _TAKEN = (errno.EEXIST, errno.EINVAL)
 
 
@@ -98,6 +102,41 @@ def _attach_clsact(
         else:
             return
     raise last or TrafficmonError(f"{interface.name} has no room for a tc filter")
+
+
+@contextmanager
+def capture_filter(program: Program, ifindex: int, kind: str) -> Iterator[None]:
+    """A capture's program on a filter, until it has ended; two captures have two priorities."""
+    made = not has_clsact(ifindex) and clsact.make_qdisc(ifindex)
+    place = _free_place(ifindex, kind)
+    clsact.add_filter(place, program)
+    try:
+        yield
+    finally:
+        clsact.remove_filter(place)
+        if made and not clsact_filters(ifindex):
+            clsact.remove_qdisc(ifindex)
+
+
+def _free_place(ifindex: int, kind: str) -> Filter:
+    places = [Filter(ifindex, _SIDES[kind], _CAPTURE_HANDLE, n) for n in _CAPTURE_PRIORITIES]
+    for place in places:
+        if clsact.filter_program(place) is None:
+            return place
+    raise TrafficmonError(f"{len(places)} captures are at work on this interface; end one of them")
+
+
+def remove_captures(ifindex: int) -> None:
+    """Filters of captures that were killed; their programs are told by name."""
+    for kind in _SIDES:
+        for priority in _CAPTURE_PRIORITIES:
+            place = Filter(ifindex, _SIDES[kind], _CAPTURE_HANDLE, priority)
+            if (number := clsact.filter_program(place)) is None:
+                continue
+            if (program := program_by_id(number)) is not None:
+                with program:
+                    if program_facts(program).name.startswith("tm_capture"):
+                        clsact.remove_filter(place)
 
 
 def _make_qdisc(interface: Interface, store: Store, slot: int, record: Any) -> None:

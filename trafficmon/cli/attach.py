@@ -34,7 +34,7 @@ def attach(
     layer: Annotated[
         str | None,
         typer.Option(
-            "--layer", help="Only these: xdp,tc,cgroup,sockops,app,drops.  [default: all]"
+            "--layer", help="Only these: xdp,tc,dns,cgroup,sockops,app,drops.  [default: all]"
         ),
     ] = None,
     max_flows: Annotated[
@@ -71,7 +71,8 @@ def attach(
     report = attaching.attach(pins, wanted)
     for done in report.interfaces:
         note = f" ({done.note})" if done.note else ""
-        print(f"{done.name}: xdp {done.xdp_mode}, tc {done.tc_mode}{note}")
+        dns = "copied" if done.dns else "off"
+        print(f"{done.name}: xdp {done.xdp_mode}, tc {done.tc_mode}, dns {dns}{note}")
         if done.reason:
             print(f"  xdp: {done.reason}")
     for layer_done in report.layers:

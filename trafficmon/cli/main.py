@@ -17,7 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from trafficmon import __version__
-from trafficmon.cli import attach, detach, doctor, status, top
+from trafficmon.cli import attach, capture, detach, doctor, events, status, top
 from trafficmon.errors import TrafficmonError, VerifierError
 
 _INTERRUPTED = 130  # as shells say it
@@ -36,6 +36,8 @@ app.command("detach")(detach.detach)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("top")(top.top)
+app.command("events")(events.events)
+app.command("capture")(capture.capture)
 
 
 class _Debug:

@@ -52,6 +52,10 @@ def _print(record: dict[str, Any]) -> None:
     for table in record["maps"]:
         full = f"{table['fill_percent']:.1f} %" if table["fill_percent"] is not None else "-"
         print(f"  {table['map']:<10} {table['entries']:>9,} of {table['max_entries']:>9,}  {full}")
+    print("events:")
+    for kind in record["events"]:
+        told = ", ".join(f"{kind[n]:,} {n}" for n in ("offered", "delivered", "limited", "lost"))
+        print(f"  {kind['kind']:<10} {told}")
     print("losses:")
     for name, value in record["ledger"].items():
         if name != "coverage_percent":

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _HEADER_LINES = 3
 _LONGEST_PAUSE_S = 86400
+_ALL_NAMES_S, _SOME_NAMES_S = 600.0, 0.2
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Wish:
 def top(
     table: Annotated[
         str,
-        typer.Argument(help="flows, interfaces, ports, protocols, hosts, layers.", metavar="TABLE"),
+        typer.Argument(help="flows, connections, users, processes, cgroups, interfaces, ports, protocols, "
+            "hosts, dns, layers or drops.", metavar="TABLE"),
     ],
     count: Annotated[
         int | None, typer.Option("-n", help="Rows.  [default: 20; fills the screen with --watch]")
@@ -81,6 +83,7 @@ def _show_once(pins: PinDirectory, wish: Wish) -> None:
 
         maker = table_maker(wish.table)
         with Live(pins, ahead) as live:
+            _refresh_names(live, wish.table)
             table = maker(live)
             _write(table, _rows(table, wish), wish)
             _say_about_interfaces(live)
@@ -103,6 +106,7 @@ def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> Non
     on_screen = wish.form == "text" and sys.stdout.isatty()
     while True:
         with Live(pins) as live:
+            _refresh_names(live, wish.table)
             table = keeper.add_rates(maker(live)) if wish.form == "text" else maker(live)
         rows = _rows(table, _for_screen(wish, table) if fill and on_screen else wish)
         if on_screen:
@@ -111,6 +115,20 @@ def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> Non
         _write(table, rows, wish)
         sys.stdout.flush()
         time.sleep(seconds)
+
+
+def _refresh_names(live: Live, table: str) -> None:
+    """What DNS messages have told since somebody last asked; all of it where that is the table."""
+    from trafficmon.tables.catalogue import NAMED
+
+    if table not in NAMED or not any(one.dns for one in live.interfaces):
+        return
+    from trafficmon.dns.collect import refresh
+
+    seconds = _ALL_NAMES_S if table == "dns" else _SOME_NAMES_S
+    why_not = refresh(live.pins, live.meta, live.attached_ifindexes(), seconds)
+    if why_not and table == "dns":
+        print(f"note: {why_not}", file=sys.stderr)
 
 
 def _for_screen(wish: Wish, table: Table) -> Wish:
@@ -147,19 +165,32 @@ def _write(table: Table, rows: list[Record], wish: Wish) -> None:
         from trafficmon.cli.columns import COLUMNS, RATES
         from trafficmon.render.table import write_table
 
-        shown = [row for row in rows if row.get("packets") != 0]
+        shown = [_flat(row) for row in rows if row.get("packets") != 0]
         columns = COLUMNS[wish.table] + (RATES if table.extra else ())
         write_table(shown, columns, sys.stdout)
+
+
+def _flat(row: Record) -> Record:
+    """With a nested value's parts as fields of their own."""
+    parts = {name: value for name, value in row.items() if isinstance(value, dict)}
+    flat = {f"{name}_{key}": part for name, value in parts.items() for key, part in value.items()}
+    return row | flat
 
 
 def _csv_columns(table: Table) -> list[Any]:
     from trafficmon.render.csvout import Nested
 
-    if "packet_size" not in table.fields:
-        return list(table.fields)
-    from trafficmon.tables.interfaces import SIZE_LABELS
+    if table.name == "interfaces":
+        from trafficmon.tables.interfaces import SIZE_LABELS
 
-    return [Nested(f, SIZE_LABELS) if f == "packet_size" else f for f in table.fields]
+        nested = {"packet_size": SIZE_LABELS}
+    elif table.name == "dns":
+        from trafficmon.tables.dns import LATENCY_LABELS
+
+        nested = {"latency_us": LATENCY_LABELS}
+    else:
+        return list(table.fields)
+    return [Nested(f, nested[f]) if f in nested else f for f in table.fields]
 
 
 def _say_about_interfaces(live: Live) -> None:

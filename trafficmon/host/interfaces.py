@@ -32,9 +32,14 @@ class Interface:
         return 14 if self.hardware in _ETHERNET_HEADER else 0
 
     @property
+    def is_loopback(self) -> bool:
+        """Whether what goes out comes in again."""
+        return self.hardware == ARPHRD_LOOPBACK
+
+    @property
     def is_physical(self) -> bool:
         """Whether a driver of real (or virtual) hardware is behind it."""
-        return self.kind is None and self.hardware != ARPHRD_LOOPBACK
+        return self.kind is None and not self.is_loopback
 
 
 def all_interfaces() -> dict[str, Interface]:

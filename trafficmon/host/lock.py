@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One attach or detach at a time for each pin directory."""
+"""One attach or detach at a time for each pin directory, and one reader of what is read once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from trafficmon.errors import MissingPrivilegeError, TrafficmonError
+from trafficmon.errors import BusyError, MissingPrivilegeError
 
 RUN_DIR = Path("/run/trafficmon")
 _PATIENCE_S = 15.0
 _PAUSE_S = 0.05
+_AT_WORK = "another attach or detach is at work{}; try again when it has ended"
 
 
 @contextmanager
@@ -24,9 +25,25 @@ def exclusive(pin_dir: Path) -> Iterator[None]:
     flock(2) goes with its process, so one that was killed blocks nobody. The file is removed while
     still locked, and whoever waited on the removed one opens the path anew.
     """
-    path = _path(pin_dir)
+    with _held(file_of(pin_dir, "attach", ".lock"), _PATIENCE_S, _AT_WORK):
+        yield
+
+
+@contextmanager
+def only_reader(pin_dir: Path, of: str) -> Iterator[None]:
+    """Be the one who takes ``of`` ("events", "dns") out of its ring buffer.
+
+    BusyError, at once, where another process is that: two would each get a part.
+    """
+    busy = f"{of} are being read by another process{{}}; end that one first"
+    with _held(file_of(pin_dir, of, ".lock"), 0.0, busy):
+        yield
+
+
+@contextmanager
+def _held(path: Path, patience_s: float, busy: str) -> Iterator[None]:
     try:
-        fd = _acquire(path, time.monotonic() + _PATIENCE_S)
+        fd = _acquire(path, time.monotonic() + patience_s, busy)
     except PermissionError as error:
         raise MissingPrivilegeError(
             f"the lock takes write permission for {error.filename}; run it as root"
@@ -39,7 +56,7 @@ def exclusive(pin_dir: Path) -> Iterator[None]:
 
 def discard(pin_dir: Path) -> None:
     """Remove the file that a killed holder has left; a lock that is held stays."""
-    path = _path(pin_dir)
+    path = file_of(pin_dir, "attach", ".lock")
     with suppress(OSError):  # there is none, or it is not ours to remove
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         if _try(fd) and _is_at(path, fd):
@@ -48,8 +65,14 @@ def discard(pin_dir: Path) -> None:
             os.close(fd)
 
 
-def _path(pin_dir: Path) -> Path:
-    return RUN_DIR / f"attach{str(pin_dir).replace('/', '-')}.lock"
+def file_of(pin_dir: Path, what: str, suffix: str) -> Path:
+    """Where ``what`` belongs to a pin directory outside of it: below /run/trafficmon."""
+    return RUN_DIR / f"{what}{str(pin_dir).replace('/', '-')}{suffix}"
+
+
+def dns_file(pin_dir: Path) -> Path:
+    """Where what was learned from DNS is kept."""
+    return file_of(pin_dir, "dns", ".db")
 
 
 def _release(path: Path, fd: int) -> None:
@@ -60,7 +83,7 @@ def _release(path: Path, fd: int) -> None:
         RUN_DIR.rmdir()
 
 
-def _acquire(path: Path, deadline: float) -> int:
+def _acquire(path: Path, deadline: float, busy: str) -> int:
     while True:
         with suppress(FileNotFoundError):  # a leaving holder may remove the directory just now
             RUN_DIR.mkdir(mode=0o755, exist_ok=True)
@@ -71,9 +94,7 @@ def _acquire(path: Path, deadline: float) -> int:
                 return fd
             os.close(fd)
         if time.monotonic() > deadline:
-            raise TrafficmonError(
-                f"another attach or detach is at work{_holder(path)}; try again when it has ended"
-            )
+            raise BusyError(busy.format(_holder(path)))
         time.sleep(_PAUSE_S)
 
 

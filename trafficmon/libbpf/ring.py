@@ -56,6 +56,15 @@ class RingBuffer(Owner):
             raise failure
         return 0 if result == -errno.EINTR else check(result, "read", f"ring buffer {self.name}")
 
+    def consume(self) -> int:
+        """Hand over what there is, also what nobody was woken for. As poll(), without waiting."""
+        self._require_open()
+        result = lib.ring_buffer__consume(self._pointer)
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+        return int(check(result, "read", f"ring buffer {self.name}"))
+
     def is_open(self) -> bool:
         """Whether the memory is ours."""
         return bool(self._pointer != ffi.NULL)

@@ -9,15 +9,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from trafficmon.dns.names import RemoteNames
 from trafficmon.errors import MissingPrivilegeError, NotAttachedError
 from trafficmon.host import cgroups, clock, netns
+from trafficmon.host.lock import dns_file
 from trafficmon.layout import (
     DROP,
     DROP_KEY,
+    EVENT_COUNTS,
+    EVENT_KINDS,
     HOOK_COUNTERS,
     HOOKS,
     INTERFACE,
@@ -41,6 +45,9 @@ from trafficmon.reader.services import Services, read_services
 from trafficmon.reader.sockets import read_sockets
 from trafficmon.records import FIRST_KEY, record_of, require_layout, text_of
 
+if TYPE_CHECKING:
+    from trafficmon.dns.book import Book
+
 
 @dataclass(frozen=True)
 class WatchedInterface:
@@ -55,6 +62,7 @@ class WatchedInterface:
     tc_mode: Mode
     tc_rx: bool
     covered: bool  # sums over interfaces leave it out
+    dns: bool  # its DNS messages are copied
     reason: str
     attached_at_ns: int
 
@@ -165,6 +173,30 @@ class Live:
         """DROP_KEY and DROP, row by row."""
         return self.map("drops").read_all(DROP_KEY, DROP)
 
+    def event_counts(self) -> Records:
+        """EVENT_COUNTS by [kind], summed over CPUs."""
+        return self._sum("event_counts", EVENT_COUNTS, (EVENT_KINDS, -1))
+
+    @cached_property
+    def dns_book(self) -> Book | None:
+        """What was learned from DNS; None where nothing was, or it is not ours to read."""
+        if not dns_file(self.pins.root).exists():
+            return None
+        from trafficmon.dns.book import Book  # noqa: PLC0415 - with SQLite, which takes its time
+
+        book = Book.for_reading(self.pins.root, int(self.meta["attached_at_ns"]))
+        return None if book is None else self._open.enter_context(book)
+
+    @cached_property
+    def remote_names(self) -> RemoteNames:
+        """Names of remote addresses."""
+        return RemoteNames(self.dns_book)
+
+    def attached_ifindexes(self) -> frozenset[int]:
+        """Of the interfaces that are watched now."""
+        watched = (one for one in self.interfaces if one.state == State.ATTACHED and not one.gone)
+        return frozenset(one.ifindex for one in watched)
+
     def has_hook(self, kind: str) -> bool:
         """Whether a hook of the host is attached, by its pin."""
         return is_there(self.pins.host_link(kind))
@@ -241,6 +273,7 @@ def _interface(slot: int, record: Any, *, check: bool) -> WatchedInterface:
         tc_mode=Mode(int(record["tc_mode"])),
         tc_rx=bool(record["tc_rx"]),
         covered=bool(record["covered"]),
+        dns=bool(record["dns"]),
         reason=text_of(record["reason"]),
         attached_at_ns=int(record["attached_at_ns"]),
     )

@@ -67,6 +67,12 @@ class Groups:
         np.maximum.at(largest, self.of_row, values.astype(np.uint64, copy=False))
         return largest
 
+    def minimum(self, values: NDArray[Any]) -> NDArray[np.uint64]:
+        """Smallest of ``values`` by group."""
+        smallest = np.full(len(self), _MASK, np.uint64)
+        np.minimum.at(smallest, self.of_row, values.astype(np.uint64, copy=False))
+        return smallest
+
     def find(self, columns: NDArray[np.uint64]) -> NDArray[np.int64]:
         """The group of each row of other ``columns``; -1 where there is none."""
         if not len(self) or not len(columns):

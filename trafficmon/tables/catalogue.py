@@ -30,11 +30,13 @@ TABLES = {
     "cgroups": ("owners", "cgroup_table"),
     "connections": ("connections", "connection_table"),
     "drops": ("drops", "drop_table"),
+    "dns": ("dns", "dns_table"),
 }
 # What the longest of them read most of their time: a map, and the cache in front of it.
 _FLOWS, _SERVICES = ("flows", "flow_cache"), ("services", "service_cache")
 _MAPS = {"flows": _FLOWS, "hosts": _FLOWS, "ports": _SERVICES, "protocols": _SERVICES}
-LATER = ("dns",)
+NAMED = ("flows", "hosts", "connections", "dns")
+"""Those that tell names that DNS told."""
 
 
 def read_ahead(pins: PinDirectory, name: str) -> AbstractContextManager[ReadAhead | None]:
@@ -52,8 +54,6 @@ def table_maker(name: str) -> Callable[[Live], Table]:
             import_module(f"trafficmon.tables.{module}"), maker
         )
         return found
-    if name in LATER:
-        raise UsageError(f"table {name} is not in this version; it has: {', '.join(TABLES)}")
     close = closest(name, TABLES)
     hint = f"; did you mean {close}?" if close else ""
     raise UsageError(f"there is no table {name!r}; there are: {', '.join(TABLES)}{hint}")

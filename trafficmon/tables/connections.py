@@ -117,6 +117,7 @@ class _Columns:
         self.is_listener = self.is_tcp & (rows["tcp_state"] == TCP_LISTEN)
         self.owners = OwnerColumns(live.owners, rows["socket"]["owner_id"], Names(live.labels))
         self.has_app = live.has_layer("app")
+        self.remote_names = live.remote_names
         self.now_ns, self.wall = time.monotonic_ns(), clock.wall_minus_monotonic_ns()
         self.own = self._counts()
         self.local_port = _port(rows["local_port_be"])
@@ -180,8 +181,13 @@ class _Columns:
             minimum = int(one["min_rtt_us"])
             record["min_rtt_us"] = None if minimum in (0, _NO_RTT) else minimum
             record["retransmits"] = int(one["retransmits"])
-        if socket["opened_ns"]:
-            opened = int(socket["opened_ns"])
+        opened = int(socket["opened_ns"])
+        if record["remote_addr"] is not None:
+            now = self.now_ns + self.wall
+            record["remote_name"] = self.remote_names.name(
+                record["remote_addr"], (opened + self.wall) / 1e9 if opened else now / 1e9, now / 1e9
+            )
+        if opened:
             record["opened_at"] = time_text((opened + self.wall) / 1e9)
             record["duration_s"] = round(max(0, self.now_ns - opened) / 1e9, 3)
         return record

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 
 from trafficmon.errors import NotAttachedError
@@ -27,11 +30,9 @@ def drop_table(live: Live) -> Table:
     groups = Groups(np.stack([keys["location"], keys["reason"].astype(np.uint64)], axis=1))
     first = keys[groups.first]
     packets, octets = groups.sum(values["packets"]), groups.sum(values["bytes"])
-    numbers = kernel_enumerators("skb_drop_reason")
-    names = {number: name for name, number in numbers.items()}
-    symbols = KernelSymbols()
-    reasons = [reason_text(names, int(number)) for number in first["reason"]]
-    places = [symbols.name(int(address)) for address in first["location"]]
+    names = DropNames()
+    reasons = [names.reason(int(number)) for number in first["reason"]]
+    places = [names.location(int(address)) for address in first["location"]]
 
     def record(row: int) -> Record:
         return {
@@ -56,6 +57,34 @@ def drop_table(live: Live) -> Table:
         filter_columns=lambda: FilterColumns(table="drops", length=len(groups)),
         identity=lambda: groups.hashes,
     )
+
+
+class DropNames:
+    """What the running kernel calls its reasons and places; asked for once, when wanted."""
+
+    @cached_property
+    def _reasons(self) -> dict[int, str]:
+        numbers = kernel_enumerators("skb_drop_reason")
+        return {number: name for name, number in numbers.items()}
+
+    @cached_property
+    def _symbols(self) -> KernelSymbols:
+        return KernelSymbols()
+
+    def reason(self, number: int) -> str | None:
+        """Of enum skb_drop_reason."""
+        return reason_text(self._reasons, number)
+
+    def location(self, address: int) -> str:
+        """The function."""
+        return self._symbols.name(address)
+
+    def record(self, drop: Any) -> Record:
+        """DROP_KEY in words."""
+        return {
+            "reason": self.reason(int(drop["reason"])),
+            "location": self.location(int(drop["location"])),
+        }
 
 
 def reason_text(names: dict[int, str], number: int) -> str | None:

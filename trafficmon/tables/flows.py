@@ -152,6 +152,8 @@ class _Columns:
     def record(self, row: int) -> Record:
         key, value = self.keys[row], self.values[row]
         ipv6 = bool(self.is_ipv6[row])
+        first_seen = self.seconds(int(value["first_seen_jiffies"]))
+        last_seen = self.seconds(int(self.last_seen_jiffies[row]))
         record: Record = dict.fromkeys(FIELDS)
         record |= {
             "interface": self.interface[row],
@@ -161,9 +163,12 @@ class _Columns:
             "remote_addr": address_text(key["remote_addr"].tobytes(), ipv6=ipv6),
             "remote_port": _port(self.remote_port[row]),
             "tcp_flags": _flags(value["tcp_flags"]) if key["protocol"] == _TCP else None,
-            "first_seen": time_text(self.seconds(int(value["first_seen_jiffies"]))),
-            "last_seen": time_text(self.seconds(int(self.last_seen_jiffies[row]))),
+            "first_seen": time_text(first_seen),
+            "last_seen": time_text(last_seen),
         }
+        record["remote_name"] = self.live.remote_names.name(
+            record["remote_addr"], first_seen, last_seen
+        )
         return record | self._owner(row) | {name: int(value[name]) for name in _COUNTS}
 
 

@@ -12,6 +12,7 @@ from trafficmon.layout import FlowFlag
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups
 from trafficmon.tables.addresses import address_text
+from trafficmon.tables.flows import whole_jiffies
 from trafficmon.tables.services import counted_slots
 from trafficmon.tables.table import Record, Table
 
@@ -33,10 +34,16 @@ def host_table(live: Live) -> Table:
     sums = {name: groups.sum(values[name]) for name in _COUNTS}
     connections = np.bincount(groups.of_row, minlength=len(groups)).astype(np.uint64)
 
+    now_jiffies, seconds = live.jiffies_now(), live.wall_clock()
+    first = groups.minimum(values["first_seen_jiffies"])
+    last = groups.maximum(whole_jiffies(values["last_seen_jiffies_low"], now_jiffies))
+
     def record(row: int) -> Record:
+        address = address_text(addresses[row].tobytes(), ipv6=bool(is_ipv6[row]))
+        used = seconds(int(first[row])), seconds(int(last[row]))
         return {
-            "remote_addr": address_text(addresses[row].tobytes(), ipv6=bool(is_ipv6[row])),
-            "remote_name": None,
+            "remote_addr": address,
+            "remote_name": live.remote_names.name(address, *used),
             **{name: int(sums[name][row]) for name in _COUNTS},
             "connections": int(connections[row]),
         }

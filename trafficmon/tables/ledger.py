@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trafficmon.layout import Hook, Layer, ServiceKind
+from trafficmon.layout import EventKind, Hook, Layer, ServiceKind
 from trafficmon.reader.flow_owners import owner_ids
 from trafficmon.reader.flows import Flows
 from trafficmon.reader.live import Live
@@ -37,12 +37,26 @@ def ledger_record(live: Live, services: Services, flows: Flows) -> dict[str, Any
         "service_insert_failures": losses.service_insert_failures,
         "service_insert_failure_bytes": losses.service_insert_failure_bytes,
         "fragment_insert_failures": losses.fragment_insert_failures,
-        "event_drops": None,
+        **_events(live),
         "parse_errors": int(seen[:, _WIRE_HOOKS]["parse_errors"].sum()),
         **_unattributed(live),
         "evicted_flow_bytes": max(0, lost_bytes - losses.flow_insert_failure_bytes),
         "flow_coverage_percent": _percent(seen_bytes - lost_bytes, seen_bytes),
         "coverage_percent": _coverage(live, flows),
+    }
+
+
+def _events(live: Live) -> dict[str, int]:
+    """What readers of events did not get: beyond a limit, or the ring buffer was full."""
+    counts = live.event_counts()
+    told = {"event_drops": int(counts["lost"].sum()), "event_limited": int(counts["limited"].sum())}
+    lost = live.dns_book.losses() if live.dns_book is not None else {}
+    return {
+        **told,
+        "dns_message_drops": int(counts[EventKind.DNS]["lost"]),
+        "dns_malformed": lost.get("malformed", 0),
+        "log_row_drops": int(counts[EventKind.ROW]["lost"]),
+        "sample_drops": int(counts[EventKind.SAMPLE]["lost"]),
     }
 
 

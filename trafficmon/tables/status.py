@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trafficmon.errors import BpfError, MissingPrivilegeError
-from trafficmon.layout import Mode, State
+from trafficmon.layout import EventKind, Mode, State
 from trafficmon.libbpf.info import program_facts, statistics_are_on
 from trafficmon.libbpf.object import Program
 from trafficmon.pins import HOST_HOOKS, HOST_KINDS
@@ -40,6 +40,7 @@ def status_record(live: Live) -> dict[str, Any]:
         "run_statistics": statistics_are_on(),
         "interfaces": [_interface(live, interface) for interface in live.interfaces],
         "layers": [_host_layer(live, kind) for kind in HOST_KINDS if live.has_hook(kind)],
+        "events": [_events(live, kind) for kind in EventKind],
         "maps": [
             _fill("flows", flows.entries, int(live.meta["max_flows"])),
             _fill("services", services.entries, live.map("services").facts().max_entries),
@@ -47,6 +48,13 @@ def status_record(live: Live) -> dict[str, Any]:
         ],
         "ledger": ledger_record(live, services, flows),
     }
+
+
+def _events(live: Live, kind: EventKind) -> dict[str, Any]:
+    """What became of events: offered = delivered + limited + lost."""
+    counts = live.event_counts()[kind]
+    told = {name: int(counts[name]) for name in ("offered", "delivered", "limited", "lost")}
+    return {"kind": kind.name.lower(), **told}
 
 
 def _fill(name: str, entries: int, room: int) -> dict[str, Any]:
@@ -72,6 +80,7 @@ def _interface(live: Live, interface: WatchedInterface) -> dict[str, Any]:
             _layer(live, interface, "xdp", "xdp", interface.xdp_mode),
             _layer(live, interface, "tc", "tc_rx", tc if interface.tc_rx else Mode.OFF),
             _layer(live, interface, "tc", "tc_tx", tc),
+            _hook_record("dns", "dns", "copied" if interface.dns else "off"),
         ],
     }
 

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * capture: copies of packets, chosen by a filter, with who they are of.
+ *
+ * Not part of tc.bpf.c: loaded and attached for as long as somebody captures, so that else it costs
+ * nothing; and its links go with their process. Parses as the counting programs do, from the same
+ * headers. Always answers "go on".
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define TM_CONTEXT struct __sk_buff
+#include "events.bpf.h"
+#include "match.bpf.h"
+#include "skb.bpf.h"
+
+const volatile __u32 tm_snap_bytes = 256;
+const volatile __u32 tm_sample_below; /* of a random 32-bit number; 0: all packets */
+
+struct tm_sample_room {
+	struct tm_sample head;
+	__u8 data[TM_SAMPLE_BYTES];
+};
+
+/* One a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_sample_room);
+} sample_room SEC(".maps");
+
+/* Of this capture alone: another may run beside it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 24);
+} samples SEC(".maps");
+
+/* A row for each interface, a cell for each CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_event_counts);
+} sample_counts SEC(".maps");
+
+static __always_inline struct tm_event_counts *tm_sample_counts_here(void)
+{
+	__u32 index = tm_slot * tm_cpus + bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&sample_counts, &index);
+}
+
+/*
+ * Whose it is. What comes in has not been given to a socket yet: the one that will get it is looked
+ * up, of TCP too.
+ */
+static __noinline __u64 tm_packet_owner(const struct tm_packet *p, bool rx)
+{
+	if (!rx)
+		return tm_sender(p->context);
+	return p->key.protocol == IPPROTO_TCP ? tm_socket_for(p, true) : tm_receiver(p);
+}
+
+/* @before: bytes of the Ethernet header that lie before what we are shown (tm_bytes_before). */
+static __noinline int tm_sample_packet(struct __sk_buff *skb, const struct tm_packet *p, bool rx,
+				       __u64 owner_id, __u32 before)
+{
+	struct tm_event_counts *counts = tm_sample_counts_here();
+	__u32 cpu = bpf_get_smp_processor_id(), size = skb->len + before;
+	struct tm_sample_room *room = bpf_map_lookup_elem(&sample_room, &cpu);
+	long failed;
+
+	if (!room || !counts)
+		return 0;
+	counts->offered++;
+	room->head.event = tm_event_now(TM_EVENT_SAMPLE, rx, owner_id);
+	room->head.key = p->key;
+	room->head.bytes = size;
+	room->head.lost_before = counts->lost;
+	room->head.cpu = cpu;
+	room->head.vlan_tag = skb->vlan_tci;
+	room->head.vlan_protocol_be = skb->vlan_present ? skb->vlan_proto : 0;
+	if (size > tm_snap_bytes)
+		size = tm_snap_bytes;
+	asm volatile("" : "+r"(size)); /* the bound has to be on the register that is used */
+	if (size > TM_SAMPLE_BYTES)
+		size = TM_SAMPLE_BYTES;
+	room->head.copied = size;
+	if (size < 1 || (before ? bpf_skb_load_bytes_relative(skb, 0, room->data, size,
+							      BPF_HDR_START_MAC) :
+				  bpf_skb_load_bytes(skb, 0, room->data, size))) {
+		room->head.copied = 0;
+		size = 0;
+	}
+	failed = bpf_ringbuf_output(&samples, room, sizeof(room->head) + size,
+				    tm_wake_up(&samples));
+	if (failed)
+		counts->lost++;
+	else
+		counts->delivered++;
+	return 0;
+}
+
+static __always_inline int tm_capture(struct __sk_buff *skb, enum tm_hook hook)
+{
+	struct tm_packet p = { .context = skb };
+	__u64 owner_id = 0;
+	bool rx = tm_is_rx(hook);
+	__u32 before = tm_look_at(skb, &p, hook);
+
+	if (tm_match_owner)
+		owner_id = tm_packet_owner(&p, rx);
+	if (!tm_matches(&p, rx, owner_id))
+		return TC_ACT_UNSPEC;
+	if (tm_sample_below && bpf_get_prandom_u32() >= tm_sample_below)
+		return TC_ACT_UNSPEC;
+	if (!tm_match_owner)
+		owner_id = tm_packet_owner(&p, rx);
+	tm_sample_packet(skb, &p, rx, owner_id, before);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int tm_capture_rx(struct __sk_buff *skb)
+{
+	return tm_capture(skb, TM_HOOK_TC_RX);
+}
+
+SEC("tc")
+int tm_capture_tx(struct __sk_buff *skb)
+{
+	return tm_capture(skb, TM_HOOK_TC_TX);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""An expression as the steps of bpf/match.bpf.h.
+
+What the kernel cannot ask (patterns of process and cgroup names) is taken as true there, and the
+whole expression is asked again of what comes through: so the kernel lets no packet be missed.
+Negations go down to the terms first, where "may be" stays "may be" whichever way it is asked.
+"""
+
+from __future__ import annotations
+
+import pwd
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from trafficmon.errors import UsageError
+from trafficmon.filter.nodes import (
+    And,
+    Direction,
+    Expression,
+    Family,
+    Glob,
+    Host,
+    Ident,
+    Node,
+    Not,
+    Or,
+    Port,
+    Proto,
+    Term,
+    User,
+)
+from trafficmon.layout import MATCH, MATCH_STEPS, FlowFlag, MatchKind, Side
+from trafficmon.reader.merge import Records
+
+_SIDES = {
+    "either": Side.LOCAL | Side.REMOTE,
+    "local": Side.LOCAL,
+    "remote": Side.REMOTE,
+}
+_FAMILIES = {4: FlowFlag.IPV4, 6: FlowFlag.IPV6}
+_OWNED = {MatchKind.UID, MatchKind.PID, MatchKind.CGROUP}
+
+
+@dataclass(frozen=True)
+class Steps:
+    """``records``: MATCH_STEPS of MATCH. ``is_exact``: no packet needs to be asked again."""
+
+    records: Records
+    asks_owner: bool
+    is_exact: bool
+
+
+def steps_of(
+    expression: Expression | None,
+    slots: Mapping[str, int],
+    cgroup_id: Callable[[str], int | None],
+) -> Steps:
+    """Of an expression; None lets all packets pass.
+
+    ``slots``: of the watched interfaces, by name; ``cgroup_id``: of a path, None where it is not
+    there. UsageError when there is no room for so long an expression.
+    """
+    compiler = _Compiler(slots, cgroup_id)
+    if expression is not None:
+        compiler.node(expression.root, negated=False)
+    records = np.zeros(MATCH_STEPS, MATCH)
+    if len(compiler.steps) > MATCH_STEPS:
+        raise UsageError(
+            f"the expression takes {len(compiler.steps)} steps in the kernel, which has room for "
+            f"{MATCH_STEPS}; leave some of it out"
+        )
+    records[: len(compiler.steps)] = compiler.steps
+    kinds = {int(step["kind"]) for step in compiler.steps}
+    return Steps(records, bool(kinds & _OWNED), compiler.is_exact)
+
+
+class _Compiler:
+    """Walks the tree and lists the steps."""
+
+    def __init__(self, slots: Mapping[str, int], cgroup_id: Callable[[str], int | None]) -> None:
+        self._slots, self._cgroup_id = slots, cgroup_id
+        self.steps: list[Any] = []
+        self.is_exact = True
+
+    def node(self, node: Node, *, negated: bool) -> None:
+        match node:
+            case Not(operand):
+                self.node(operand, negated=not negated)
+            case And(operands) | Or(operands):
+                is_and = isinstance(node, And) != negated
+                self.node(operands[0], negated=negated)
+                for operand in operands[1:]:
+                    self.node(operand, negated=negated)
+                    self._add(MatchKind.AND if is_and else MatchKind.OR)
+            case _:
+                if not self._term(node):
+                    self.is_exact = False
+                    self._add(MatchKind.TRUE)
+                elif negated:
+                    self._add(MatchKind.NOT)
+
+    def _add(self, kind: MatchKind, **fields: Any) -> bool:
+        step = np.zeros(1, MATCH)[0]
+        step["kind"] = kind
+        for name, value in fields.items():
+            step[name] = value
+        self.steps.append(step)
+        return True
+
+    def _term(self, term: Term) -> bool:
+        """False: the kernel cannot ask that."""
+        match term:
+            case Host(network, side):
+                return self._host(network, _SIDES[side])
+            case Port(low, high, side):
+                return self._add(MatchKind.PORT, sides=_SIDES[side], low=low, high=high)
+            case Proto(number):
+                return self._add(MatchKind.PROTOCOL, low=number)
+            case Family(version):
+                return self._add(MatchKind.FAMILY, low=_FAMILIES[version])
+            case Direction(towards):
+                return self._add(MatchKind.DIRECTION, low=int(towards == "in"))
+            case Ident(column, number):
+                kind = MatchKind.UID if column == "uid" else MatchKind.PID
+                return self._add(kind, low=number)
+            case User(name):
+                return self._add(MatchKind.UID, low=_uid(name))
+            case Glob("iface", pattern):
+                return self._interfaces(pattern)
+            case Glob("cgroup", pattern):
+                return self._cgroup(pattern)
+            case Glob():
+                return False
+
+    def _host(self, network: Any, sides: int) -> bool:
+        words = {
+            name: np.frombuffer(packed.ljust(16, b"\0"), np.uint64)
+            for name, packed in (
+                ("address", network.network_address.packed),
+                ("mask", network.netmask.packed),
+            )
+        }
+        return self._add(
+            MatchKind.HOST, sides=sides, family=_FAMILIES[network.version], **words
+        )
+
+    def _interfaces(self, pattern: str) -> bool:
+        wanted = [slot for name, slot in self._slots.items() if fnmatchcase(name, pattern)]
+        self._add(MatchKind.TRUE)
+        if not wanted:
+            return self._add(MatchKind.NOT)
+        self.steps.pop()
+        for place, slot in enumerate(wanted):
+            self._add(MatchKind.SLOT, low=slot)
+            if place:
+                self._add(MatchKind.OR)
+        return True
+
+    def _cgroup(self, pattern: str) -> bool:
+        """One cgroup that is there: by its id. Patterns may mean those that are yet to be made."""
+        if any(char in pattern for char in "*?["):
+            return False
+        number = self._cgroup_id(pattern)
+        return number is not None and self._add(MatchKind.CGROUP, number=number)
+
+
+def _uid(name: str) -> int:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise UsageError(f"there is no user {name!r} here; 'uid' takes a number") from None

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""`trafficmon capture`."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from trafficmon.cli.common import PinDir
+from trafficmon.errors import TrafficmonError, UsageError
+
+if TYPE_CHECKING:
+    from trafficmon.capture.session import Counts, Sample, Session
+    from trafficmon.filter.nodes import Expression
+    from trafficmon.host.interfaces import Interface
+
+_LOOK_EVERY_S = 0.1
+_MOST_ONE_OF = 1 << 31
+
+
+def capture(
+    filter_text: Annotated[
+        str | None,
+        typer.Option("--filter", help="host 10.0.0.1 and port 443, user alice, dir out, …"),
+    ] = None,
+    snaplen: Annotated[int, typer.Option("--snaplen", help="Bytes of each packet.")] = 256,
+    count: Annotated[
+        int | None, typer.Option("-c", help="End after so many.  [default: at Ctrl-C]")
+    ] = None,
+    write: Annotated[
+        str | None, typer.Option("-w", help="Write pcapng there; - is standard output.")
+    ] = None,
+    sample: Annotated[
+        int, typer.Option("--sample", help="Take one packet of so many, by chance.")
+    ] = 1,
+    pin_dir: PinDir = None,
+) -> None:
+    """Copy packets of the attached interfaces, each with its process, user and cgroup."""
+    from trafficmon.capture.session import Wish, session
+    from trafficmon.host import capabilities, signals
+    from trafficmon.pins import PinDirectory, chosen
+
+    wish = Wish(_expression(filter_text), _snap_bytes(snaplen), _one_of(sample))
+    if count is not None and count < 1:
+        raise UsageError(f"-c {count}: a number of packets is at least 1")
+    if write == "-" and sys.stdout.isatty():
+        raise UsageError("-w - writes binary data: redirect it, or pipe it: … -w - | tshark -r -")
+    capabilities.require("capture", capabilities.CAP_BPF, capabilities.CAP_NET_ADMIN)
+    with ExitStack() as open_:
+        stop_if_interrupted = open_.enter_context(signals.deferred())
+        made, interfaces = open_.enter_context(session(PinDirectory(chosen(pin_dir)), wish))
+        sink = _File(write, interfaces, wish.snap_bytes, filter_text or "") if write else _Lines()
+        open_.callback(sink.close)
+        _loop(made, sink, count, stop_if_interrupted)
+
+
+def _expression(text: str | None) -> Expression | None:
+    from trafficmon.filter.parser import parse
+
+    return parse(text) if text and text.strip() else None
+
+
+def _snap_bytes(asked: int) -> int:
+    from trafficmon.layout import SAMPLE_BYTES
+
+    if asked == 0:  # as tcpdump has it: all
+        return SAMPLE_BYTES
+    if not 1 <= asked <= SAMPLE_BYTES:
+        raise UsageError(f"--snaplen {asked} is out of range; it goes from 1 to {SAMPLE_BYTES}")
+    return asked
+
+
+def _one_of(asked: int) -> int:
+    if not 1 <= asked <= _MOST_ONE_OF:
+        raise UsageError(f"--sample {asked} is out of range; it goes from 1 (all) to {_MOST_ONE_OF}")
+    return asked
+
+
+def _loop(
+    made: Session, sink: _File | _Lines, count: int | None, stop_if_interrupted: Callable[[], None]
+) -> None:
+    taken = 0
+
+    def take() -> None:
+        nonlocal taken
+        samples = made.read()[: None if count is None else count - taken]
+        taken += len(samples)
+        sink.write(samples)
+
+    print("capturing; Ctrl-C ends it", file=sys.stderr, flush=True)
+    try:
+        while count is None or taken < count:
+            select.select([made.fd], [], [], _LOOK_EVERY_S)
+            take()
+            stop_if_interrupted()
+    except KeyboardInterrupt:
+        take()
+    counts = made.counts()
+    sink.finish(counts)
+    lost = sum(one.lost for one in counts.values())
+    print(
+        f"{taken:,} packets captured, {lost:,} lost because they came faster than they were "
+        "written",
+        file=sys.stderr,
+    )
+
+
+class _Lines:
+    """To people: a line for each packet."""
+
+    def write(self, samples: list[Sample]) -> None:
+        from trafficmon.render.packetline import packet_line
+
+        for sample in samples:
+            print(packet_line(_told(sample)))
+        sys.stdout.flush()
+
+    def finish(self, counts: dict[str, Counts]) -> None:
+        """Nothing to add."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def _told(sample: Sample) -> dict[str, object]:
+    from trafficmon.events.tell import flow_ends
+    from trafficmon.tables.times import time_text
+
+    return {
+        "time": time_text(sample.at_ns / 1e9, "microseconds"),
+        "interface": sample.interface,
+        "direction": "in" if sample.is_rx else "out",
+        **(flow_ends(sample.head["key"]) if sample.head["key"]["flags"] else {"protocol": None}),
+        "bytes": sample.length,
+        **sample.owner,
+    }
+
+
+class _File:
+    """pcapng, to a file or a pipe."""
+
+    def __init__(
+        self, path: str, interfaces: dict[int, Interface], snap_bytes: int, expression: str
+    ) -> None:
+        from trafficmon import __version__
+        from trafficmon.capture.pcapng import LINKTYPE_ETHERNET, LINKTYPE_RAW, PcapngWriter
+
+        self._stream = _opened(path)
+        system = f"{os.uname().sysname} {os.uname().release}"
+        self._writer = PcapngWriter(self._stream, f"trafficmon {__version__}", system)
+        self._numbers = {
+            one.name: self._writer.add_interface(
+                one.name,
+                LINKTYPE_ETHERNET if one.link_header_bytes else LINKTYPE_RAW,
+                snap_bytes,
+                expression,
+            )
+            for one in interfaces.values()
+        }
+        self._written = dict.fromkeys(self._numbers, 0)
+        self._stream.flush()
+
+    def write(self, samples: list[Sample]) -> None:
+        from trafficmon.capture.pcapng import Packet
+
+        for one in samples:
+            number = self._numbers[one.interface]
+            comment = _comment(one)
+            self._writer.write(
+                Packet(number, one.at_ns, one.data, one.length, one.is_rx, one.dropped, comment)
+            )
+            self._written[one.interface] += 1
+        self._stream.flush()
+
+    def finish(self, counts: dict[str, Counts]) -> None:
+        for name, number in self._numbers.items():
+            told = counts[name].offered, counts[name].lost, self._written[name]
+            self._writer.add_statistics(number, time.time_ns(), told)
+        self._stream.flush()
+
+    def close(self) -> None:
+        if self._stream is not sys.stdout.buffer:
+            self._stream.close()
+
+
+def _opened(path: str) -> BinaryIO:
+    if path == "-":
+        return sys.stdout.buffer
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise TrafficmonError(f"{path} cannot be written: {error.strerror}") from error
+    return os.fdopen(fd, "wb")
+
+
+def _comment(sample: Sample) -> str | None:
+    """`name=value` words; what is not known is left out."""
+    from trafficmon.render.safe import escape_controls
+
+    owner = sample.owner
+    words = {
+        "process": owner["comm"],
+        "pid": owner["pid"],
+        "user": owner["user"],
+        "uid": owner["uid"],
+        "cgroup": owner["cgroup"],
+    }
+    told = [f"{name}={value}" for name, value in words.items() if value is not None]
+    return escape_controls(" ".join(told)) or None

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""`trafficmon events`."""
+
+from __future__ import annotations
+
+import select
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trafficmon.cli.common import PinDir
+from trafficmon.errors import UsageError
+
+if TYPE_CHECKING:
+    from trafficmon.dns.collect import Collector
+    from trafficmon.events.reader import EventReader
+    from trafficmon.layout import EventKind
+    from trafficmon.reader.live import Live
+    from trafficmon.tables.table import Record
+
+_LOOK_EVERY_S = 0.1
+_DEFAULT_TYPES = "conn,dns,packet,drop,alert"
+
+
+class _EnoughError(Exception):
+    """--count of them were shown."""
+
+
+def events(
+    types: Annotated[
+        str, typer.Option("--type", help="Of these: conn, dns, packet, drop, alert.")
+    ] = _DEFAULT_TYPES,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    count: Annotated[
+        int | None, typer.Option("--count", help="End after so many.  [default: at Ctrl-C]")
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", help="Of each kind, a second and CPU; 0: any number. [50000]"),
+    ] = None,
+    pin_dir: PinDir = None,
+) -> None:
+    """Show what happens as it happens: connections, DNS, handshakes, drops."""
+    from trafficmon.pins import PinDirectory, chosen
+    from trafficmon.reader.live import Live
+
+    wanted = _types(types)
+    if count is not None and count < 1:
+        raise UsageError(f"--count {count}: a number of events is at least 1")
+    if limit is not None and not 0 <= limit < 1 << 32:
+        raise UsageError(f"--limit {limit}: from 0 (any number) to {(1 << 32) - 1}")
+    with Live(PinDirectory(chosen(pin_dir))) as live:
+        _Show(live, wanted, as_json=as_json, count=count).run(limit)
+
+
+def _types(text: str) -> tuple[str, ...]:
+    from trafficmon.events.tell import KINDS
+
+    asked = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for name in asked:
+        if name not in KINDS:
+            raise UsageError(f"--type {name!r} is no type of event; there are: {', '.join(KINDS)}")
+    if not asked:
+        raise UsageError(f"--type names none; there are: {', '.join(KINDS)}")
+    if asked == ("alert",):
+        raise UsageError("alerts are made by 'trafficmon agent', which this version does not have")
+    return asked
+
+
+class _Show:
+    """One run of the command."""
+
+    _batch: list[Record]
+
+    def __init__(
+        self, live: Live, types: tuple[str, ...], *, as_json: bool, count: int | None
+    ) -> None:
+        from trafficmon.events.tell import Teller
+
+        self._live, self._types, self._left = live, types, count
+        self._teller, self._batch = Teller(live), []
+        self._write = _json_line if as_json else _text_line
+
+    def run(self, limit: int | None) -> None:
+        from trafficmon.events.reader import DEFAULT_LIMIT, event_reader
+        from trafficmon.events.tell import KINDS
+        from trafficmon.host import signals
+
+        kinds: frozenset[EventKind] = frozenset().union(*(KINDS[name] for name in self._types))
+        with ExitStack() as open_:
+            per_second = DEFAULT_LIMIT if limit is None else limit
+            reader = (
+                open_.enter_context(event_reader(self._live, kinds, self._on_event, per_second))
+                if kinds
+                else None
+            )
+            collector = self._collector(open_) if "dns" in self._types else None
+            self._loop(reader, collector, open_.enter_context(signals.deferred()))
+
+    def _collector(self, open_: ExitStack) -> Collector | None:
+        """None where DNS is not copied; BusyError where only that was asked for."""
+        from trafficmon.dns.collect import collector
+
+        if not any(one.dns for one in self._live.interfaces):
+            print("note: no interface's DNS messages are copied (layer dns)", file=sys.stderr)
+            return None
+        live = self._live
+        arguments = live.pins, live.meta, live.attached_ifindexes()
+        old = open_.enter_context(collector(*arguments))
+        old.collect()  # what has waited is not what happens now
+        old.on_message = lambda seen: self._batch.append(self._teller.dns(seen))
+        return old
+
+    def _loop(
+        self,
+        reader: EventReader | None,
+        collector: Collector | None,
+        stop_if_interrupted: Callable[[], None],
+    ) -> None:
+        waiting = [one.fd for one in (reader, collector) if one is not None]
+        try:
+            while True:
+                select.select(waiting, [], [], _LOOK_EVERY_S)
+                if reader is not None:
+                    reader.read()
+                if collector is not None:
+                    collector.collect()
+                self._write_batch()
+                stop_if_interrupted()
+        except (KeyboardInterrupt, _EnoughError):
+            pass
+        finally:
+            _say_missed(reader)
+
+    def _on_event(self, raw: bytes) -> None:
+        self._batch.append(self._teller.record(raw))
+
+    def _write_batch(self) -> None:
+        """Two ring buffers, and one of them written by all CPUs: by time they are one story."""
+        batch, self._batch = sorted(self._batch, key=itemgetter("time")), []
+        for record in batch[: self._left]:
+            self._write(record)
+        sys.stdout.flush()
+        if self._left is not None:
+            self._left -= len(batch)
+            if self._left <= 0:
+                raise _EnoughError
+
+
+def _say_missed(reader: EventReader | None) -> None:
+    missed = reader.missed() if reader is not None else {}
+    if any(missed.values()):
+        print(
+            f"note: {missed['lost']:,} events were lost (they came faster than they were read), "
+            f"{missed['limited']:,} were beyond --limit",
+            file=sys.stderr,
+        )
+
+
+def _json_line(record: Record) -> None:
+    from trafficmon.render.plain import to_json
+
+    print(to_json(record))
+
+
+def _text_line(record: Record) -> None:
+    from trafficmon.render.eventline import event_line
+
+    print(event_line(record))

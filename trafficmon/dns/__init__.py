@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""DNS as this host saw it: messages read, questions matched with answers, names remembered."""

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: MIT
+"""What has been learned from DNS, kept beside the attachment: counts by name, and whose an address is.
+
+An SQLite file below /run, because readers come and go while the attachment stays: each adds what it
+took out of the ring buffer, in one transaction, so one that is killed loses nothing half-way. Detach
+removes it. Strangers choose names, so both tables have a limit: the longest unseen go first.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from array import array
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from trafficmon.host.lock import RUN_DIR, dns_file
+
+_MOST_NAMES = 50_000
+_MOST_ADDRESSES = 100_000
+_LATENCIES_KEPT = 512
+_PATIENCE_S = 5.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS attachment (attached_at_ns INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS names (
+    kind TEXT, name TEXT, type TEXT,
+    queries INTEGER, responses INTEGER, nxdomain INTEGER, servfail INTEGER,
+    last_seen REAL, latencies_us BLOB,
+    PRIMARY KEY (kind, name, type)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS names_by_age ON names (last_seen);
+CREATE TABLE IF NOT EXISTS addresses (
+    address TEXT, name TEXT, seen REAL, expires REAL,
+    PRIMARY KEY (address, name)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS addresses_by_age ON addresses (expires);
+CREATE TABLE IF NOT EXISTS losses (what TEXT PRIMARY KEY, count INTEGER) WITHOUT ROWID;
+"""
+
+
+@dataclass
+class NameCounts:
+    """Of one name and type; ``latencies_us`` of the latest answers, oldest first."""
+
+    queries: int = 0
+    responses: int = 0
+    nxdomain: int = 0
+    servfail: int = 0
+    last_seen: float = 0.0
+    latencies_us: array[int] = field(default_factory=lambda: array("I"))
+
+
+NameKey = tuple[str, str, str]
+"""Kind (dns, mdns, llmnr), name, type."""
+
+
+@dataclass
+class Learned:
+    """What one reading has brought: to be added to the book."""
+
+    names: dict[NameKey, NameCounts] = field(default_factory=dict)
+    addresses: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    losses: dict[str, int] = field(default_factory=dict)
+
+    def lose(self, what: str, count: int = 1) -> None:
+        """Count what could not be told."""
+        if count:
+            self.losses[what] = self.losses.get(what, 0) + count
+
+
+class Book:
+    """The file of one pin directory."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def for_writing(cls, pin_dir: Path, attached_at_ns: int, group_id: int | None) -> Self:
+        """Open or make it; one of an earlier attachment begins anew. OSError, sqlite3.Error."""
+        RUN_DIR.mkdir(mode=0o755, exist_ok=True)
+        path = dns_file(pin_dir)
+        made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+        try:
+            os.fchmod(made, 0o640)
+            os.fchown(made, -1, 0 if group_id is None else group_id)
+        finally:
+            os.close(made)
+        book = cls(sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None))
+        book._begin(attached_at_ns)
+        return book
+
+    @classmethod
+    def for_reading(cls, pin_dir: Path, attached_at_ns: int) -> Self | None:
+        """What there is of this attachment; None where there is nothing, or not for us."""
+        path = dns_file(pin_dir)
+        try:
+            book = cls(sqlite3.connect(f"file:{path}?mode=ro", timeout=_PATIENCE_S, uri=True))
+        except sqlite3.Error:
+            return None
+        with suppress(sqlite3.Error):
+            if book._attached_at() == attached_at_ns:
+                return book
+        book.close()
+        return None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _begin(self, attached_at_ns: int) -> None:
+        self._connection.execute("PRAGMA synchronous = OFF")  # /run is memory
+        self._connection.executescript(_SCHEMA)
+        if self._attached_at() == attached_at_ns:
+            return
+        self._connection.executescript(
+            "BEGIN; DELETE FROM attachment; DELETE FROM names; DELETE FROM addresses; "
+            f"DELETE FROM losses; INSERT INTO attachment VALUES ({attached_at_ns:d}); COMMIT;"
+        )
+
+    def _attached_at(self) -> int | None:
+        row = self._connection.execute("SELECT attached_at_ns FROM attachment").fetchone()
+        return int(row[0]) if row else None
+
+    def add(self, learned: Learned) -> None:
+        """All of ``learned``, or nothing."""
+        with self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for key, counts in learned.names.items():
+                self._add_name(key, counts)
+            connection.executemany(
+                "INSERT INTO addresses VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "seen = min(seen, excluded.seen), expires = max(expires, excluded.expires)",
+                [(*key, *times) for key, times in learned.addresses.items()],
+            )
+            connection.executemany(
+                "INSERT INTO losses VALUES (?, ?) ON CONFLICT DO UPDATE SET "
+                "count = count + excluded.count",
+                learned.losses.items(),
+            )
+            self._forget("names", "last_seen", _MOST_NAMES)
+            self._forget("addresses", "expires", _MOST_ADDRESSES)
+
+    def _add_name(self, key: NameKey, counts: NameCounts) -> None:
+        row = self._connection.execute(
+            "SELECT latencies_us FROM names WHERE kind = ? AND name = ? AND type = ?", key
+        ).fetchone()
+        latencies = array("I", row[0] if row else b"")
+        latencies.extend(counts.latencies_us)
+        self._connection.execute(
+            "INSERT INTO names VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "queries = queries + excluded.queries, responses = responses + excluded.responses, "
+            "nxdomain = nxdomain + excluded.nxdomain, servfail = servfail + excluded.servfail, "
+            "last_seen = max(last_seen, excluded.last_seen), latencies_us = excluded.latencies_us",
+            (
+                *key,
+                counts.queries,
+                counts.responses,
+                counts.nxdomain,
+                counts.servfail,
+                counts.last_seen,
+                latencies[-_LATENCIES_KEPT:].tobytes(),
+            ),
+        )
+
+    def _forget(self, table: str, age: str, most: int) -> None:
+        """The rows longest unseen, beyond ``most``. The names of both are this module's."""
+        (count,) = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+        if count <= most:
+            return
+        keys = "kind, name, type" if table == "names" else "address, name"
+        self._connection.execute(
+            f"DELETE FROM {table} WHERE ({keys}) IN "  # noqa: S608
+            f"(SELECT {keys} FROM {table} ORDER BY {age} LIMIT ?)",
+            (count - most,),
+        )
+        self._connection.execute(
+            "INSERT INTO losses VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + ?",
+            (f"{table}_forgotten", count - most, count - most),
+        )
+
+    def names(self) -> list[tuple[NameKey, NameCounts]]:
+        """All counts."""
+        rows = self._connection.execute("SELECT * FROM names")
+        return [
+            ((kind, name, type_), NameCounts(*numbers, array("I", latencies)))
+            for kind, name, type_, *numbers, latencies in rows
+        ]
+
+    def losses(self) -> dict[str, int]:
+        """What could not be told, by why."""
+        return dict(self._connection.execute("SELECT what, count FROM losses"))
+
+    def addresses(self) -> dict[str, list[tuple[str, float, float]]]:
+        """By address the names it was given for: name, first seen, expiry; the latest first."""
+        found: dict[str, list[tuple[str, float, float]]] = {}
+        try:
+            rows = self._connection.execute("SELECT * FROM addresses ORDER BY expires DESC")
+        except sqlite3.Error:  # removed just now; a name is not worth failing for
+            return found
+        for address, name, seen, expires in rows:
+            found.setdefault(address, []).append((name, seen, expires))
+        return found
+
+
+def discard(pin_dir: Path) -> None:
+    """Remove the file of an attachment that ends."""
+    with suppress(OSError):
+        dns_file(pin_dir).unlink(missing_ok=True)
+        journal = dns_file(pin_dir)
+        journal.with_name(f"{journal.name}-journal").unlink(missing_ok=True)
+        RUN_DIR.rmdir()  # others have theirs there: then it is not empty

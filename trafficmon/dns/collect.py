@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""From the ring buffer of copied messages into the book.
+
+Messages wait in the kernel until somebody asks for names. Whoever may, and is alone, takes them out;
+who may not reads the book as the last one left it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from trafficmon.dns.book import Book
+from trafficmon.errors import BpfError, BusyError, MissingPrivilegeError
+from trafficmon.host.lock import only_reader
+from trafficmon.libbpf.rawmap import RawMap
+from trafficmon.libbpf.ring import RingBuffer
+from trafficmon.pins import PinDirectory
+
+if TYPE_CHECKING:
+    from trafficmon.dns.learn import Learner, Seen
+
+_NO_GROUP = 0xFFFFFFFF
+
+
+class _EnoughError(Exception):
+    """The time for this reading is up; the rest waits for the next."""
+
+
+class Collector:
+    """The one reader of messages, while open."""
+
+    def __init__(
+        self,
+        ring: RawMap,
+        book: Book,
+        attached_ifindexes: frozenset[int],
+        on_message: Callable[[Seen], None] | None = None,
+    ) -> None:
+        self._ring = RingBuffer(ring, self._on_record)
+        self._book, self._attached = book, attached_ifindexes
+        self.on_message = on_message
+        self._learner: Learner | None = None
+        self._deadline = 0.0
+
+    def close(self) -> None:
+        """Let go of the ring buffer."""
+        self._ring.close()
+
+    @property
+    def fd(self) -> int:
+        """Readable when much is waiting."""
+        return self._ring.fd
+
+    def collect(self, seconds: float = float("inf")) -> bool:
+        """Take what waits into the book; at most so long. Whether that was all."""
+        self._deadline = time.monotonic() + seconds
+        is_all = True
+        try:
+            self._ring.consume()
+        except _EnoughError:
+            is_all = False
+        if self._learner is not None:
+            self._book.add(self._learner.take())
+        return is_all
+
+    def _on_record(self, raw: bytes) -> None:
+        if self._learner is None:  # dnspython takes its time to be imported: only if need be
+            from trafficmon.dns.learn import Learner  # noqa: PLC0415
+
+            self._learner = Learner(self._attached)
+        for seen in self._learner.read(raw):
+            if self.on_message is not None:
+                self.on_message(seen)
+        if time.monotonic() > self._deadline:
+            raise _EnoughError
+
+
+@contextmanager
+def collector(
+    pins: PinDirectory,
+    meta: Any,
+    attached_ifindexes: frozenset[int],
+    on_message: Callable[[Seen], None] | None = None,
+) -> Iterator[Collector]:
+    """The reader of the messages of an attachment (META).
+
+    BusyError when there is one already; MissingPrivilegeError, BpfError when we may not be it.
+    """
+    group = int(meta["group_id"])
+    with ExitStack() as open_:
+        open_.enter_context(only_reader(pins.root, "dns"))
+        ring = open_.enter_context(RawMap.from_pin(str(pins.map("dns_messages"))))
+        attached_at_ns = int(meta["attached_at_ns"])
+        book = open_.enter_context(
+            Book.for_writing(pins.root, attached_at_ns, None if group == _NO_GROUP else group)
+        )
+        made = Collector(ring, book, attached_ifindexes, on_message)
+        open_.callback(made.close)
+        yield made
+
+
+def refresh(
+    pins: PinDirectory, meta: Any, attached_ifindexes: frozenset[int], seconds: float
+) -> str | None:
+    """Collect what waits, if we may; else why the book is as old as it is."""
+    try:
+        with collector(pins, meta, attached_ifindexes) as one:
+            if one.collect(seconds):
+                return None
+            return "not all DNS messages were read yet; 'trafficmon top dns' reads all"
+    except BusyError:
+        return None  # who is at it writes into the same book
+    except (MissingPrivilegeError, BpfError):
+        return "names are as of when root last looked: reading DNS messages takes root"
+    except (OSError, sqlite3.Error) as error:
+        return f"what DNS told cannot be kept ({error}); names are missing"

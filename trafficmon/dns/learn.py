@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""Copied messages, one by one, to what is learned from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from trafficmon.dns.book import Learned, NameCounts
+from trafficmon.dns.message import MalformedError, Message, parse
+from trafficmon.dns.pairs import Pairs, Party, Question
+from trafficmon.dns.streams import Streams
+from trafficmon.host import clock
+from trafficmon.layout import DNS
+from trafficmon.records import record_of
+
+_TCP = 6
+_SYN, _FIN_RST = 0x02, 0x05
+_KINDS = {53: "dns", 5353: "mdns", 5355: "llmnr"}
+_MULTICAST = {"mdns"}  # its answers are for everybody, and have no id to be told by
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A message, with what is known of it beyond its bytes."""
+
+    head: Any  # DNS
+    kind: str
+    message: Message
+    latency_us: int | None  # of an answer to a question that was seen
+    owner_id: int  # who asked; 0: not known
+
+
+class Learner:
+    """Goes on from one reading to the next within a process; what is learned is taken out."""
+
+    def __init__(self, attached_ifindexes: frozenset[int]) -> None:
+        self._attached = attached_ifindexes
+        self._pairs, self._streams = Pairs(), Streams()
+        self._learned = Learned()
+
+    def take(self) -> Learned:
+        """What was learned since the last time."""
+        self._learned.lose("streams", self._streams.lost)
+        self._streams.lost = 0
+        learned, self._learned = self._learned, Learned()
+        return learned
+
+    def read(self, raw: bytes) -> Iterator[Seen]:
+        """One record of `dns_messages`: none, one or (of a stream) several messages."""
+        head = record_of(raw[: DNS.itemsize], DNS)
+        data = raw[DNS.itemsize :]
+        if int(head["came_from"]) in self._attached:
+            return  # forwarded: it was seen when it came in
+        kind = self._kind(head)
+        is_whole = int(head["copied"]) == int(head["bytes"])
+        for message in self._messages(head, data):
+            try:
+                parsed = parse(message, is_cut=not is_whole and head["key"]["protocol"] != _TCP)
+            except MalformedError:
+                self._learned.lose("malformed")
+                continue
+            yield self._note(head, kind, parsed)
+
+    def _kind(self, head: Any) -> str:
+        ports = (int(head["key"]["remote_port_be"]), int(head["key"]["local_port_be"]))
+        numbers = [int.from_bytes(port.to_bytes(2, "little"), "big") for port in ports]
+        return next((_KINDS[number] for number in numbers if number in _KINDS), "dns")
+
+    def _messages(self, head: Any, data: bytes) -> Iterator[bytes]:
+        if head["key"]["protocol"] != _TCP:
+            yield data
+            return
+        key = (head["key"].tobytes(), int(head["event"]["what"]))
+        sequence, flags = int(head["tcp_sequence"]), int(head["tcp_flags"])
+        if flags & _SYN:
+            self._streams.begin(key, sequence)
+        elif data:
+            yield from self._streams.add(key, sequence, data)
+        if flags & _FIN_RST:
+            self._streams.end(key)
+
+    def _note(self, head: Any, kind: str, message: Message) -> Seen:
+        at_ns, owner_id = int(head["event"]["at_ns"]), int(head["event"]["owner_id"])
+        party = _party(head, message)
+        asked = (party, message.id, message.name, message.type)
+        latency_us: int | None = None
+        if not message.is_response:
+            self._pairs.ask(*asked, Question(at_ns, owner_id))
+        elif kind not in _MULTICAST:
+            question = self._pairs.answer(*asked, at_ns)
+            if question is not None:
+                latency_us = (at_ns - question.at_ns) // 1000
+                owner_id = question.owner_id or owner_id
+        seen = (at_ns + clock.wall_minus_monotonic_ns()) / 1e9
+        self._count(kind, message, latency_us, seen)
+        self._remember_addresses(message, seen)
+        return Seen(head, kind, message, latency_us, owner_id)
+
+    def _count(self, kind: str, message: Message, latency_us: int | None, seen: float) -> None:
+        key = (kind, message.name or "", message.type or "")
+        counts = self._learned.names.setdefault(key, NameCounts())
+        counts.last_seen = max(counts.last_seen, seen)
+        if message.is_cut:
+            self._learned.lose("cut")
+        if not message.is_response:
+            counts.queries += 1
+            return
+        counts.responses += 1
+        counts.nxdomain += message.rcode == "NXDOMAIN"
+        counts.servfail += message.rcode == "SERVFAIL"
+        if latency_us is not None:
+            counts.latencies_us.append(min(latency_us, 0xFFFFFFFF))
+
+    def _remember_addresses(self, message: Message, seen: float) -> None:
+        """Under the name that was asked for: that is what whoever connects then means."""
+        if not message.is_response:
+            return
+        for address, ttl_s in message.addresses():
+            name = message.name or ""
+            first, expires = self._learned.addresses.get((address, name), (seen, 0.0))
+            self._learned.addresses[address, name] = (
+                min(first, seen),
+                max(expires, seen + ttl_s),
+            )
+
+
+def _party(head: Any, message: Message) -> Party:
+    """Told from the message: who sends a question asks, who gets an answer has asked."""
+    key, is_rx = head["key"], bool(head["event"]["what"])
+    asker_is_local = is_rx == message.is_response
+    sides = ("local", "remote") if asker_is_local else ("remote", "local")
+    (asker, asker_port), (asked, asked_port) = [
+        (key[f"{side}_addr"].tobytes(), int(key[f"{side}_port_be"])) for side in sides
+    ]
+    return Party(asker, asker_port, asked, asked_port, int(key["protocol"]))

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""The one reader of the ring buffer `events`.
+
+While it lives it says so in `event_control`, every second: the kernel's programs make events only for
+somebody (bpf/events.bpf.h). One that is killed is noticed by that, too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+
+from trafficmon.host.lock import only_reader
+from trafficmon.layout import EVENT_CONTROL, EventKind
+from trafficmon.libbpf.map import Map
+from trafficmon.libbpf.ring import RingBuffer
+from trafficmon.reader.live import Live
+from trafficmon.records import FIRST_KEY
+
+DEFAULT_LIMIT = 50_000
+"""Events a second, of each kind on each CPU."""
+
+_ALIVE_EVERY_S = 1.0
+_AT_NS = slice(0, 8)  # of tm_event
+
+
+class EventReader:
+    """While open, events of ``kinds`` are made and handed over, in the order of each CPU."""
+
+    def __init__(
+        self,
+        live: Live,
+        ring: Map,
+        control: Map,
+        kinds: frozenset[EventKind],
+        limit: int,
+        on_event: Callable[[bytes], None],
+    ) -> None:
+        self._live, self._control = live, control
+        self._kinds, self._limit = kinds, limit
+        self._on_event = on_event
+        self._started_ns = time.monotonic_ns()
+        self._ring = RingBuffer(ring, self._on_record)
+        self._said_at = 0.0
+        self.say_alive()
+        self._before = live.event_counts()
+
+    def close(self) -> None:
+        """No more events are made; what waits is nobody's."""
+        self._say(frozenset())
+        self._on_event = _ignore
+        self._ring.consume()
+        self._ring.close()
+
+    @property
+    def fd(self) -> int:
+        """Readable when much is waiting; a little waits until the next look."""
+        return self._ring.fd
+
+    def read(self) -> int:
+        """Hand over what there is. Returns how many events."""
+        if time.monotonic() - self._said_at >= _ALIVE_EVERY_S:
+            self.say_alive()
+        return self._ring.consume()
+
+    def say_alive(self) -> None:
+        """Let the programs know that somebody reads."""
+        self._say(self._kinds)
+
+    def missed(self) -> dict[str, int]:
+        """Since the beginning: events ``limited``, and ``lost`` because the buffer was full."""
+        now, kinds = self._live.event_counts(), [int(kind) for kind in self._kinds]
+        return {
+            what: int(now[what][kinds].sum() - self._before[what][kinds].sum())
+            for what in ("limited", "lost")
+        }
+
+    def _say(self, kinds: frozenset[EventKind]) -> None:
+        record = np.zeros(1, EVENT_CONTROL)[0]
+        record["alive_jiffies"] = self._live.jiffies_now()
+        record["kinds"] = sum(1 << kind for kind in kinds)
+        record["limits"] = self._limit
+        self._control.update(FIRST_KEY, record.tobytes())
+        self._said_at = time.monotonic()
+
+    def _on_record(self, raw: bytes) -> None:
+        """What a reader before us has left is old."""
+        if int.from_bytes(raw[_AT_NS], "little") >= self._started_ns:
+            self._on_event(raw)
+
+
+def _ignore(raw: bytes) -> None:
+    del raw
+
+
+@contextmanager
+def event_reader(
+    live: Live,
+    kinds: frozenset[EventKind],
+    on_event: Callable[[bytes], None],
+    limit: int = DEFAULT_LIMIT,
+) -> Iterator[EventReader]:
+    """The reader, alone: BusyError where there is one. Needs CAP_BPF, as it writes to maps."""
+    with ExitStack() as open_:
+        open_.enter_context(only_reader(live.pins.root, "events"))
+        ring = open_.enter_context(Map.from_pin(str(live.pins.map("events"))))
+        control = open_.enter_context(Map.from_pin(str(live.pins.map("event_control"))))
+        reader = EventReader(live, ring, control, kinds, limit, on_event)
+        open_.callback(reader.close)
+        yield reader
