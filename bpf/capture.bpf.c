@@ -89,14 +89,14 @@ static __noinline int tm_sample_packet(struct __sk_buff *skb, const struct tm_pa
 	if (size > TM_SAMPLE_BYTES)
 		size = TM_SAMPLE_BYTES;
 	room->head.copied = size;
-	if (size < 1 || (before ? bpf_skb_load_bytes_relative(skb, 0, room->data, size,
-							      BPF_HDR_START_MAC) :
-				  bpf_skb_load_bytes(skb, 0, room->data, size))) {
+	if (size < 1 ||
+	    (before ? bpf_skb_load_bytes_relative(skb, 0, room->data, size, BPF_HDR_START_MAC)
+		    : bpf_skb_load_bytes(skb, 0, room->data, size))) {
 		room->head.copied = 0;
 		size = 0;
 	}
-	failed = bpf_ringbuf_output(&samples, room, sizeof(room->head) + size,
-				    tm_wake_up(&samples));
+	failed =
+		bpf_ringbuf_output(&samples, room, sizeof(room->head) + size, tm_wake_up(&samples));
 	if (failed)
 		counts->lost++;
 	else

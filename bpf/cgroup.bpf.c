@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "describe.bpf.h"
+#include "ip_size.bpf.h"
 #include "kernel.bpf.h"
 #include "move.bpf.h"
 #include "owner.bpf.h"
@@ -20,26 +21,6 @@
 #define TM_ALLOW 1
 
 const volatile __u32 tm_ask_callers; /* 1: the app layer tells hand-overs in `callers` */
-#define TM_IPV6_HEADER_BYTES 40
-#define TM_UDP_HEADER_BYTES 8
-
-/* IP and transport header of a TCP or UDP packet, as far as they repeat in each segment; else 0. */
-static __always_inline __u32 tm_ip_header_bytes(struct __sk_buff *skb, __u32 protocol)
-{
-	__u32 bytes = TM_IPV6_HEADER_BYTES;
-	__u8 first = 0, words = 0;
-
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_skb_load_bytes(skb, 0, &first, sizeof(first)))
-			return 0;
-		bytes = (first & 15) * 4;
-	}
-	if (protocol == IPPROTO_UDP)
-		return bytes + TM_UDP_HEADER_BYTES;
-	if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, bytes + 12, &words, sizeof(words)))
-		return 0;
-	return bytes + (words >> 4) * 4;
-}
 
 /* A socket that was there before attach, or is the kernel's own: of what is known of it. */
 static __noinline struct tm_socket *tm_adopt(struct __sk_buff *skb)

@@ -53,9 +53,9 @@ static __always_inline enum tm_end tm_end_of(enum tm_end known, __u32 was, __u32
 	if (error == TM_ETIMEDOUT)
 		return TM_END_TIMED_OUT;
 	if (was == BPF_TCP_SYN_SENT)
-		return error == TM_ECONNREFUSED ? TM_END_REFUSED :
-		       error			? TM_END_UNREACHABLE :
-						  TM_END_RESET_HERE; /* given up by the application */
+		return error == TM_ECONNREFUSED ? TM_END_REFUSED
+		       : error ? TM_END_UNREACHABLE
+			       : TM_END_RESET_HERE; /* given up by the application */
 	if (error == TM_ECONNRESET || error == TM_EPIPE || error == TM_ECONNREFUSED)
 		return TM_END_RESET_THERE;
 	if (was == BPF_TCP_ESTABLISHED || was == BPF_TCP_CLOSE_WAIT || was == BPF_TCP_SYN_RECV)

@@ -98,9 +98,11 @@ static __noinline int tm_copy_message(const struct tm_packet *p, bool rx)
 		return 0;
 	begin = tm_find_message(p, &room->head);
 	left = room->head.bytes;
-	if (!left && p->key.protocol == IPPROTO_TCP && !(p->tcp_flags & (TM_TCP_SYN | TM_TCP_FIN | TM_TCP_RST)))
+	if (!left && p->key.protocol == IPPROTO_TCP &&
+	    !(p->tcp_flags & (TM_TCP_SYN | TM_TCP_FIN | TM_TCP_RST)))
 		return 0;
-	room->head.event = tm_event_now(TM_EVENT_DNS, rx, rx ? tm_receiver(p) : tm_sender(p->context));
+	room->head.event =
+		tm_event_now(TM_EVENT_DNS, rx, rx ? tm_receiver(p) : tm_sender(p->context));
 	room->head.key = p->key;
 	room->head.tcp_flags = p->tcp_flags;
 	room->head.came_from = rx ? 0 : tm_came_from(p->context);

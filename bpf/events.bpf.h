@@ -97,8 +97,8 @@ static __always_inline bool tm_is_wanted(enum tm_event_kind kind)
 /* A ring buffer that fills wakes its reader; one that does not is looked at now and then. */
 static __always_inline __u64 tm_wake_up(void *ring)
 {
-	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= TM_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP :
-									     BPF_RB_NO_WAKEUP;
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= TM_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP
+									   : BPF_RB_NO_WAKEUP;
 }
 
 static __always_inline void tm_count_event(enum tm_event_kind kind, long failed)
@@ -110,8 +110,8 @@ static __always_inline void tm_count_event(enum tm_event_kind kind, long failed)
 }
 
 /* tm_tell - @size bytes at @event into @ring, counted as delivered or lost. */
-#define tm_tell(ring, event_kind, event, size)                                          \
-	tm_count_event((event_kind),                                                    \
+#define tm_tell(ring, event_kind, event, size) \
+	tm_count_event((event_kind),           \
 		       bpf_ringbuf_output((ring), (event), (size), tm_wake_up((ring))))
 
 static __always_inline struct tm_event tm_event_now(enum tm_event_kind kind, __u8 what,

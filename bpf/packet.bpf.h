@@ -37,9 +37,9 @@ struct tm_packet {
 	__u8 tcp_header_bytes;
 	__u32 transport_offset; /* 0: it has no transport header */
 	__u32 network_end;	/* offset behind what the network header calls its own */
-	__u32 wire_packets;  /* segments, of a super-packet */
-	__u32 wire_bytes;    /* of all of them */
-	__u32 segment_bytes; /* of each but the last */
+	__u32 wire_packets;	/* segments, of a super-packet */
+	__u32 wire_bytes;	/* of all of them */
+	__u32 segment_bytes;	/* of each but the last */
 };
 
 static struct tm_frame tm_open_frame(TM_CONTEXT *context);

@@ -358,22 +358,23 @@ struct tm_drop {
  * that offered = delivered + limited + lost, always.
  */
 enum tm_event_kind {
-	TM_EVENT_CONN = 0,   /* a TCP connection has been opened, or has ended */
-	TM_EVENT_FLOW = 1,   /* a flow's first packet */
-	TM_EVENT_TCP = 2,    /* a packet with SYN, FIN or RST */
-	TM_EVENT_DROP = 3,   /* the kernel has thrown a packet away */
-	TM_EVENT_DNS = 4,    /* a DNS message, whole */
-	TM_EVENT_SAMPLE = 5, /* a captured packet */
-	TM_EVENT_ROW = 6,    /* a packet for the log by user */
-	TM_EVENT_KINDS = 7,
+	TM_EVENT_CONN = 0,    /* a TCP connection has been opened, or has ended */
+	TM_EVENT_FLOW = 1,    /* a flow's first packet */
+	TM_EVENT_TCP = 2,     /* a packet with SYN, FIN or RST */
+	TM_EVENT_DROP = 3,    /* the kernel has thrown a packet away */
+	TM_EVENT_DNS = 4,     /* a DNS message, whole */
+	TM_EVENT_SAMPLE = 5,  /* a captured packet */
+	TM_EVENT_ROW = 6,     /* a packet for the log by user */
+	TM_EVENT_WRITTEN = 7, /* a row of that log, on its way to its file: user space counts */
+	TM_EVENT_KINDS = 8,
 };
 
 /* Value of `event_counts`, a row of cells (one a CPU) for each kind. Atomic adds. */
 struct tm_event_counts {
 	__u64 offered;
 	__u64 delivered;
-	__u64 limited; /* beyond the limit for its kind */
-	__u64 lost;    /* the ring buffer was full */
+	__u64 limited;	      /* beyond the limit for its kind */
+	__u64 lost;	      /* the ring buffer was full */
 	__u64 second_jiffies; /* when the second began that `in_second` are of */
 	__u64 in_second;
 	__u64 pad[2];
@@ -387,6 +388,7 @@ struct tm_event_counts {
 struct tm_event_control {
 	__u64 alive_jiffies;
 	__u32 kinds;		      /* a bit each */
+	__u32 pad;
 	__u32 limits[TM_EVENT_KINDS]; /* events a second, on each CPU; 0: any number */
 };
 
@@ -505,8 +507,8 @@ enum tm_match_side {
 };
 
 struct tm_match {
-	__u8 kind;  /* enum tm_match_kind */
-	__u8 sides; /* enum tm_match_side */
+	__u8 kind;   /* enum tm_match_kind */
+	__u8 sides;  /* enum tm_match_side */
 	__u8 family; /* enum tm_flow_flag, of a host */
 	__u8 pad[5];
 	__u64 number;

@@ -106,6 +106,7 @@ class EventKind(IntEnum):
     DNS = constant("TM_EVENT_DNS")
     SAMPLE = constant("TM_EVENT_SAMPLE")
     ROW = constant("TM_EVENT_ROW")
+    WRITTEN = constant("TM_EVENT_WRITTEN")
 
 
 class ConnEvent(IntEnum):

@@ -9,9 +9,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from trafficmon.dns.book import Book
+from trafficmon.dns.names import RemoteNames
 from trafficmon.layout import (
     DROP,
     DROP_KEY,
+    EVENT_COUNTS,
+    EVENT_KINDS,
     FLOW,
     FLOW_KEY,
     HOOK_COUNTERS,
@@ -67,6 +71,8 @@ class FakeLive:
         self._sockets: list[Any] = []
         self._drops: list[tuple[Any, Any]] = []
         self.layer_counters = np.zeros(LAYERS, LAYER_COUNTERS)
+        self.events = np.zeros(EVENT_KINDS, EVENT_COUNTS)
+        self.dns_book: Book | None = None
         self.hooks = set(HOST_KINDS)
         self.process_labels: dict[int, ProcessLabel] = {}
         self.cgroup_labels: dict[int, str] = {}
@@ -100,6 +106,7 @@ class FakeLive:
                 tc_mode=tc_mode,
                 tc_rx=tc_rx,
                 covered=covered,
+                dns=True,
                 reason="",
                 attached_at_ns=0,
             )
@@ -250,6 +257,15 @@ class FakeLive:
     def socket_index(self) -> SocketIndex | None:
         """The sockets by addresses."""
         return None if self.sockets is None else SocketIndex(self.sockets, 0)
+
+    @property
+    def remote_names(self) -> RemoteNames:
+        """As ``dns_book`` tells."""
+        return RemoteNames(self.dns_book)
+
+    def event_counts(self) -> Any:
+        """By kind."""
+        return self.events
 
     def has_hook(self, kind: str) -> bool:
         """Whether it is among ``hooks``."""

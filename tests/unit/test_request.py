@@ -43,15 +43,21 @@ def test_other_xdp_modes_are_refused(text: str) -> None:
 
 
 def test_layers() -> None:
-    assert request.parse_layers(None) == ("xdp", "tc", "cgroup", "sockops", "app", "drops")
+    assert request.parse_layers(None) == ("xdp", "tc", "dns", "cgroup", "sockops", "app", "drops")
     assert request.parse_layers("tc") == ("tc",)
     assert request.parse_layers("tc, xdp,tc") == ("tc", "xdp")
 
 
-@pytest.mark.parametrize("text", ["", ",", "tcp", "cgroups", "tc,dns"])
+@pytest.mark.parametrize("text", ["", ",", "tcp", "cgroups"])
 def test_other_layers_are_refused_and_those_that_exist_are_told(text: str) -> None:
     with pytest.raises(UsageError, match="xdp, tc"):
         request.parse_layers(text)
+
+
+def test_messages_are_copied_by_what_sees_them() -> None:
+    assert request.parse_layers("tc,dns") == ("tc", "dns")
+    with pytest.raises(UsageError, match="add tc to --layer"):
+        request.parse_layers("dns,cgroup")
 
 
 def test_tc_modes() -> None:

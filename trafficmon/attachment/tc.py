@@ -128,9 +128,9 @@ def _free_place(ifindex: int, kind: str) -> Filter:
 
 def remove_captures(ifindex: int) -> None:
     """Filters of captures that were killed; their programs are told by name."""
-    for kind in _SIDES:
+    for side in _SIDES.values():
         for priority in _CAPTURE_PRIORITIES:
-            place = Filter(ifindex, _SIDES[kind], _CAPTURE_HANDLE, priority)
+            place = Filter(ifindex, side, _CAPTURE_HANDLE, priority)
             if (number := clsact.filter_program(place)) is None:
                 continue
             if (program := program_by_id(number)) is not None:

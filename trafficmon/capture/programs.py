@@ -29,7 +29,7 @@ _HOOKS = {
 }
 _OF_THE_CAPTURE = ("samples", "sample_counts", "sample_room", "match_steps", "match_facts")
 _COUNTING_ALONE = ("fragments", "ledger")
-"""Who counts has them to itself: two who remember fragments in one table would confuse each other."""
+"""Who counts has them alone: two that remember fragments in one table would confuse each other."""
 
 _EVERY_PACKET = 0
 

@@ -115,7 +115,7 @@ class Session:
     def _mask(self, heads: Records, owners: list[Record]) -> Any:
         if self._expression is None:
             return np.ones(len(heads), bool)
-        return matches(self._expression, _columns(heads, owners, self._names))
+        return matches(self._expression, columns_of(heads, owners, self._names))
 
     def _sample(self, head: Any, data: bytes, owner: Record, offset_ns: int) -> Sample:
         interface, lost = self._names[int(head["key"]["slot"])], int(head["lost_before"])
@@ -144,7 +144,8 @@ def _with_tag(head: Any, data: bytes) -> tuple[bytes, int]:
     return data[:_MAC_BYTES] + tag + data[_MAC_BYTES:], length + _TAG_BYTES
 
 
-def _columns(heads: Records, owners: list[Record], names: dict[int, str]) -> FilterColumns:
+def columns_of(heads: Records, owners: list[Record], names: dict[int, str]) -> FilterColumns:
+    """Samples (SAMPLE) as expressions ask of them; ``names``: of interfaces, by slot."""
     key = heads["key"]
     has_address = (key["flags"] & (FlowFlag.IPV4 | FlowFlag.IPV6)) != 0
     has_ports = (key["flags"] & FlowFlag.PORTS) != 0

@@ -116,25 +116,15 @@ class _Compiler:
         match term:
             case Host(network, side):
                 return self._host(network, _SIDES[side])
-            case Port(low, high, side):
-                return self._add(MatchKind.PORT, sides=_SIDES[side], low=low, high=high)
-            case Proto(number):
-                return self._add(MatchKind.PROTOCOL, low=number)
-            case Family(version):
-                return self._add(MatchKind.FAMILY, low=_FAMILIES[version])
-            case Direction(towards):
-                return self._add(MatchKind.DIRECTION, low=int(towards == "in"))
-            case Ident(column, number):
-                kind = MatchKind.UID if column == "uid" else MatchKind.PID
-                return self._add(kind, low=number)
-            case User(name):
-                return self._add(MatchKind.UID, low=_uid(name))
             case Glob("iface", pattern):
                 return self._interfaces(pattern)
             case Glob("cgroup", pattern):
                 return self._cgroup(pattern)
             case Glob():
                 return False
+            case _:
+                kind, fields = _plain_step(term)
+                return self._add(kind, **fields)
 
     def _host(self, network: Any, sides: int) -> bool:
         words = {
@@ -144,9 +134,7 @@ class _Compiler:
                 ("mask", network.netmask.packed),
             )
         }
-        return self._add(
-            MatchKind.HOST, sides=sides, family=_FAMILIES[network.version], **words
-        )
+        return self._add(MatchKind.HOST, sides=sides, family=_FAMILIES[network.version], **words)
 
     def _interfaces(self, pattern: str) -> bool:
         wanted = [slot for name, slot in self._slots.items() if fnmatchcase(name, pattern)]
@@ -166,6 +154,24 @@ class _Compiler:
             return False
         number = self._cgroup_id(pattern)
         return number is not None and self._add(MatchKind.CGROUP, number=number)
+
+
+def _plain_step(term: Port | Proto | Family | Direction | Ident | User) -> tuple[MatchKind, Any]:
+    """A term that is one step with numbers in it."""
+    match term:
+        case Port(low, high, side):
+            step = MatchKind.PORT, {"sides": _SIDES[side], "low": low, "high": high}
+        case Proto(number):
+            step = MatchKind.PROTOCOL, {"low": number}
+        case Family(version):
+            step = MatchKind.FAMILY, {"low": _FAMILIES[version]}
+        case Direction(towards):
+            step = MatchKind.DIRECTION, {"low": int(towards == "in")}
+        case Ident(column, number):
+            step = MatchKind.UID if column == "uid" else MatchKind.PID, {"low": number}
+        case User(name):
+            step = MatchKind.UID, {"low": _uid(name)}
+    return step
 
 
 def _uid(name: str) -> int:

@@ -79,7 +79,9 @@ def _snap_bytes(asked: int) -> int:
 
 def _one_of(asked: int) -> int:
     if not 1 <= asked <= _MOST_ONE_OF:
-        raise UsageError(f"--sample {asked} is out of range; it goes from 1 (all) to {_MOST_ONE_OF}")
+        raise UsageError(
+            f"--sample {asked} is out of range; it goes from 1 (all) to {_MOST_ONE_OF}"
+        )
     return asked
 
 

@@ -17,7 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from trafficmon import __version__
-from trafficmon.cli import attach, capture, detach, doctor, events, status, top
+from trafficmon.cli import attach, capture, detach, doctor, events, log, status, top
 from trafficmon.errors import TrafficmonError, VerifierError
 
 _INTERRUPTED = 130  # as shells say it
@@ -38,6 +38,7 @@ app.command("doctor")(doctor.doctor)
 app.command("top")(top.top)
 app.command("events")(events.events)
 app.command("capture")(capture.capture)
+app.command("log")(log.log)
 
 
 class _Debug:

@@ -39,8 +39,11 @@ class Wish:
 def top(
     table: Annotated[
         str,
-        typer.Argument(help="flows, connections, users, processes, cgroups, interfaces, ports, protocols, "
-            "hosts, dns, layers or drops.", metavar="TABLE"),
+        typer.Argument(
+            help="flows, connections, users, processes, cgroups, interfaces, ports, protocols, "
+            "hosts, dns, layers or drops.",
+            metavar="TABLE",
+        ),
     ],
     count: Annotated[
         int | None, typer.Option("-n", help="Rows.  [default: 20; fills the screen with --watch]")

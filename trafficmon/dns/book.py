@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What has been learned from DNS, kept beside the attachment: counts by name, and whose an address is.
+"""What was learned from DNS, kept beside the attachment: counts by name, whose an address is.
 
-An SQLite file below /run, because readers come and go while the attachment stays: each adds what it
-took out of the ring buffer, in one transaction, so one that is killed loses nothing half-way. Detach
-removes it. Strangers choose names, so both tables have a limit: the longest unseen go first.
+An SQLite file below /run, because readers come and go while the attachment stays: each adds what
+it took out of the ring buffer, in one transaction, so one that is killed leaves nothing half-done.
+Detach removes it. Strangers choose names, so both tables have a limit: the longest unseen go first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from array import array
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from trafficmon.host.lock import RUN_DIR, dns_file
 
@@ -118,10 +118,11 @@ class Book:
         self._connection.executescript(_SCHEMA)
         if self._attached_at() == attached_at_ns:
             return
-        self._connection.executescript(
-            "BEGIN; DELETE FROM attachment; DELETE FROM names; DELETE FROM addresses; "
-            f"DELETE FROM losses; INSERT INTO attachment VALUES ({attached_at_ns:d}); COMMIT;"
-        )
+        with self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for table in ("attachment", "names", "addresses", "losses"):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608
+            connection.execute("INSERT INTO attachment VALUES (?)", (attached_at_ns,))
 
     def _attached_at(self) -> int | None:
         row = self._connection.execute("SELECT attached_at_ns FROM attachment").fetchone()
@@ -187,10 +188,7 @@ class Book:
     def names(self) -> list[tuple[NameKey, NameCounts]]:
         """All counts."""
         rows = self._connection.execute("SELECT * FROM names")
-        return [
-            ((kind, name, type_), NameCounts(*numbers, array("I", latencies)))
-            for kind, name, type_, *numbers, latencies in rows
-        ]
+        return [(_key(row), _counts(row)) for row in rows]
 
     def losses(self) -> dict[str, int]:
         """What could not be told, by why."""
@@ -206,6 +204,16 @@ class Book:
         for address, name, seen, expires in rows:
             found.setdefault(address, []).append((name, seen, expires))
         return found
+
+
+def _key(row: tuple[Any, ...]) -> NameKey:
+    kind, name, type_ = row[:3]
+    return kind, name, type_
+
+
+def _counts(row: tuple[Any, ...]) -> NameCounts:
+    queries, responses, nxdomain, servfail, last_seen, latencies = row[3:]
+    return NameCounts(queries, responses, nxdomain, servfail, last_seen, array("I", latencies))
 
 
 def discard(pin_dir: Path) -> None:

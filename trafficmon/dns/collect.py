@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """From the ring buffer of copied messages into the book.
 
-Messages wait in the kernel until somebody asks for names. Whoever may, and is alone, takes them out;
-who may not reads the book as the last one left it.
+Messages wait in the kernel until somebody asks for names. Whoever may, and is alone, takes them
+out; who may not reads the book as the last one left it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from trafficmon.dns.book import Book
 from trafficmon.errors import BpfError, BusyError, MissingPrivilegeError
 from trafficmon.host.lock import only_reader
-from trafficmon.libbpf.rawmap import RawMap
+from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.ring import RingBuffer
 from trafficmon.pins import PinDirectory
 
@@ -35,7 +35,7 @@ class Collector:
 
     def __init__(
         self,
-        ring: RawMap,
+        ring: Map,
         book: Book,
         attached_ifindexes: frozenset[int],
         on_message: Callable[[Seen], None] | None = None,
@@ -93,7 +93,7 @@ def collector(
     group = int(meta["group_id"])
     with ExitStack() as open_:
         open_.enter_context(only_reader(pins.root, "dns"))
-        ring = open_.enter_context(RawMap.from_pin(str(pins.map("dns_messages"))))
+        ring = open_.enter_context(Map.from_pin(str(pins.map("dns_messages"))))
         attached_at_ns = int(meta["attached_at_ns"])
         book = open_.enter_context(
             Book.for_writing(pins.root, attached_at_ns, None if group == _NO_GROUP else group)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A DNS message out of its bytes, by dnspython: what strangers send is its authors' daily business."""
+"""A DNS message out of its bytes, by dnspython, whose daily business is what strangers send."""
 
 from __future__ import annotations
 

@@ -69,7 +69,14 @@ class Teller:
         told = self._begin(conn, "conn", what.name.lower())
         told |= flow_ends(conn["key"]) | {"role": _ROLES.get(Role(int(conn["role"])))}
         told |= self._owners.record(int(conn["event"]["owner_id"]))
-        counts = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "app_rx_bytes", "app_tx_bytes")
+        counts = (
+            "rx_packets",
+            "rx_bytes",
+            "tx_packets",
+            "tx_bytes",
+            "app_rx_bytes",
+            "app_tx_bytes",
+        )
         told |= {name: int(conn[name]) for name in counts}
         told |= {
             "rtt_us": int(conn["srtt_us"]) or None,
@@ -143,6 +150,7 @@ _ENDS = ("protocol", "local_addr", "local_port", "remote_addr", "remote_port")
 
 
 def flow_ends(key: Any) -> Record:
+    """Protocol, addresses and ports of a FLOW_KEY."""
     ipv6, has_ports = bool(key["flags"] & FlowFlag.IPV6), bool(key["flags"] & FlowFlag.PORTS)
     told: Record = {"protocol": protocol_name(int(key["protocol"]))}
     for side in ("local", "remote"):

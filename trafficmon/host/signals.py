@@ -12,13 +12,13 @@ _KEPT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def deferred() -> Iterator[Callable[[], None]]:
+def deferred(besides: tuple[signal.Signals, ...] = ()) -> Iterator[Callable[[], None]]:
     """Keep what would end the process until what is yielded is called, or for ever.
 
     The call raises KeyboardInterrupt if there was a signal. Left to itself, Python raises it
     between any two bytecodes: also in callbacks from C and in destructors, where it is printed and
     forgotten. Signals that the process ignores stay ignored. Outside the main thread, which alone
-    gets signals, nothing is changed.
+    gets signals, nothing is changed. ``besides``: signals that are not kept.
     """
     came: list[int] = []
 
@@ -32,7 +32,8 @@ def deferred() -> Iterator[Callable[[], None]]:
     before = {
         number: handler
         for number in _KEPT
-        if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)
+        if number not in besides
+        and (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)
     }
     for number in before:
         signal.signal(number, lambda number, _: came.append(number))

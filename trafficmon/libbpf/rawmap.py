@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from trafficmon.errors import BpfError
-from trafficmon.libbpf._ffi import check, ffi, lib, options, text
+from trafficmon.libbpf._ffi import check, encode, ffi, lib, options, text
 from trafficmon.libbpf.handle import Handle, open_pin
 
 BPF_NOEXIST = 1
@@ -33,6 +33,7 @@ class MapFacts:
     key_bytes: int
     value_bytes: int
     max_entries: int
+    flags: int
 
     @property
     def is_per_cpu(self) -> bool:
@@ -71,6 +72,14 @@ class RawMap(Handle):
         """The map pinned at ``path``; read_only needs no more than read permission on the file."""
         return cls(open_pin(path, "BPF map", read_only=read_only), os.path.basename(path))
 
+    def another(self) -> Self:
+        """A new, empty map of the same type and sizes."""
+        facts = self.facts()
+        wanted = options("bpf_map_create_opts", map_flags=facts.flags)
+        sizes = (facts.key_bytes, facts.value_bytes, facts.max_entries)
+        fd = lib.bpf_map_create(facts.type, encode(facts.name), *sizes, wanted)
+        return type(self)(check(fd, "make", f"map {facts.name}"), self.name)
+
     def facts(self) -> MapFacts:
         """Type, sizes and name as the kernel has them."""
         if self._facts is None:
@@ -79,7 +88,7 @@ class RawMap(Handle):
             result = lib.bpf_obj_get_info_by_fd(self.fd, info, size)
             check(result, "ask about", f"map {self.name}")
             name, sizes = text(info.name), (info.key_size, info.value_size, info.max_entries)
-            self._facts = MapFacts(info.type, info.id, name, *sizes)
+            self._facts = MapFacts(info.type, info.id, name, *sizes, info.map_flags)
         return self._facts
 
     def value_bytes(self) -> int:

@@ -28,6 +28,7 @@ def event_line(event: Event) -> str:
 
 
 def between(event: Event, left: str = "local", right: str = "remote", arrow: str = "-") -> str:
+    """Protocol and both ends, the other's name behind them."""
     name = event.get("remote_name")
     ends = [_end(event[f"{side}_addr"], event[f"{side}_port"]) for side in (left, right)]
     return f"{event['protocol']} {ends[0]} {arrow} {ends[1]}" + (f" ({name})" if name else "")
@@ -40,6 +41,7 @@ def _end(address: object, port: object) -> str:
 
 
 def owner(event: Event) -> str:
+    """Process and user; empty where they are not known."""
     if event.get("pid") is None:
         return ""
     user = event["user"] if event["user"] is not None else event["uid"]
@@ -80,13 +82,16 @@ def _packet(event: Event) -> list[str]:
 
 
 def _drop(event: Event) -> list[str]:
-    between = between(event, "src", "dst", "->") if event["src_addr"] is not None else ""
+    ends = between(event, "src", "dst", "->") if event["src_addr"] is not None else ""
     why = f"{event['reason'] or 'no reason told'} in {event['location']}"
-    return [why, str(event["interface"] or ""), between, format_bytes(_number(event, "bytes"))]
+    return [why, str(event["interface"] or ""), ends, format_bytes(_number(event, "bytes"))]
 
 
 def _dns(event: Event) -> list[str]:
-    told = [f"{event['name']} {event['record_type']}", f"{event['interface']} {between(event, arrow=_arrow(event))}"]
+    told = [
+        f"{event['name']} {event['record_type']}",
+        f"{event['interface']} {between(event, arrow=_arrow(event))}",
+    ]
     if event["event"] == "response":
         answers = event["answers"] if isinstance(event["answers"], list) else []
         data = ", ".join(str(answer["data"]) for answer in answers[:4])

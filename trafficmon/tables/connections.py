@@ -185,7 +185,9 @@ class _Columns:
         if record["remote_addr"] is not None:
             now = self.now_ns + self.wall
             record["remote_name"] = self.remote_names.name(
-                record["remote_addr"], (opened + self.wall) / 1e9 if opened else now / 1e9, now / 1e9
+                record["remote_addr"],
+                (opened + self.wall) / 1e9 if opened else now / 1e9,
+                now / 1e9,
             )
         if opened:
             record["opened_at"] = time_text((opened + self.wall) / 1e9)

@@ -55,7 +55,7 @@ def _events(live: Live) -> dict[str, int]:
         **told,
         "dns_message_drops": int(counts[EventKind.DNS]["lost"]),
         "dns_malformed": lost.get("malformed", 0),
-        "log_row_drops": int(counts[EventKind.ROW]["lost"]),
+        "log_row_drops": int(counts[[EventKind.ROW, EventKind.WRITTEN]]["lost"].sum()),
         "sample_drops": int(counts[EventKind.SAMPLE]["lost"]),
     }
 

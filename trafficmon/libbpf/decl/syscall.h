@@ -34,6 +34,14 @@ struct bpf_test_run_opts {
 	...;
 };
 
+struct bpf_map_create_opts {
+	size_t sz;
+	uint32_t map_flags;
+	...;
+};
+int bpf_map_create(int map_type, const char *map_name, uint32_t key_size, uint32_t value_size,
+		   uint32_t max_entries, const struct bpf_map_create_opts *opts);
+
 int bpf_obj_pin(int fd, const char *pathname);
 int bpf_obj_get_opts(const char *pathname, const struct bpf_obj_get_opts *opts);
 int bpf_obj_get_info_by_fd(int bpf_fd, void *info, uint32_t *info_len);

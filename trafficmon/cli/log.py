@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""`trafficmon log`."""
+
+from __future__ import annotations
+
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trafficmon.cli.common import PinDir
+from trafficmon.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trafficmon.userlog.collector import Collector
+    from trafficmon.userlog.sinks.base import Sink
+
+_LOOK_EVERY_S = 0.1
+_SHORTEST_S, _LONGEST_S = 0.1, 86400.0
+_TO_HELP = "csv or jsonl files in DIR, syslog, unix:PATH, or tcp:HOST:PORT."
+
+
+def log(
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="Where the files go.", show_default=False)
+    ] = None,
+    interval: Annotated[
+        float, typer.Option("--interval", help="Seconds that a row stands for.")
+    ] = 1.0,
+    per_packet: Annotated[
+        bool, typer.Option("--per-packet", help="A row for each packet instead.")
+    ] = False,
+    to: Annotated[str, typer.Option("--to", help=_TO_HELP)] = "csv",
+    max_bytes: Annotated[
+        int, typer.Option("--max-bytes", help="A file that is longer is rotated.")
+    ] = 100_000_000,
+    keep: Annotated[int, typer.Option("--keep", help="Rotated files that stay.")] = 5,
+    pin_dir: PinDir = None,
+) -> None:
+    """Log by user who exchanges how much with whom, until Ctrl-C; SIGHUP opens files anew."""
+    from trafficmon.host import capabilities, signals
+    from trafficmon.pins import PinDirectory, chosen
+    from trafficmon.userlog.collector import collector
+
+    if not _SHORTEST_S <= interval <= _LONGEST_S:  # nan is refused too
+        raise UsageError(f"--interval {interval:g}: from {_SHORTEST_S:g} to {_LONGEST_S:g} seconds")
+    sink = _sink(to, directory, max_bytes, keep)
+    capabilities.require("log", capabilities.CAP_BPF, capabilities.CAP_NET_ADMIN)
+    pins = PinDirectory(chosen(pin_dir))
+    hung_up = _Flag(signal.SIGHUP)
+    with signals.deferred(besides=(signal.SIGHUP,)) as stop_if_interrupted:
+        hung_up.listen()
+        with collector(pins, sink, per_packet=per_packet) as one:
+            print("logging; Ctrl-C ends it", file=sys.stderr, flush=True)
+            _Loop(one, sink, interval, per_packet=per_packet).run(stop_if_interrupted, hung_up)
+
+
+def _sink(to: str, directory: Path | None, max_bytes: int, keep: int) -> Sink:
+    from trafficmon.userlog.sinks.files import FileSink
+    from trafficmon.userlog.sinks.forms import Csv, JsonLines
+    from trafficmon.userlog.sinks.stream import SocketSink, SyslogSink
+
+    if to in ("csv", "jsonl"):
+        if directory is None:
+            raise UsageError("--dir DIR says where the files go; or --to syslog, unix:…, tcp:…")
+        if max_bytes < 1 or keep < 0:
+            raise UsageError("--max-bytes is at least 1, --keep at least 0")
+        return FileSink(directory, Csv() if to == "csv" else JsonLines(), max_bytes, keep)
+    if directory is not None:
+        raise UsageError(f"--dir is for files; with --to {to} leave it out")
+    kind, _, place = to.partition(":")
+    if to == "syslog":
+        return SyslogSink()
+    if kind == "unix" and place:
+        return SocketSink.unix(place)
+    host, _, port = place.rpartition(":")
+    if kind == "tcp" and host and port.isdecimal() and int(port) < 1 << 16:
+        return SocketSink.tcp(host.strip("[]"), int(port))
+    raise UsageError(f"--to {to!r}: write csv, jsonl, syslog, unix:PATH or tcp:HOST:PORT")
+
+
+class _Flag:
+    """Whether a signal has come since it was last asked."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self._number, self._came = number, False
+
+    def listen(self) -> None:
+        """From now on."""
+        signal.signal(self._number, self._note)
+
+    def _note(self, number: int, frame: object) -> None:
+        del number, frame
+        self._came = True
+
+    def take(self) -> bool:
+        """True once for each time."""
+        came, self._came = self._came, False
+        return came
+
+
+class _Loop:
+    """Until Ctrl-C."""
+
+    def __init__(self, one: Collector, sink: Sink, interval_s: float, *, per_packet: bool) -> None:
+        self._one, self._sink = one, sink
+        self._interval_s, self._per_packet = interval_s, per_packet
+        self._complained: str | None = None
+
+    def run(self, stop_if_interrupted: Callable[[], None], hung_up: _Flag) -> None:
+        self._take()
+        due = time.monotonic() + self._interval_s
+        try:
+            while True:
+                waiting = min(_LOOK_EVERY_S, max(0.0, due - time.monotonic()))
+                ready, _, _ = select.select([self._one.fd], [], [], waiting)
+                if hung_up.take():
+                    self._sink.reopen()
+                if ready and self._per_packet:
+                    self._one.take_packets(time.time_ns())
+                if time.monotonic() >= due:
+                    due += self._interval_s
+                    self._take()
+                stop_if_interrupted()
+        except KeyboardInterrupt:
+            self._take()
+
+    def _take(self) -> None:
+        self._one.take(time.time_ns())
+        failure = self._sink.failure
+        said = None if failure is None else f"{failure.strerror or failure}"
+        if said and said != self._complained:
+            print(
+                f"trafficmon: rows cannot be written ({said}); {self._one.journal.lost:,} are "
+                "lost so far, their bytes will be in later rows",
+                file=sys.stderr,
+                flush=True,
+            )
+        elif self._complained and not said:
+            print("trafficmon: rows are being written again", file=sys.stderr, flush=True)
+        self._complained = said
