@@ -87,7 +87,7 @@ static __always_inline void tm_tell_message(const struct tm_packet *p, struct tm
 	tm_tell(&dns_messages, TM_EVENT_DNS, room, sizeof(room->head) + size);
 }
 
-static __noinline int tm_copy_message(const struct tm_packet *p, bool rx)
+static __noinline int tm_copy_message(const struct tm_packet *p, bool rx, __u64 owner_id)
 {
 	__u32 cpu = bpf_get_smp_processor_id(), begin, done = 0;
 	struct tm_dns_room *room = bpf_map_lookup_elem(&dns_room, &cpu);
@@ -101,8 +101,7 @@ static __noinline int tm_copy_message(const struct tm_packet *p, bool rx)
 	if (!left && p->key.protocol == IPPROTO_TCP &&
 	    !(p->tcp_flags & (TM_TCP_SYN | TM_TCP_FIN | TM_TCP_RST)))
 		return 0;
-	room->head.event =
-		tm_event_now(TM_EVENT_DNS, rx, rx ? tm_receiver(p) : tm_sender(p->context));
+	room->head.event = tm_event_now(TM_EVENT_DNS, rx, owner_id);
 	room->head.key = p->key;
 	room->head.tcp_flags = p->tcp_flags;
 	room->head.came_from = rx ? 0 : tm_came_from(p->context);

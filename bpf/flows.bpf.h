@@ -267,7 +267,7 @@ static __always_inline struct tm_flow *tm_begin_flow(const struct tm_packet *p, 
 
 	if (tm_make_flow(&p->key, number, now, owner_id)) {
 		tm_count_new_flow(tm_service_of(&p->key, number));
-		tm_tell_packet(p, TM_EVENT_FLOW, rx, owner_id);
+		tm_notice_packet(p, TM_EVENT_FLOW, rx, owner_id);
 	}
 	return bpf_map_lookup_elem(&flows, &p->key);
 }

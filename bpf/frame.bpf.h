@@ -36,9 +36,9 @@ static __always_inline void tm_notice(const struct tm_packet *p, enum tm_hook ho
 	if (!tm_count_flows)
 		return;
 	if (p->tcp_flags & (TM_TCP_FIN | TM_TCP_SYN | TM_TCP_RST))
-		tm_tell_packet(p, TM_EVENT_TCP, rx, 0);
+		tm_notice_packet(p, TM_EVENT_TCP, rx, 0);
 	if (tm_copy_dns && tm_is_dns(p))
-		tm_copy_message(p, rx);
+		tm_copy_message(p, rx, rx ? tm_receiver(p) : tm_sender(p->context));
 }
 
 #endif /* TM_FRAME_BPF_H */

@@ -387,7 +387,7 @@ struct tm_event_counts {
  */
 struct tm_event_control {
 	__u64 alive_jiffies;
-	__u32 kinds;		      /* a bit each */
+	__u32 kinds; /* a bit each */
 	__u32 pad;
 	__u32 limits[TM_EVENT_KINDS]; /* events a second, on each CPU; 0: any number */
 };

@@ -6,9 +6,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -18,6 +21,31 @@ from tests.lab import processes
 from tests.lab.namespace import Namespace
 
 _numbers = itertools.count()
+
+
+@dataclass
+class Running:
+    """A command that goes on; its output is in the file ``out``."""
+
+    process: processes.Process
+    out: Path
+
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> str:
+        """Ctrl-C, or another signal, and what it said in the end on standard error."""
+        self.process.send_signal(number)
+        return self.end()
+
+    def end(self) -> str:
+        """Wait for it, and what it said; LabError when it failed."""
+        return processes.check(processes.finish(self.process, 60)).stderr
+
+    def lines(self) -> list[str]:
+        """Of standard output."""
+        return self.out.read_text().splitlines()
+
+    def records(self) -> list[dict[str, Any]]:
+        """A JSON object a line."""
+        return [json.loads(line) for line in self.lines()]
 
 
 class Program:
@@ -39,6 +67,21 @@ class Program:
         """Start it as a user does, and run it to its end."""
         argv = ["env", f"TRAFFICMON_PIN_DIR={self.pin_dir}", sys.executable, "-m", "trafficmon"]
         return self.namespace.run([*argv, *within(arguments)], timeout=60, check=check)
+
+    @contextmanager
+    def running(self, *arguments: str, until: str) -> Iterator[Running]:
+        """A command that goes on until it is interrupted; ``until`` it has said that."""
+        with tempfile.TemporaryDirectory(prefix="tmrun-") as folder:
+            out = Path(folder) / "out"
+            command = [sys.executable, "-m", "trafficmon", *within(arguments)]
+            environment = ["env", f"TRAFFICMON_PIN_DIR={self.pin_dir}"]
+            shell = ["sh", "-c", 'exec "$@" > "$0"', str(out)]
+            process = self.namespace.popen([*shell, *environment, *command])
+            try:
+                processes.read_until(process, process.stderr, until, timeout=30)
+                yield Running(process, out)
+            finally:
+                self.namespace.end(process)
 
     def rows(self, table: str, *arguments: str) -> list[dict[str, Any]]:
         """All rows of a table."""

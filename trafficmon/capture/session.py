@@ -32,6 +32,7 @@ from trafficmon.tables.flows import ports
 from trafficmon.tables.table import Record
 
 _TAG_BYTES = 4
+_AT_ONCE = 8192
 _MAC_BYTES = 12
 
 
@@ -88,7 +89,7 @@ class Session:
 
     def read(self) -> list[Sample]:
         """What has come since the last time."""
-        self._ring.consume()
+        self._ring.consume(_AT_ONCE)
         waiting, self._waiting[:] = list(self._waiting), []
         if not waiting:
             return []

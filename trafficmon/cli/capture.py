@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trafficmon.host.interfaces import Interface
 
 _LOOK_EVERY_S = 0.1
+_MOST_LOOKS = 64  # at the end, for what waits: traffic may go on
 _MOST_ONE_OF = 1 << 31
 
 
@@ -90,11 +91,12 @@ def _loop(
 ) -> None:
     taken = 0
 
-    def take() -> None:
+    def take() -> int:
         nonlocal taken
         samples = made.read()[: None if count is None else count - taken]
         taken += len(samples)
         sink.write(samples)
+        return len(samples)
 
     print("capturing; Ctrl-C ends it", file=sys.stderr, flush=True)
     try:
@@ -103,7 +105,9 @@ def _loop(
             take()
             stop_if_interrupted()
     except KeyboardInterrupt:
-        take()
+        for _ in range(_MOST_LOOKS):
+            if not take():
+                break
     counts = made.counts()
     sink.finish(counts)
     lost = sum(one.lost for one in counts.values())

@@ -6,7 +6,7 @@ from __future__ import annotations
 import select
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated
 
@@ -122,19 +122,33 @@ class _Show:
         stop_if_interrupted: Callable[[], None],
     ) -> None:
         waiting = [one.fd for one in (reader, collector) if one is not None]
+        print("listening; Ctrl-C ends it", file=sys.stderr, flush=True)
         try:
             while True:
                 select.select(waiting, [], [], _LOOK_EVERY_S)
                 if reader is not None:
                     reader.read()
                 if collector is not None:
-                    collector.collect()
+                    collector.collect(_LOOK_EVERY_S)
                 self._write_batch()
                 stop_if_interrupted()
-        except (KeyboardInterrupt, _EnoughError):
+        except KeyboardInterrupt:
+            self._read_the_rest(reader, collector)
+        except _EnoughError:
             pass
         finally:
             _say_missed(reader)
+
+    def _read_the_rest(self, reader: EventReader | None, collector: Collector | None) -> None:
+        """What was delivered is shown, and no more is made."""
+        if reader is not None:
+            reader.stop()
+            while reader.read():
+                self._write_batch()
+        if collector is not None:
+            collector.collect(_LOOK_EVERY_S)
+        with suppress(_EnoughError):
+            self._write_batch()
 
     def _on_event(self, raw: bytes) -> None:
         self._batch.append(self._teller.record(raw))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trafficmon.dns.learn import Learner, Seen
 
 _NO_GROUP = 0xFFFFFFFF
+_AT_ONCE = 4096
 
 
 class _EnoughError(Exception):
@@ -60,12 +61,16 @@ class Collector:
         self._deadline = time.monotonic() + seconds
         is_all = True
         try:
-            self._ring.consume()
+            while self._ring.consume(_AT_ONCE) == _AT_ONCE:
+                self._keep()
         except _EnoughError:
             is_all = False
+        self._keep()
+        return is_all
+
+    def _keep(self) -> None:
         if self._learner is not None:
             self._book.add(self._learner.take())
-        return is_all
 
     def _on_record(self, raw: bytes) -> None:
         if self._learner is None:  # dnspython takes its time to be imported: only if need be

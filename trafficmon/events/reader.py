@@ -24,6 +24,7 @@ DEFAULT_LIMIT = 50_000
 """Events a second, of each kind on each CPU."""
 
 _ALIVE_EVERY_S = 1.0
+_AT_ONCE = 4096
 _AT_NS = slice(0, 8)  # of tm_event
 
 
@@ -41,7 +42,7 @@ class EventReader:
     ) -> None:
         self._live, self._control = live, control
         self._kinds, self._limit = kinds, limit
-        self._on_event = on_event
+        self._on_event, self._has_stopped = on_event, False
         self._started_ns = time.monotonic_ns()
         self._ring = RingBuffer(ring, self._on_record)
         self._said_at = 0.0
@@ -50,9 +51,10 @@ class EventReader:
 
     def close(self) -> None:
         """No more events are made; what waits is nobody's."""
-        self._say(frozenset())
+        self.stop()
         self._on_event = _ignore
-        self._ring.consume()
+        while self._ring.consume(_AT_ONCE) == _AT_ONCE:
+            pass
         self._ring.close()
 
     @property
@@ -61,14 +63,19 @@ class EventReader:
         return self._ring.fd
 
     def read(self) -> int:
-        """Hand over what there is. Returns how many events."""
+        """Hand over what there is, up to a number that does not take long. Returns how many."""
         if time.monotonic() - self._said_at >= _ALIVE_EVERY_S:
             self.say_alive()
-        return self._ring.consume()
+        return self._ring.consume(_AT_ONCE)
 
     def say_alive(self) -> None:
         """Let the programs know that somebody reads."""
-        self._say(self._kinds)
+        self._say(frozenset() if self._has_stopped else self._kinds)
+
+    def stop(self) -> None:
+        """From now on no more events are made; those that were can be read still."""
+        self._has_stopped = True
+        self.say_alive()
 
     def missed(self) -> dict[str, int]:
         """Since the beginning: events ``limited``, and ``lost`` because the buffer was full."""

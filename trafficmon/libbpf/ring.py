@@ -21,7 +21,7 @@ def tm_on_sample(context: Any, data: Any, size: int) -> int:
     except BaseException as error:  # noqa: BLE001 - Ctrl-C too: poll() raises it, C cannot carry it
         ring.failure = error
         return -1
-    return 0
+    return ring.count_one()
 
 
 class RingBuffer(Owner):
@@ -33,6 +33,7 @@ class RingBuffer(Owner):
         self.name = source.name
         self.handler = handler
         self.failure: BaseException | None = None
+        self._left, self._done = -1, 0
         self._context = ffi.new_handle(self)
         pointer = lib.ring_buffer__new(source.fd, lib.tm_on_sample, self._context, ffi.NULL)
         self._pointer = check_pointer(pointer, "open", f"ring buffer {self.name}")
@@ -56,14 +57,28 @@ class RingBuffer(Owner):
             raise failure
         return 0 if result == -errno.EINTR else check(result, "read", f"ring buffer {self.name}")
 
-    def consume(self) -> int:
-        """Hand over what there is, also what nobody was woken for. As poll(), without waiting."""
+    def consume(self, most: int) -> int:
+        """Hand over up to ``most`` records, also those that nobody was woken for; without waiting.
+
+        A limit, since what comes faster than it is handled would keep us here for ever. Raises
+        what the handler raised, as poll().
+        """
         self._require_open()
+        self._left, self._done = most, 0
         result = lib.ring_buffer__consume(self._pointer)
+        is_full, self._left = self._left == 0, -1
         failure, self.failure = self.failure, None
         if failure is not None:
             raise failure
-        return int(check(result, "read", f"ring buffer {self.name}"))
+        if not is_full:
+            check(result, "read", f"ring buffer {self.name}")
+        return self._done
+
+    def count_one(self) -> int:
+        """A record was handed over; what C is told: go on (0), or that this was enough."""
+        self._done += 1
+        self._left -= 1
+        return -1 if self._left == 0 else 0
 
     def is_open(self) -> bool:
         """Whether the memory is ours."""

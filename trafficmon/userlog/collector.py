@@ -25,6 +25,8 @@ from trafficmon.userlog.programs import LogTables, logging_programs
 from trafficmon.userlog.sinks.base import Sink, Totals
 
 _NO_NIC = "none"
+_ALL_THAT_FITS = (1 << 24) // LOG_ROW.itemsize
+"""Into the ring buffer: so all that was there when we came is taken."""
 
 
 class Collector:
@@ -68,7 +70,7 @@ class Collector:
         entries = [
             _entry(key, int(value["bytes"]), at_ns) for key, value in zip(keys, values, strict=True)
         ]
-        self._ring.consume()
+        self._ring.consume(_ALL_THAT_FITS)
         rows, self._waiting[:] = list(self._waiting), []
         offset_ns = clock.wall_minus_monotonic_ns()
         for raw in rows:
