@@ -85,16 +85,12 @@ static __noinline int tm_sample_packet(struct __sk_buff *skb, const struct tm_pa
 	room->head.vlan_protocol_be = skb->vlan_present ? skb->vlan_proto : 0;
 	if (size > tm_snap_bytes)
 		size = tm_snap_bytes;
-	asm volatile("" : "+r"(size)); /* the bound has to be on the register that is used */
-	if (size > TM_SAMPLE_BYTES)
-		size = TM_SAMPLE_BYTES;
-	room->head.copied = size;
-	if (size < 1 ||
-	    (before ? bpf_skb_load_bytes_relative(skb, 0, room->data, size, BPF_HDR_START_MAC)
-		    : bpf_skb_load_bytes(skb, 0, room->data, size))) {
-		room->head.copied = 0;
+	size = tm_at_most(size, TM_SAMPLE_BYTES);
+	failed = before ? bpf_skb_load_bytes_relative(skb, 0, room->data, size, BPF_HDR_START_MAC)
+			: bpf_skb_load_bytes(skb, 0, room->data, size);
+	if (failed)
 		size = 0;
-	}
+	room->head.copied = size;
 	failed =
 		bpf_ringbuf_output(&samples, room, sizeof(room->head) + size, tm_wake_up(&samples));
 	if (failed)

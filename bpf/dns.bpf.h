@@ -76,14 +76,15 @@ static __always_inline void tm_tell_message(const struct tm_packet *p, struct tm
 
 	if (counts)
 		tm_atomic_add(&counts->offered, 1);
-	asm volatile("" : "+r"(size)); /* the bound has to be on the register that is used */
-	if (size > TM_DNS_BYTES)
-		size = TM_DNS_BYTES;
-	room->head.copied = size;
-	if (size < 1 || tm_read_beyond(p->context, offset, room->message, size)) {
-		room->head.copied = 0;
-		size = 0;
+	room->head.copied = 0;
+	if (size) {
+		size = tm_at_most(size, TM_DNS_BYTES);
+		if (!tm_read_beyond(p->context, offset, room->message, size))
+			room->head.copied = size;
 	}
+	size = room->head.copied;
+	if (size > TM_DNS_BYTES) /* what was written to a map is anything to the verifier */
+		return;
 	tm_tell(&dns_messages, TM_EVENT_DNS, room, sizeof(room->head) + size);
 }
 

@@ -127,4 +127,18 @@ static __always_inline struct tm_event tm_event_now(enum tm_event_kind kind, __u
 	return event;
 }
 
+/*
+ * @size, which is not 0, but at most @most: in words that all verifiers take for a range from 1 on
+ * (before 6.4 or so a comparison with 0 taught them nothing).
+ */
+#define tm_at_most(size, most)                                                           \
+	({                                                                               \
+		__u32 less = (size) - 1;                                                 \
+		asm volatile("" : "+r"(less)); /* the bound has to be on what is used */ \
+		if (less >= (most))                                                      \
+			less = (most) - 1;                                               \
+		asm volatile("" : "+r"(less));                                           \
+		less + 1;                                                                \
+	})
+
 #endif /* TM_EVENTS_BPF_H */

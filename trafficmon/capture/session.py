@@ -59,6 +59,15 @@ class Counts:
     lost: int
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What to capture: of packets that match, ``one_of`` so many by chance, ``snap_bytes`` each."""
+
+    expression: Expression | None = None
+    snap_bytes: int = 256
+    one_of: int = 1
+
+
 class Session:
     """While open, packets are captured."""
 
@@ -67,11 +76,12 @@ class Session:
         live: Live,
         names: dict[int, str],
         maps: dict[str, Map],
-        expression: Expression | None,
+        wish: Wish,
         steps: Steps,
     ) -> None:
         self._names, self._maps = names, maps
-        self._expression = None if steps.is_exact else expression
+        self._expression = None if steps.is_exact else wish.expression
+        self._snap_bytes = wish.snap_bytes
         self._owners = OwnerLookup(live)
         self._cpus = int(live.meta["cpus"])
         self._waiting: list[bytes] = []
@@ -123,7 +133,7 @@ class Session:
         place = interface, int(head["cpu"])
         dropped = lost - self._lost.get(place, 0)
         self._lost[place] = lost
-        tagged, length = _with_tag(head, data)
+        tagged, length = _with_tag(head, data, self._snap_bytes)
         return Sample(
             interface=interface,
             at_ns=int(head["event"]["at_ns"]) + offset_ns,
@@ -136,13 +146,13 @@ class Session:
         )
 
 
-def _with_tag(head: Any, data: bytes) -> tuple[bytes, int]:
+def _with_tag(head: Any, data: bytes, snap_bytes: int) -> tuple[bytes, int]:
     """The VLAN tag where it was on the wire, as a capture by tcpdump has it."""
     protocol_be, length = int(head["vlan_protocol_be"]), int(head["bytes"])
     if not protocol_be or len(data) < _MAC_BYTES:
         return data, length
     tag = protocol_be.to_bytes(2, "little") + int(head["vlan_tag"]).to_bytes(2, "big")
-    return data[:_MAC_BYTES] + tag + data[_MAC_BYTES:], length + _TAG_BYTES
+    return (data[:_MAC_BYTES] + tag + data[_MAC_BYTES:])[:snap_bytes], length + _TAG_BYTES
 
 
 def columns_of(heads: Records, owners: list[Record], names: dict[int, str]) -> FilterColumns:
@@ -178,15 +188,6 @@ def columns_of(heads: Records, owners: list[Record], names: dict[int, str]) -> F
         comm=texts("comm"),
         cgroup=texts("cgroup"),
     )
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What to capture: of packets that match, ``one_of`` so many by chance, ``snap_bytes`` each."""
-
-    expression: Expression | None = None
-    snap_bytes: int = 256
-    one_of: int = 1
 
 
 class Places:
@@ -225,7 +226,7 @@ def session(pins: PinDirectory, wish: Wish) -> Iterator[tuple[Session, dict[int,
         slots = {name: slot for slot, name in names.items()}
         steps = steps_of(wish.expression, slots, _cgroup_id)
         with capturing(store, interfaces, steps, wish.snap_bytes, wish.one_of) as maps:
-            made = Session(live, names, maps, wish.expression, steps)
+            made = Session(live, names, maps, wish, steps)
             try:
                 yield made, interfaces
             finally:

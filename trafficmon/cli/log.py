@@ -132,12 +132,13 @@ class _Loop:
             self._take()
 
     def _take(self) -> None:
+        journal = self._one.journal
         self._one.take(time.time_ns())
-        failure = self._sink.failure
+        failure, journal.failure = journal.failure, None
         said = None if failure is None else f"{failure.strerror or failure}"
         if said and said != self._complained:
             print(
-                f"trafficmon: rows cannot be written ({said}); {self._one.journal.lost:,} are "
+                f"trafficmon: rows cannot be written ({said}); {journal.lost:,} are "
                 "lost so far, their bytes will be in later rows",
                 file=sys.stderr,
                 flush=True,

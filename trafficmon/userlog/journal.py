@@ -45,6 +45,8 @@ class Journal:
         self._sink, self._on_written = sink, on_written
         self._users: dict[int, _User] = {}
         self._attached_at_ns = attached_at_ns
+        self.failure: OSError | None = None
+        """Why rows could not be written, since somebody set this to None."""
         self.lost = 0
         """Rows that were not written. Their bytes come later, without addresses."""
 
@@ -69,6 +71,8 @@ class Journal:
             for row in left:
                 self._user(row.uid).written[row.is_rx] -= row.size
             self.lost += len(left)
+            if left:
+                self.failure = self._sink.failure
             self._on_written(len(rows), len(left))
 
     def settle(self, totals: dict[int, Totals], busy: set[int], at_ns: int) -> None:

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: MIT
+"""DNS as it is told, against the resolvers' own logs and tshark."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.kernel.program import Program, attached
+from tests.lab import processes
+from tests.lab.cgroup import own_cgroup
+from tests.lab.lab import Lab
+from tests.lab.namespace import Namespace
+
+pytestmark = pytest.mark.kernel
+
+PROGRAMS = Path(__file__).parents[1] / "lab" / "programs"
+SERVER, SERVER6 = "10.0.1.2", "fd00:0:0:1::2"
+LONGEST = ".".join(["a" * 63] * 3 + ["b" * 61])
+SEED = 20261121
+DNSMASQ = """
+no-resolv
+no-hosts
+no-daemon
+bind-interfaces
+listen-address=10.0.1.2
+local=/nx.test/
+address=/a.test/192.0.2.9
+cname=alias.a.test,www.a.test
+log-queries
+log-facility=-
+cache-size=0
+user=root
+"""
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as made:
+        yield made
+
+
+@contextmanager
+def resolver(lab: Lab, log: Path, address: str, port: int = 53) -> Iterator[None]:
+    argv = [sys.executable, str(PROGRAMS / "resolver.py"), address, str(port), str(log)]
+    process = lab.server.popen(argv)
+    try:
+        processes.read_until(process, process.stdout, "ready")
+        yield
+    finally:
+        lab.server.end(process)
+
+
+@contextmanager
+def dnsmasq(lab: Lab, folder: Path) -> Iterator[Path]:
+    """Its log."""
+    config, log = folder / "dnsmasq.conf", folder / "dnsmasq.log"
+    config.write_text(DNSMASQ)
+    shell = ["sh", "-c", 'exec dnsmasq -C "$1" 2> "$0"', str(log), str(config)]
+    process = lab.server.popen(shell)
+    try:
+        deadline = time.monotonic() + 10
+        while not (log.exists() and "started" in log.read_text()):
+            processes.check_alive(process)
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield log
+    finally:
+        lab.server.end(process)
+
+
+def ask(namespace: Namespace, lines: list[str], server: str = SERVER, way: str = "udp") -> None:
+    argv = [sys.executable, str(PROGRAMS / "asker.py"), server, "53", way]
+    namespace.run(argv, timeout=120, stdin="\n".join(lines) + "\n")
+
+
+def by_name(rows: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(row["name"], row["type"]): row for row in rows if row["kind"] == "dns"}
+
+
+def asked_of(lines: list[str]) -> Counter[tuple[str, str]]:
+    questions: Counter[tuple[str, str]] = Counter()
+    for line in lines:
+        name, type_ = line.split()[:2]
+        questions[name.lower(), type_] += 1
+    return questions
+
+
+def mixture(count: int) -> list[str]:
+    """Questions of all kinds, many of them again and again; names in mixed case (0x20)."""
+    chance = random.Random(SEED)
+    kinds = ["www", "nx", "sf", "tc", "mail", "cut", "quiet"]
+    lines = []
+    for number in range(count):
+        name = f"{chance.choice(kinds)}{chance.randrange(150)}.Example{chance.randrange(3)}.TEST"
+        lines.append(f"{name} {chance.choice(['A', 'AAAA'])} {chance.choice(['', 'edns'])}")
+        if number % 500 == 0:
+            lines.append(f"big{number}.test TXT edns")
+            lines.append(f"{LONGEST} A")
+    return lines
+
+
+class Tshark:
+    """What tshark tells of a capture's DNS."""
+
+    def __init__(self, namespace: Namespace, path: Path) -> None:
+        fields = ["dns.flags.response", "dns.qry.name", "dns.time"]
+        argv = ["tshark", "-r", str(path), "-Y", "dns && !_ws.malformed", "-T", "fields"]
+        for field in fields:
+            argv += ["-e", field]
+        self.queries: Counter[str] = Counter()
+        self.responses: Counter[str] = Counter()
+        self.latencies: dict[str, list[float]] = defaultdict(list)
+        for line in namespace.run(argv, timeout=120).stdout.splitlines():
+            self._note(*(cell.split(",") for cell in line.lower().split("\t")))
+
+    def _note(self, is_response: list[str], names: list[str], took: list[str]) -> None:
+        """A frame, which may have several messages of a stream in it."""
+        times = iter(took)
+        for answer, name in zip(is_response, names, strict=True):
+            if answer not in ("1", "true"):
+                self.queries[name] += 1
+                continue
+            self.responses[name] += 1
+            if time_s := next(times, ""):
+                self.latencies[name].append(float(time_s) * 1e6)
+
+
+@contextmanager
+def one_capture(lab: Lab, path: Path) -> Iterator[None]:
+    """Both directions in one file, so that tshark can pair them."""
+    argv = ["tcpdump", "-i", lab.client_if, "-w", str(path), "-s0", "-n", "-U", "-Z", "root"]
+    process = lab.client.popen([*argv, "--immediate-mode", "-B", "65536"])
+    processes.read_until(process, process.stderr, "listening on ")
+    try:
+        yield
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert "\n0 packets dropped by kernel" in processes.finish(process, 10).stderr
+    finally:
+        lab.client.end(process)
+
+
+def test_ten_thousand_questions(lab: Lab, tmp_path: Path) -> None:
+    """Names, counts and answers as the resolver and tshark tell them, latencies as tshark does."""
+    lines, log, pcap = mixture(4_950), tmp_path / "log", tmp_path / "all.pcap"
+    with attached(lab.client, lab.client_if, options=("--layer", "tc,dns")) as program:
+        with resolver(lab, log, SERVER), one_capture(lab, pcap):
+            ask(lab.client, lines)
+            ask(lab.client, [line for line in lines if "quiet" not in line], way="tcp")
+        rows = by_name(program.rows("dns"))
+        ledger = program.status()["ledger"]
+    asked = asked_of(log.read_text().splitlines())
+    assert sum(asked.values()) > 9_000
+    assert {key: row["queries"] for key, row in rows.items() if row["queries"]} == asked
+    assert ledger["dns_message_drops"] == 0
+    tshark = Tshark(lab.client, pcap)
+    told_queries: Counter[str] = Counter()
+    for (name, _), row in rows.items():
+        told_queries[name] += row["queries"]
+    assert told_queries == tshark.queries
+    for (name, _), row in rows.items():
+        kind = name.partition(".")[0].rstrip("0123456789")
+        answered = 0 if kind in ("quiet", "cut") else row["queries"]
+        assert row["responses"] == answered, name
+        assert row["nxdomain"] == (row["queries"] if kind == "nx" else 0)
+        assert row["servfail"] == (row["queries"] if kind == "sf" else 0)
+    cut = sum(count for (name, _), count in asked.items() if name.startswith("cut"))
+    assert ledger["dns_malformed"] == cut
+    _latencies_agree(rows, tshark)
+
+
+def _latencies_agree(rows: dict[tuple[str, str], dict[str, Any]], tshark: Tshark) -> None:
+    """The two look at a packet some microseconds apart."""
+    differences = []
+    types: Counter[str] = Counter(name for name, _ in rows)
+    for (name, _), row in rows.items():
+        if types[name] > 1 or row["latency_us"]["p50"] is None or name not in tshark.latencies:
+            continue
+        median = float(np.percentile(tshark.latencies[name], 50, method="nearest"))
+        differences.append(row["latency_us"]["p50"] - median)
+        assert abs(differences[-1]) < max(200, 0.25 * median), name
+    assert len(differences) > 10
+    assert abs(np.median(differences)) < 60
+
+
+@pytest.mark.parametrize("server", [SERVER, SERVER6])
+def test_whose_question_it_was_and_who_serves(lab: Lab, tmp_path: Path, server: str) -> None:
+    """Each question and answer as an event, with the process that asked."""
+    with own_cgroup("dns") as cgroup:
+        options = ("--cgroup", str(cgroup))
+        with attached(lab.client, lab.client_if, options=options) as program:
+            listening = program.running("events", "--json", "--type", "dns", until="listening")
+            with resolver(lab, tmp_path / "log", server), listening as running:
+                script = f'echo $$ > {cgroup}/cgroup.procs; exec "$@"'
+                asker = [sys.executable, str(PROGRAMS / "asker.py"), server, "53"]
+                for way in ("udp", "tcp"):
+                    argv = ["sh", "-c", script, "sh", *asker, way]
+                    lab.client.run(argv, stdin="www.x.test A\nnx.x.test AAAA\n")
+                time.sleep(0.3)
+                running.interrupt()
+                events = running.records()
+    assert [(e["event"], e["name"], e["record_type"]) for e in events] == [
+        ("query", "www.x.test", "A"),
+        ("response", "www.x.test", "A"),
+        ("query", "nx.x.test", "AAAA"),
+        ("response", "nx.x.test", "AAAA"),
+    ] * 2
+    assert {e["protocol"] for e in events} == {"udp", "tcp"}
+    assert {e["remote_addr"] for e in events} == {server}
+    assert {str(e["comm"])[:6] for e in events} == {"python"}
+    assert {e["cgroup"] for e in events} == {f"/{cgroup.name}"}
+    answers = [e for e in events if e["event"] == "response"]
+    assert [e["rcode"] for e in answers] == ["NOERROR", "NXDOMAIN"] * 2
+    assert [a["data"] for e in answers for a in e["answers"]] == ["192.0.2.7"] * 2
+    assert all(e["latency_us"] > 0 for e in answers)
+
+
+def test_dnsmasq_and_dig(lab: Lab, tmp_path: Path) -> None:
+    names = [f"h{number}.a.test" for number in range(20)] + ["alias.a.test", "no.nx.test"]
+    with attached(lab.client, lab.client_if, options=("--layer", "tc,dns")) as program:
+        with dnsmasq(lab, tmp_path) as log:
+            for name in names:
+                lab.client.run(["dig", "+tries=1", f"@{SERVER}", name, "+short"])
+            lab.client.run(["dig", "+tcp", f"@{SERVER}", "h1.a.test", "+short"])
+            logged = Counter(
+                line.split(" query[A] ")[1].split()[0]
+                for line in log.read_text().splitlines()
+                if " query[A] " in line
+            )
+        rows = by_name(program.rows("dns"))
+    assert {name: row["queries"] for (name, _), row in rows.items()} == logged
+    assert rows["no.nx.test", "A"]["nxdomain"] == 1
+    assert rows["alias.a.test", "A"]["responses"] == 1
+
+
+def test_garbage_is_counted_and_hurts_nobody(lab: Lab, tmp_path: Path) -> None:
+    chance = random.Random(SEED)
+    garbage = [chance.randbytes(chance.randrange(1, 600)) for _ in range(1000)]
+    lines = [f"raw {raw.hex()}" for raw in garbage] + ["junk7.test A"]
+    with (
+        attached(lab.client, lab.client_if, options=("--layer", "tc,dns")) as program,
+        resolver(lab, tmp_path / "log", SERVER),
+    ):
+        ask(lab.client, lines)
+        rows = by_name(program.rows("dns"))
+        status = program.status()
+        (account,) = (one for one in status["events"] if one["kind"] == "dns")
+    told = sum(row["queries"] + row["responses"] for row in rows.values())
+    assert rows["junk7.test", "A"]["queries"] == 1
+    assert told + status["ledger"]["dns_malformed"] == account["delivered"]
+    assert status["ledger"]["dns_malformed"] > 900
+
+
+def test_names_of_remote_hosts_are_those_that_answers_gave(lab: Lab, tmp_path: Path) -> None:
+    options = ("--layer", "tc,dns")
+    with attached(lab.client, lab.client_if, options=options) as program:
+        with resolver(lab, tmp_path / "log", SERVER):
+            ask(lab.client, ["www.x.test A"])
+        for address in ("192.0.2.7", "192.0.2.8"):
+            lab.client.run(["ip", "route", "replace", f"{address}/32", "via", SERVER])
+            lab.client.run(["ping", "-c1", "-W1", "-q", address], check=False)
+        for table in ("flows", "hosts"):
+            names = {row["remote_addr"]: row["remote_name"] for row in program.rows(table)}
+            assert (names["192.0.2.7"], names["192.0.2.8"]) == ("www.x.test", None), table
+
+
+def test_native_xdp_copies_what_comes_in(lab: Lab, tmp_path: Path) -> None:
+    options = ("--layer", "xdp,tc,dns", "--xdp", "native")
+    with (
+        attached(lab.client, lab.client_if, options=options) as program,
+        resolver(lab, tmp_path / "log", SERVER),
+    ):
+        ask(lab.client, ["www.x.test A"])
+        (row,) = by_name(program.rows("dns")).values()
+    assert (row["queries"], row["responses"]) == (1, 1)
+
+
+def test_on_loopback_each_message_counts_once(lab: Lab, tmp_path: Path) -> None:
+    with (
+        attached(lab.server, "lo", options=("--layer", "tc,dns")) as program,
+        resolver(lab, tmp_path / "log", "127.0.0.1"),
+    ):
+        ask(lab.server, ["www.x.test A"], server="127.0.0.1")
+        (row,) = by_name(program.rows("dns")).values()
+    assert (row["queries"], row["responses"]) == (1, 1)
+    assert row["latency_us"]["p50"] > 0
+
+
+def test_without_the_layer_nothing_is_copied(lab: Lab, tmp_path: Path) -> None:
+    with (
+        attached(lab.client, lab.client_if, options=("--layer", "tc")) as program,
+        resolver(lab, tmp_path / "log", SERVER),
+    ):
+        ask(lab.client, ["www.x.test A"])
+        assert program.rows("dns") == []
+        (account,) = (one for one in program.status()["events"] if one["kind"] == "dns")
+    assert account["offered"] == 0
+
+
+def test_a_book_goes_with_its_attachment(lab: Lab, tmp_path: Path) -> None:
+    program: Program
+    with attached(lab.client, lab.client_if, options=("--layer", "tc,dns")) as program:
+        with resolver(lab, tmp_path / "log", SERVER):
+            ask(lab.client, ["www.x.test A"])
+        assert len(program.rows("dns")) == 1
+        book = Path(f"/run/trafficmon/dns{str(program.pin_dir).replace('/', '-')}.db")
+        assert book.stat().st_mode & 0o777 == 0o640
+    assert not book.exists()

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""Asks a resolver for names, one after the other, and waits for each answer.
+
+Usage: asker.py SERVER PORT udp|tcp < LINES, each "NAME TYPE [edns]" or "raw HEX"
+"""
+
+import contextlib
+import socket
+import sys
+
+import dns.message
+
+_PATIENCE_S = 2.0
+
+
+def wire_of(line: str, number: int) -> bytes:
+    """A question, or garbage as it is."""
+    name, *rest = line.split()
+    if name == "raw":
+        return bytes.fromhex(rest[0]) if rest else b""
+    query = dns.message.make_query(name, rest[0], id=number & 0xFFFF)
+    if "edns" in rest:
+        query.use_edns(0, payload=4096)
+    return query.to_wire()
+
+
+def main() -> None:
+    """Names that begin with quiet, and garbage, are not waited for."""
+    server, port, way = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    family = socket.AF_INET6 if ":" in server else socket.AF_INET
+    kind = socket.SOCK_STREAM if way == "tcp" else socket.SOCK_DGRAM
+    with socket.socket(family, kind) as asker:
+        asker.settimeout(_PATIENCE_S)
+        asker.connect((server, port))
+        for number, line in enumerate(sys.stdin):
+            wire = wire_of(line, number)
+            if way == "tcp":
+                asker.sendall(len(wire).to_bytes(2, "big") + wire)
+                read_message(asker)
+                continue
+            asker.send(wire)
+            if not line.startswith(("quiet", "raw")):
+                with contextlib.suppress(TimeoutError):
+                    asker.recv(65535)
+
+
+def read_message(asker: socket.socket) -> bytes:
+    """One, with its length before it."""
+    length = int.from_bytes(asker.recv(2, socket.MSG_WAITALL), "big")
+    return asker.recv(length, socket.MSG_WAITALL)
+
+
+if __name__ == "__main__":
+    main()
