@@ -50,7 +50,7 @@ static __always_inline struct tm_event_counts *tm_event_counts_here(enum tm_even
 }
 
 /* Whether somebody reads events of this kind. */
-static __noinline bool tm_is_read(enum tm_event_kind kind)
+static __always_inline bool tm_is_read(enum tm_event_kind kind)
 {
 	__u32 index = 0;
 	struct tm_event_control *control = bpf_map_lookup_elem(&event_control, &index);

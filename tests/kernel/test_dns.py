@@ -81,7 +81,8 @@ def dnsmasq(lab: Lab, folder: Path) -> Iterator[Path]:
 
 def ask(namespace: Namespace, lines: list[str], server: str = SERVER, way: str = "udp") -> None:
     argv = [sys.executable, str(PROGRAMS / "asker.py"), server, "53", way]
-    namespace.run(argv, timeout=120, stdin="\n".join(lines) + "\n")
+    asked = namespace.run(argv, timeout=120, stdin="\n".join(lines) + "\n")
+    assert asked.stderr == ""
 
 
 def by_name(rows: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -181,16 +182,20 @@ def test_ten_thousand_questions(lab: Lab, tmp_path: Path) -> None:
 
 
 def _latencies_agree(rows: dict[tuple[str, str], dict[str, Any]], tshark: Tshark) -> None:
-    """The two look at a packet some microseconds apart."""
-    differences = []
+    """The two look at a packet some microseconds apart.
+
+    Where answers share a frame tshark tells their times in a row, in which some may be missing.
+    """
+    differences, far = [], 0
     types: Counter[str] = Counter(name for name, _ in rows)
     for (name, _), row in rows.items():
         if types[name] > 1 or row["latency_us"]["p50"] is None or name not in tshark.latencies:
             continue
         median = float(np.percentile(tshark.latencies[name], 50, method="nearest"))
         differences.append(row["latency_us"]["p50"] - median)
-        assert abs(differences[-1]) < max(200, 0.25 * median), name
+        far += abs(differences[-1]) > max(200, 0.25 * median)
     assert len(differences) > 10
+    assert far <= len(differences) / 20
     assert abs(np.median(differences)) < 60
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,6 +34,7 @@ class Wish:
     sort: str | None
     filter_text: str | None
     form: str  # text, json, csv
+    reverse_dns: bool
 
 
 def top(
@@ -60,6 +61,10 @@ def top(
     watch: Annotated[
         float | None, typer.Option("--watch", help="Again every so many seconds, until Ctrl-C.")
     ] = None,
+    reverse_dns: Annotated[
+        bool,
+        typer.Option("--reverse-dns", help="Ask DNS for names that no answer seen here has told."),
+    ] = False,
     pin_dir: PinDir = None,
 ) -> None:
     """Show one table: once, or again and again."""
@@ -70,7 +75,7 @@ def top(
     if count is not None and count < 0:
         raise UsageError(f"-n {count}: a number of rows is not negative")
     form = "json" if as_json else "csv" if as_csv else "text"
-    wish = Wish(table, 20 if count is None else count, sort, filter_text, form)
+    wish = Wish(table, 20 if count is None else count, sort, filter_text, form, reverse_dns)
     pins = PinDirectory(chosen(pin_dir))
     if watch is None:
         _show_once(pins, wish)
@@ -140,7 +145,7 @@ def _for_screen(wish: Wish, table: Table) -> Wish:
     lines = max(1, shutil.get_terminal_size().lines - _HEADER_LINES - 1)
     started = bool(table.extra["rate"].any())
     sort = wish.sort or ("rate" if started else None)
-    return Wish(wish.table, lines, sort, wish.filter_text, wish.form)
+    return replace(wish, count=lines, sort=sort)
 
 
 def _rows(table: Table, wish: Wish) -> list[Record]:
@@ -152,7 +157,12 @@ def _rows(table: Table, wish: Wish) -> list[Record]:
         from trafficmon.filter.parser import parse
 
         mask = matches(parse(wish.filter_text), table.filter_columns())
-    return [table.record(row) for row in choose_rows(table, mask, wish.sort, wish.count)]
+    rows = [table.record(row) for row in choose_rows(table, mask, wish.sort, wish.count)]
+    if wish.reverse_dns:
+        from trafficmon.host.reverse_dns import add_names
+
+        add_names(rows)
+    return rows
 
 
 def _write(table: Table, rows: list[Record], wish: Wish) -> None:

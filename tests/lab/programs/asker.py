@@ -4,7 +4,6 @@
 Usage: asker.py SERVER PORT udp|tcp < LINES, each "NAME TYPE [edns]" or "raw HEX"
 """
 
-import contextlib
 import socket
 import sys
 
@@ -40,14 +39,27 @@ def main() -> None:
                 continue
             asker.send(wire)
             if not line.startswith(("quiet", "raw")):
-                with contextlib.suppress(TimeoutError):
-                    asker.recv(65535)
+                try:
+                    while asker.recv(65535)[:2] != wire[:2]:
+                        pass
+                except TimeoutError:
+                    sys.stderr.write(f"no answer to {line}")
 
 
 def read_message(asker: socket.socket) -> bytes:
     """One, with its length before it."""
-    length = int.from_bytes(asker.recv(2, socket.MSG_WAITALL), "big")
-    return asker.recv(length, socket.MSG_WAITALL)
+    return _read(asker, int.from_bytes(_read(asker, 2), "big"))
+
+
+def _read(asker: socket.socket, count: int) -> bytes:
+    """Not by MSG_WAITALL, which a socket with a timeout does not heed."""
+    got = b""
+    while len(got) < count:
+        some = asker.recv(count - len(got))
+        if not some:
+            raise EOFError(f"{len(got)} of {count} bytes")
+        got += some
+    return got
 
 
 if __name__ == "__main__":
