@@ -96,7 +96,20 @@ static __always_inline void tm_set_tcp_flags(struct tm_flow *flow, __u8 flags)
 /*
  * Of a flow's sender the latest is kept: asked for while there is none, once a second, and with the
  * last packet, as sockets are handed over (tm_take_over). Of what has no socket 0 is no news.
+ *
+ * A connection's first packets may be of a socket that is not a full one yet, so the first few ask;
+ * then, of sockets that nobody is known of, a few in many: asking costs as much as all the rest.
  */
+#define TM_ASKS 8
+#define TM_ASKS_OF 64
+
+static __always_inline bool tm_is_to_ask(__u64 known, __u64 tx_packets, const struct tm_packet *p)
+{
+	if (p->tcp_flags & TM_TCP_FIN)
+		return true;
+	return !known && tx_packets % TM_ASKS_OF <= TM_ASKS;
+}
+
 static __always_inline void tm_set_owner(__u64 *known, __u64 sender)
 {
 	if (sender)
@@ -207,7 +220,7 @@ static __always_inline void tm_add_to_slot(struct tm_flow_slot *slot, const stru
 	}
 	slot->last_seen_jiffies = now;
 	slot->tcp_flags |= p->tcp_flags;
-	if (!rx && (!slot->owner_id || p->tcp_flags & TM_TCP_FIN))
+	if (!rx && tm_is_to_ask(slot->owner_id, slot->tx_packets, p))
 		tm_set_owner(&slot->owner_id, tm_sender(p->context));
 }
 
@@ -224,7 +237,7 @@ static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm
 	if (flow->last_seen_jiffies_low != (__u32)now)
 		flow->last_seen_jiffies_low = now;
 	tm_set_tcp_flags(flow, p->tcp_flags);
-	if (!rx && (!flow->owner_id || p->tcp_flags & TM_TCP_FIN))
+	if (!rx && tm_is_to_ask(flow->owner_id, flow->tx_packets, p))
 		tm_set_owner(&flow->owner_id, tm_sender(p->context));
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Names of addresses by asking the resolver: only where the user wants that, as it makes traffic."""
+"""Names of addresses, by asking the resolver: only where the user wants that: it makes traffic."""
 
 from __future__ import annotations
 
