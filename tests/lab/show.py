@@ -2,8 +2,8 @@
 """`make demo`: trafficmon at work on real traffic, in a private lab of network namespaces.
 
 Attaches to the lab's server and to a cgroup of its own; nothing of this machine's own network is
-touched. On a terminal the live view runs until Ctrl-C (ten minutes at most); elsewhere each table
-is printed once.
+touched. On a terminal the dashboard runs until `q` (ten minutes at most); elsewhere each table is
+printed once.
 """
 
 import os
@@ -53,9 +53,7 @@ def main() -> None:
 def _look(command: list[str]) -> None:
     if sys.stdout.isatty():
         try:
-            subprocess.run(
-                [*command, "top", "flows", "--watch", "1"], timeout=_SECONDS, check=False
-            )
+            subprocess.run([*command, "tui"], timeout=_SECONDS, check=False)
         except (KeyboardInterrupt, subprocess.TimeoutExpired):
             print()
         return

@@ -17,7 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from trafficmon import __version__
-from trafficmon.cli import attach, capture, detach, doctor, events, log, status, top
+from trafficmon.cli import attach, capture, detach, doctor, events, log, status, top, tui
 from trafficmon.errors import TrafficmonError, VerifierError
 
 _INTERRUPTED = 130  # as shells say it
@@ -39,6 +39,7 @@ app.command("top")(top.top)
 app.command("events")(events.events)
 app.command("capture")(capture.capture)
 app.command("log")(log.log)
+app.command("tui")(tui.tui)
 
 
 class _Debug:

@@ -175,7 +175,7 @@ def _write(table: Table, rows: list[Record], wish: Wish) -> None:
 
         write_csv(rows, _csv_columns(table), sys.stdout)
     else:
-        from trafficmon.cli.columns import COLUMNS, RATES
+        from trafficmon.render.shown import COLUMNS, RATES
         from trafficmon.render.table import write_table
 
         shown = [_flat(row) for row in rows if row.get("packets") != 0]

@@ -84,9 +84,6 @@ def _coverage(live: Live, flows: Flows) -> dict[str, float | None]:
     owners = live.owners
     if owners is None:
         return {"xdp": None, "tc": None, "cgroup": None}
-    layers = live.layers()[[Layer.CGROUP_RX, Layer.CGROUP_TX]]
-    unknown = _unattributed(live)["unattributed_bytes"] or 0
-    seen = int(layers["bytes"].sum())
     ids = owner_ids(flows.keys, flows.values, live.socket_index)
     rows = owners.rows_of(ids)
     known = np.append(is_known(owners.records), False)[rows]
@@ -94,8 +91,18 @@ def _coverage(live: Live, flows: Flows) -> dict[str, float | None]:
     return {
         "xdp": _percent(int(rx[known].sum()), int(rx.sum())),
         "tc": _percent(int((rx + tx)[known].sum()), int((rx + tx).sum())),
-        "cgroup": _percent(seen - unknown, seen),
+        "cgroup": cgroup_coverage(live),
     }
+
+
+def cgroup_coverage(live: Live) -> float | None:
+    """Of the cgroup layer's bytes, those of a known process; None where there were none."""
+    if live.owners is None:
+        return None
+    layers = live.layers()[[Layer.CGROUP_RX, Layer.CGROUP_TX]]
+    unknown = _unattributed(live)["unattributed_bytes"] or 0
+    seen = int(layers["bytes"].sum())
+    return _percent(seen - unknown, seen)
 
 
 def _flow_bytes(services: Services) -> int:

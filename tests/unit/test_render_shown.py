@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.fake_live import FakeLive
-from trafficmon.cli.columns import COLUMNS, RATES
+from trafficmon.render.shown import COLUMNS, RATES
 from trafficmon.tables.catalogue import TABLES, table_maker
 from trafficmon.tables.dns import LATENCY_LABELS
 from trafficmon.tables.rates import RATE_FIELDS

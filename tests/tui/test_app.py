@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: MIT
+"""The dashboard over made-up readings: keys, tabs, what is wrong, and what strangers write."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from tests.unit.fake_live import FakeLive
+from trafficmon.errors import LayoutError, MissingPrivilegeError, NotAttachedError, TrafficmonError
+from trafficmon.layout import ServiceKind
+from trafficmon.reader.live import Live
+from trafficmon.tui.app import TABLES, TrafficApp
+from trafficmon.tui.screens import DetailScreen
+from trafficmon.tui.settings import Settings
+from trafficmon.tui.tableview import TableView
+
+HOSTILE = "\x1b[31m[red]ev\u202eil[/]"
+WIDE, NARROW = (140, 40), (80, 24)
+Act = Callable[[TrafficApp, Pilot[None]], Awaitable[None]]
+
+
+class FakeSource:
+    """Readings that go on counting; ``error``: what the next ones end with."""
+
+    def __init__(self) -> None:
+        self.error: TrafficmonError | None = None
+        self.readings = 0
+        self.attached_at_ns = 7
+
+    @contextmanager
+    def __call__(self) -> Iterator[Live]:
+        if self.error is not None:
+            raise self.error
+        self.readings += 1
+        yield self.reading().live
+
+    def reading(self) -> FakeLive:
+        fake, more = FakeLive(), self.readings * 1000
+        fake.meta["attached_at_ns"] = self.attached_at_ns
+        fake.interface(0, "eth0")
+        fake.owner(1, pid=99_999_998, uid=0, comm="nginx", rx=(9, 900 + more), tx=(9, 90))
+        fake.owner(2, pid=99_999_999, uid=0, comm=HOSTILE[:15], rx=(1, 10), tx=(1, 10))
+        addresses = (("10.0.0.2", 1, 5000), ("10.0.0.3", 2, 300), ("2001:db8::9", 1, 20))
+        for remote, owner_id, octets in addresses:
+            local = "10.0.0.1" if "." in remote else "2001:db8::1"
+            ports, rx = (443, 50000), (10, octets + more)
+            fake.flow(local, remote, ports=ports, rx=rx, tx=(5, 50), owner_id=owner_id)
+        fake.service(ServiceKind.PORT, 443, protocol=6, rx=(30, 6000 + more), flows=3)
+        return fake
+
+
+@pytest.fixture
+def source() -> FakeSource:
+    return FakeSource()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    return tmp_path / "config" / "tui.json"
+
+
+def run(source: FakeSource, settings: Path, act: Act, size: tuple[int, int] = WIDE) -> TrafficApp:
+    """``act`` in a dashboard; readings are asked for by keys, and come in seldom by themselves."""
+    app = TrafficApp(source, settings, interval_s=3600, where="/sys/fs/bpf/trafficmon")
+
+    async def inside() -> None:
+        async with app.run_test(size=size) as pilot:
+            await quiet(app, pilot)
+            await act(app, pilot)
+
+    asyncio.run(inside())
+    return app
+
+
+async def quiet(app: TrafficApp, pilot: Pilot[None]) -> None:
+    """Until what was asked for is shown."""
+    for _ in range(3):
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+
+
+async def press(app: TrafficApp, pilot: Pilot[None], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await quiet(app, pilot)
+
+
+async def type_filter(app: TrafficApp, pilot: Pilot[None], text: str) -> None:
+    await press(app, pilot, "slash")
+    app.query_one("#filter", Input).value = text
+    await press(app, pilot, "enter")
+
+
+def screen(app: TrafficApp) -> str:
+    """What is on it, as text."""
+    lines = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in line) for line in lines)
+
+
+def table(app: TrafficApp, name: str) -> TableView:
+    return app.query_one(f"#table-{name}", TableView)
+
+
+def remotes(app: TrafficApp) -> list[str]:
+    shown = table(app, "flows").shown
+    return [] if shown is None else [record["remote_addr"] for record in shown.records]
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("tab", ["overview", *TABLES])
+def test_every_tab_is_shown(
+    source: FakeSource, settings: Path, tab: str, size: tuple[int, int]
+) -> None:
+    Settings(tab=tab).save(settings)
+    seen = {}
+
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        seen["text"] = screen(app)
+
+    run(source, settings, act, size)
+    expected = {
+        "overview": "eth0",
+        "flows": "10.0.0.2",
+        "hosts": "10.0.0.2",
+        "processes": "nginx",
+        "users": "root",
+        "ports": "443",
+    }
+    assert expected.get(tab, " by ") in seen["text"]
+    assert "\x1b" not in seen["text"]
+    assert "\u202e" not in seen["text"]
+
+
+def test_rates_take_the_place_of_bytes_until_totals_are_wanted(
+    source: FakeSource, settings: Path
+) -> None:
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "right_square_bracket")
+        assert "rx_rate" in table(app, "flows").sortable()
+        await press(app, pilot, "t")
+        assert "rx_bytes" in table(app, "flows").sortable()
+        await press(app, pilot, "t", "b")
+        assert "bit/s" in screen(app)
+
+    run(source, settings, act)
+    remembered = Settings.load(settings)
+    assert (remembered.tab, remembered.bits, remembered.totals) == ("flows", True, False)
+
+
+def test_sorted_by_any_column_and_the_other_way_round(source: FakeSource, settings: Path) -> None:
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "right_square_bracket", "t")
+        view = table(app, "flows")
+        app._sort_by("rx_bytes")
+        await quiet(app, pilot)
+        assert remotes(app) == ["10.0.0.2", "10.0.0.3", "2001:db8::9"]
+        await press(app, pilot, "r")
+        assert remotes(app) == ["2001:db8::9", "10.0.0.3", "10.0.0.2"]
+        for _ in view.sortable():
+            await press(app, pilot, "s")
+            assert view.shown is not None
+            assert view.shown.sorted_by in view.sortable()
+
+    run(source, settings, act)
+    assert "flows" in Settings.load(settings).sort
+
+
+def test_a_filter_and_away_with_it(source: FakeSource, settings: Path) -> None:
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "right_square_bracket")
+        await type_filter(app, pilot, "comm nginx and ip")
+        assert remotes(app) == ["10.0.0.2"]
+        assert "1 of 1 that match, of 3" in screen(app)
+        await press(app, pilot, "escape")
+        assert len(remotes(app)) == 3
+
+    run(source, settings, act)
+
+
+@pytest.mark.parametrize("text", ["prot tcp", "port", "(ip", "host [red]"])
+def test_a_mistake_in_a_filter_is_told_and_nothing_else_happens(
+    source: FakeSource, settings: Path, text: str
+) -> None:
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "right_square_bracket")
+        await type_filter(app, pilot, text)
+        assert any("^" in notice.message for notice in app._notifications)
+        assert app.query_one("#filter", Input).display
+        assert len(remotes(app)) == 3
+
+    run(source, settings, act)
+
+
+def test_what_a_table_cannot_be_asked_is_told(source: FakeSource, settings: Path) -> None:
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "right_square_bracket")
+        await type_filter(app, pilot, "comm nginx")
+        app._tabs.active = "protocols"
+        await quiet(app, pilot)
+        await press(app, pilot, "r")
+        assert any("cannot be asked" in notice.message for notice in app._notifications)
+
+    run(source, settings, act)
+
+
+def test_frozen_it_stands_still(source: FakeSource, settings: Path) -> None:
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "space")
+        before = source.readings
+        app.refresh_data()
+        await quiet(app, pilot)
+        assert source.readings == before
+        assert "FROZEN" in screen(app)
+        await press(app, pilot, "space")
+        assert source.readings > before
+
+    run(source, settings, act)
+
+
+def test_a_row_in_full(source: FakeSource, settings: Path) -> None:
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "right_square_bracket", "enter")
+        assert isinstance(app.screen, DetailScreen)
+        assert "remote_addr" in screen(app)
+        await press(app, pilot, "escape")
+        assert not isinstance(app.screen, DetailScreen)
+
+    run(source, settings, act)
+
+
+def test_export(
+    source: FakeSource, settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "right_square_bracket", "e")
+
+    run(source, settings, act)
+    (exported,) = tmp_path.glob("trafficmon-flows-*.json")
+    assert len(json.loads(exported.read_text())) == 3
+    assert len(exported.with_suffix(".csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (NotAttachedError("nothing is attached"), "trafficmon attach --iface"),
+        (MissingPrivilegeError("no permission to look"), "Run it as root"),
+        (LayoutError("counts in record layout 1"), "attach --replace"),
+        (TrafficmonError("something [bold]else"), "something [bold]else"),
+    ],
+)
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_what_is_wrong_is_a_screen_and_goes_by_itself(
+    source: FakeSource, settings: Path, error: TrafficmonError, says: str, size: tuple[int, int]
+) -> None:
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        assert says in screen(app)
+        source.error = None
+        app.refresh_data()
+        await quiet(app, pilot)
+        assert not app.query_one("#problem", Static).display
+        assert "eth0" in screen(app)
+        source.error = NotAttachedError("it has gone")
+        app.refresh_data()
+        await quiet(app, pilot)
+        assert "it has gone" in screen(app)
+
+    source.error = error
+    run(source, settings, act, size)
+
+
+def test_counters_that_began_anew_are_told(source: FakeSource, settings: Path) -> None:
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        source.attached_at_ns = 8
+        app.refresh_data()
+        await quiet(app, pilot)
+        assert any("restarted" in notice.message for notice in app._notifications)
+
+    run(source, settings, act)
+
+
+def test_strangers_words_are_shown_as_they_are(source: FakeSource, settings: Path) -> None:
+    """No markup is taken for markup, no control character reaches the terminal."""
+    Settings(tab="processes").save(settings)
+    seen = {}
+
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        seen["text"] = screen(app)
+
+    run(source, settings, act)
+    assert r"\x1b[31m[red]ev" in seen["text"]
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"tab": 7, "sort": "x", "theme": "none"}'])
+def test_damaged_settings_are_as_none(source: FakeSource, settings: Path, damage: str) -> None:
+    settings.parent.mkdir()
+    settings.write_text(damage)
+
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        assert "eth0" in screen(app)
+
+    run(source, settings, act)
+
+
+def test_input_is_not_kept_waiting_by_a_reading(source: FakeSource, settings: Path) -> None:
+    """A reading that hangs leaves the keys alive."""
+    import threading  # noqa: PLC0415 - here alone
+
+    go_on, real = threading.Event(), FakeSource.reading
+
+    def slow(self: FakeSource) -> FakeLive:
+        go_on.wait(10)
+        return real(self)
+
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        source.reading = slow.__get__(source)  # type: ignore[method-assign]
+        app.refresh_data()
+        await pilot.press("slash")
+        await pilot.pause()
+        assert app.query_one("#filter", Input).display
+        go_on.set()
+        await quiet(app, pilot)
+
+    run(source, settings, act)

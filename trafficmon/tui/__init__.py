@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The dashboard: a Textual application over the same tables as `top`."""

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""The first screen: who uses the network, in one second."""
+
+from __future__ import annotations
+
+from rich.table import Table as Grid
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Sparkline, Static
+
+from trafficmon.render.columns import cell_text
+from trafficmon.render.safe import escape_controls
+from trafficmon.tables.table import Record
+from trafficmon.tui.cells import rate_text
+from trafficmon.tui.model import Graph, Overview
+
+_SPANS = {60: "60 s", 300: "5 min", 3600: "1 h"}
+_WARN_BELOW, _BAR = 99.0, 24
+_NAMES = {"users": "user", "processes": "comm", "flows": "remote_addr", "hosts": "remote_addr"}
+
+
+class InterfaceGraph(Vertical):
+    """Rates of one interface, and how they went."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(classes="graph")
+        self._interface = name
+        self._title = Static(classes="graph-title")
+        self._rx = Sparkline([0], summary_function=max, classes="rx")
+        self._tx = Sparkline([0], summary_function=max, classes="tx")
+
+    def compose(self) -> ComposeResult:
+        """Two lines, below what they are now."""
+        yield self._title
+        yield self._rx
+        yield self._tx
+
+    def show(self, graph: Graph, record: Record, span: int, *, bits: bool) -> None:
+        """The last ``span`` readings."""
+        rx, tx = list(graph.rx)[-span:], list(graph.tx)[-span:]
+        title = Text()
+        title.append(escape_controls(self._interface), style="bold")
+        title.append(f"   ↓ {rate_text(record['rx_rate'], bits=bits)}", style="green")
+        title.append(f"   ↑ {rate_text(record['tx_rate'], bits=bits)}", style="cyan")
+        peak = rate_text(max([0.0, *rx, *tx]), bits=bits)
+        title.append(f"   peak {peak} in {_SPANS[span]}", style="dim")
+        self._title.update(title)
+        self._rx.data = [0.0] * (min(span, 60) - len(rx)) + rx
+        self._tx.data = [0.0] * (min(span, 60) - len(tx)) + tx
+
+
+class OverviewPane(VerticalScroll):
+    """All of it."""
+
+    def __init__(self) -> None:
+        super().__init__(id="overview-pane")
+        self._graphs: dict[str, InterfaceGraph] = {}
+        self._health = Static(id="health")
+        self._protocols = Static(id="protocols", classes="card")
+        self._cards = {name: Static(classes="card") for name in _NAMES}
+        self.span = 60
+
+    def compose(self) -> ComposeResult:
+        """Health, graphs, then cards that stand side by side where there is room."""
+        yield self._health
+        yield Vertical(id="graphs")
+        with Horizontal(classes="cards"):
+            yield self._cards["users"]
+            yield self._cards["processes"]
+        with Horizontal(classes="cards"):
+            yield self._cards["flows"]
+            yield self._cards["hosts"]
+        yield self._protocols
+
+    def show(self, seen: Overview, *, bits: bool) -> None:
+        """Replace what is shown."""
+        self._health.update(_health(seen))
+        for name, graph in seen.graphs.items():
+            if name not in self._graphs:
+                self._graphs[name] = InterfaceGraph(name)
+                self.query_one("#graphs").mount(self._graphs[name])
+            self._graphs[name].show(graph, seen.totals[name], self.span, bits=bits)
+        for gone in self._graphs.keys() - seen.graphs.keys():
+            self._graphs.pop(gone).remove()
+        for name, card in self._cards.items():
+            records = seen.top.get(name)
+            card.display = records is not None
+            card.update(_card(name, records or [], bits=bits))
+        self._protocols.update(_shares(seen.protocols))
+
+
+def _health(seen: Overview) -> Text:
+    told = Text()
+    for name, value, kind in (
+        ("connections", seen.connections, "count"),
+        ("RTT median", seen.rtt_median_us, "duration_us"),
+        ("worst", seen.rtt_worst_us, "duration_us"),
+        ("retransmits", seen.retransmits, "count"),
+        ("drops", seen.drops, "count"),
+    ):
+        told.append(f"{name} ", style="dim")
+        told.append(f"{cell_text(value, kind)}   ", style="bold")  # type: ignore[arg-type]
+    covered = seen.coverage_percent
+    told.append("owners known ", style="dim")
+    style = "bold" if covered is None or covered >= _WARN_BELOW else "bold red"
+    told.append("-" if covered is None else f"{covered:.2f} %", style=style)
+    return told
+
+
+def _card(name: str, records: list[Record], *, bits: bool) -> Grid:
+    grid = Grid.grid(padding=(0, 1), expand=True)
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_row(
+        Text(name.upper(), style="bold"), Text("↓", style="green"), Text("↑", style="cyan")
+    )
+    for record in records:
+        cells = [Text(rate_text(record[way], bits=bits)) for way in ("rx_rate", "tx_rate")]
+        grid.add_row(Text(_label(name, record)), *cells)
+    return grid
+
+
+def _label(name: str, record: Record) -> str:
+    """What one looks for first."""
+    what = record.get(_NAMES[name])
+    if name == "users" and what is None:
+        what = record["uid"]
+    if name == "processes":
+        what = f"{what or '?'} [{record['pid'] or '-'}]"
+    if name in ("flows", "hosts") and record.get("remote_name"):
+        what = record["remote_name"]
+    if name == "flows":
+        port = record["remote_port"]
+        what = f"{record['protocol']} {what}{'' if port is None else f':{port}'}"
+        if record.get("comm"):
+            what = f"{what}  {record['comm']}"
+    return escape_controls(str(what))
+
+
+def _shares(protocols: list[tuple[str, float]]) -> Text:
+    told = Text("PROTOCOLS\n", style="bold")
+    for name, share in protocols:
+        told.append(f"{escape_controls(name):<8}", style="not bold")
+        told.append("█" * max(1, round(share * _BAR)), style="not bold green")
+        told.append(f" {100 * share:.1f} %\n", style="not bold")
+    return told
