@@ -48,6 +48,10 @@ stop: ## take everything out again that `make run` attached
 demo: build deps-test $(VENV)/.stamp-test ## show it at work on real traffic in private network namespaces
 	@$(AS_ROOT) $(PY) -m tests.lab.show
 
+.PHONY: pictures
+pictures: build deps-test $(VENV)/.stamp-test ## draw the README's pictures: the dashboard over the demo's traffic (root)
+	@$(AS_ROOT) $(PY) -m tests.lab.pictures
+
 .PHONY: install
 install: $(VENV)/.stamp-wheel ## put the wheel into .venv: .venv/bin/trafficmon
 	@$(VENV)/bin/trafficmon --version

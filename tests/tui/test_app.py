@@ -114,29 +114,30 @@ def remotes(app: TrafficApp) -> list[str]:
     return [] if shown is None else [record["remote_addr"] for record in shown.records]
 
 
+SHOWN = {
+    "overview": "eth0",
+    "flows": "10.0.0.2",
+    "hosts": "10.0.0.2",
+    "processes": "nginx",
+    "users": "root",
+    "ports": "443",
+}
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-@pytest.mark.parametrize("tab", ["overview", *TABLES])
-def test_every_tab_is_shown(
-    source: FakeSource, settings: Path, tab: str, size: tuple[int, int]
-) -> None:
-    Settings(tab=tab).save(settings)
+def test_every_tab_is_shown(source: FakeSource, settings: Path, size: tuple[int, int]) -> None:
     seen = {}
 
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
-        seen["text"] = screen(app)
+        for tab in ("overview", *TABLES):
+            seen[tab] = screen(app)
+            await press(app, pilot, "right_square_bracket")
 
     run(source, settings, act, size)
-    expected = {
-        "overview": "eth0",
-        "flows": "10.0.0.2",
-        "hosts": "10.0.0.2",
-        "processes": "nginx",
-        "users": "root",
-        "ports": "443",
-    }
-    assert expected.get(tab, " by ") in seen["text"]
-    assert "\x1b" not in seen["text"]
-    assert "\u202e" not in seen["text"]
+    for tab, text in seen.items():
+        assert SHOWN.get(tab, " by ") in text, tab
+        assert "\x1b" not in text
+        assert "\u202e" not in text
 
 
 def test_rates_take_the_place_of_bytes_until_totals_are_wanted(
@@ -181,6 +182,15 @@ def test_a_filter_and_away_with_it(source: FakeSource, settings: Path) -> None:
         assert "1 of 1 that match, of 3" in screen(app)
         await press(app, pilot, "escape")
         assert len(remotes(app)) == 3
+
+    run(source, settings, act)
+
+
+def test_a_slash_in_a_filter_is_a_slash(source: FakeSource, settings: Path) -> None:
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "right_square_bracket", "slash", *"host", "space", *"10.0.0.2")
+        await press(app, pilot, "slash", "3", "2", "enter")
+        assert remotes(app) == ["10.0.0.2"]
 
     run(source, settings, act)
 

@@ -77,7 +77,7 @@ class TrafficApp(App[None]):
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
-        Binding("slash", "filter", "Filter"),
+        Binding("slash", "filter", "Filter", priority=True),
         Binding("s", "sort", "Sort"),
         Binding("r", "reverse", "Reverse"),
         Binding("space", "freeze", "Freeze"),
@@ -249,10 +249,17 @@ class TrafficApp(App[None]):
             self.push_screen(DetailScreen(view.table, record))
 
     def action_filter(self) -> None:
-        """Type an expression."""
+        """Type an expression.
+
+        The key comes here before any widget sees it, so that what is typed right behind it finds
+        the field; in the field itself it is a character as others are.
+        """
         field = self.query_one("#filter", Input)
+        if field.has_focus:
+            field.insert_text_at_cursor("/")
+            return
         field.display = True
-        field.focus()
+        self.screen.set_focus(field)  # at once: what is typed next is meant for it
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Apply it; what is wrong in it is told, with the place."""

@@ -14,14 +14,27 @@ from trafficmon.tables.table import Record
 
 _RATE_OF = {"rx_bytes": "rx_rate", "tx_bytes": "tx_rate", "bytes": "rate"}
 _NOTHING = Text("-", style="dim")
+_MARK, _GAP = 2, 2  # beside a title, that the table is sorted by it; between two columns
 
 
-def columns_of(table: str, width: int, *, totals: bool) -> list[Column]:
-    """Those that there is room for; rates in the place of bytes, unless ``totals`` are wanted."""
-    columns = [column if totals else _as_rate(column) for column in COLUMNS[table]]
-    while len(columns) > 2 and sum(_width(column) for column in columns) > width:
-        columns.remove(max(reversed(columns), key=lambda column: column.priority))
-    return columns
+def columns_of(table: str, *, totals: bool) -> list[Column]:
+    """Rates in the place of bytes, unless ``totals`` are wanted."""
+    return [column if totals else _as_rate(column) for column in COLUMNS[table]]
+
+
+def fitting(columns: list[Column], cells: list[list[Text]], width: int) -> list[int]:
+    """Places of the columns that there is room for; the least important go first, 0 never."""
+    kept = list(range(len(columns)))
+    widths = [
+        max([len(column.title) + _MARK, *(row[place].cell_len for row in cells)]) + _GAP
+        for place, column in enumerate(columns)
+    ]
+    while sum(widths[place] for place in kept) > width:
+        least = max(reversed(kept), key=lambda place: columns[place].priority)
+        if not columns[least].priority:
+            break
+        kept.remove(least)
+    return kept
 
 
 def _as_rate(column: Column) -> Column:
@@ -29,12 +42,6 @@ def _as_rate(column: Column) -> Column:
     if rate is None:
         return column
     return replace(column, name=rate, title=f"{column.title}/S", kind="byte_rate")
-
-
-def _width(column: Column) -> int:
-    """About what the column takes, with the space beside it."""
-    usual = {"text": 15, "time": 24, "count": 8, "port": 6}
-    return max(usual.get(column.kind, 10), len(column.title)) + 2
 
 
 def cell(record: Record, column: Column, *, bits: bool) -> Text:

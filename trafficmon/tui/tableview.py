@@ -8,9 +8,10 @@ from textual.widgets import DataTable
 from trafficmon.render.columns import Column
 from trafficmon.render.shown import COLUMNS
 from trafficmon.tables.table import Record
-from trafficmon.tui.cells import cell, columns_of
+from trafficmon.tui.cells import cell, columns_of, fitting
 from trafficmon.tui.model import Rows
 
+_SCROLL_BAR = 2
 _SORTED = {False: " ▾", True: " ▴"}
 
 
@@ -26,25 +27,22 @@ class TableView(DataTable[object]):
 
     def show(self, rows: Rows, *, bits: bool, totals: bool) -> None:
         """Replace what is shown; the cursor stays with its row where that is still there."""
-        key = self.chosen_key()
-        scroll = self.scroll_offset
+        key, scroll = self.chosen_key(), self.scroll_offset
         self.shown = rows
-        self._set_columns(rows, totals=totals)
+        columns = columns_of(self.table, totals=totals)
+        cells = [[cell(record, c, bits=bits) for c in columns] for record in rows.records]
+        places = fitting(columns, cells, (self.size.width or self.app.size.width) - _SCROLL_BAR)
+        self._set_columns([columns[place] for place in places], rows)
         self.clear()
-        for record, row_key in zip(rows.records, rows.keys, strict=True):
-            cells = [cell(record, column, bits=bits) for column in self._columns]
-            self.add_row(*cells, key=row_key)
+        for row, row_key in zip(cells, rows.keys, strict=True):
+            self.add_row(*(row[place] for place in places), key=row_key)
         if key in rows.keys:
             self.move_cursor(row=rows.keys.index(key), animate=False, scroll=False)
         self.scroll_to(*scroll, animate=False)
 
-    def _set_columns(self, rows: Rows, *, totals: bool) -> None:
-        columns = columns_of(self.table, max(20, self.size.width), totals=totals)
-        by = rows.sorted_by
-        titles = [
-            column.title + (_SORTED[rows.wish.reverse] if column.name == by else "")
-            for column in columns
-        ]
+    def _set_columns(self, columns: list[Column], rows: Rows) -> None:
+        by, mark = rows.sorted_by, _SORTED[rows.wish.reverse]
+        titles = [column.title + (mark if column.name == by else "") for column in columns]
         if titles == self._titles and columns == self._columns:
             return
         self._columns, self._titles = columns, titles
