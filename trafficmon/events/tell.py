@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,7 @@ KINDS: dict[str, frozenset[EventKind]] = {
 
 _ROLES = {Role.ACTIVE: "active", Role.PASSIVE: "passive"}
 _KIND_AT, _NO_RTT = 16, 0xFFFFFFFF
+_IPV6, _PORTS = int(FlowFlag.IPV6), int(FlowFlag.PORTS)
 _FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 
 
@@ -151,13 +153,16 @@ _ENDS = ("protocol", "local_addr", "local_port", "remote_addr", "remote_port")
 
 def flow_ends(key: Any) -> Record:
     """Protocol, addresses and ports of a FLOW_KEY."""
-    ipv6, has_ports = bool(key["flags"] & FlowFlag.IPV6), bool(key["flags"] & FlowFlag.PORTS)
-    told: Record = {"protocol": protocol_name(int(key["protocol"]))}
-    for side in ("local", "remote"):
-        port = int(key[f"{side}_port_be"])
-        told[f"{side}_addr"] = address_text(key[f"{side}_addr"].tobytes(), ipv6=ipv6)
-        told[f"{side}_port"] = (port >> 8 | (port & 0xFF) << 8) if has_ports else None
-    return told
+    flags = int(key["flags"])  # once: numpy's numbers are slow to ask, and slower with an IntEnum
+    ipv6, has_ports = bool(flags & _IPV6), bool(flags & _PORTS)
+    local_port, remote_port = int(key["local_port_be"]), int(key["remote_port_be"])
+    return {
+        "protocol": protocol_name(int(key["protocol"])),
+        "local_addr": address_text(key["local_addr"].tobytes(), ipv6=ipv6),
+        "local_port": socket.ntohs(local_port) if has_ports else None,
+        "remote_addr": address_text(key["remote_addr"].tobytes(), ipv6=ipv6),
+        "remote_port": socket.ntohs(remote_port) if has_ports else None,
+    }
 
 
 def _seconds(event: Any) -> float:

@@ -40,7 +40,7 @@ def is_unknown(value: object) -> bool:
 
 
 def _dump(value: object) -> str:
-    return json.dumps(value, allow_nan=False, default=_foreign)
+    return _ENCODER.encode(value)
 
 
 def _foreign(value: object) -> object:
@@ -68,3 +68,7 @@ def _finite(value: object) -> object:
             return None
         case _:
             return value
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, default=_foreign)
+"""Made once: json.dumps() makes one for each call with options."""
