@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from tests.kernel.owned import (
     place_of,
 )
 from tests.kernel.program import Running, attached
-from tests.lab import traffic
+from tests.lab import processes, traffic
 from tests.lab.lab import Lab
 from tests.lab.pktgen import PacketGenerator
 from tests.lab.worker import Worker
@@ -240,3 +241,13 @@ def test_all_is_json_on_one_line_each(place: Place) -> None:
         lines = running.lines()
     assert lines
     assert all({"time", "type", "event"} <= json.loads(line).keys() for line in lines)
+
+
+@pytest.mark.parametrize("command", ["events", "capture", "log"])
+def test_what_is_taken_out_meanwhile_is_said(place: Place, tmp_path: Path, command: str) -> None:
+    options = ("--dir", str(tmp_path)) if command == "log" else ()
+    with place.program.running(command, *options, until="Ctrl-C ends it") as running:
+        place.program.run("detach")
+        done = processes.finish(running.process, 20)
+    assert done.returncode == 3
+    assert "has been taken out" in done.stderr

@@ -47,6 +47,7 @@ def capture(
     from trafficmon.capture.session import Wish, session
     from trafficmon.host import capabilities, signals
     from trafficmon.pins import PinDirectory, chosen
+    from trafficmon.reader.presence import Presence
 
     wish = Wish(_expression(filter_text), _snap_bytes(snaplen), _one_of(sample))
     if count is not None and count < 1:
@@ -54,12 +55,19 @@ def capture(
     if write == "-" and sys.stdout.isatty():
         raise UsageError("-w - writes binary data: redirect it, or pipe it: … -w - | tshark -r -")
     capabilities.require("capture", capabilities.CAP_BPF, capabilities.CAP_NET_ADMIN)
+    pins = PinDirectory(chosen(pin_dir))
     with ExitStack() as open_:
         stop_if_interrupted = open_.enter_context(signals.deferred())
-        made, interfaces = open_.enter_context(session(PinDirectory(chosen(pin_dir)), wish))
+        made, interfaces = open_.enter_context(session(pins, wish))
         sink = _File(write, interfaces, wish.snap_bytes, filter_text or "") if write else _Lines()
         open_.callback(sink.close)
-        _loop(made, sink, count, stop_if_interrupted)
+        presence = Presence(pins)
+
+        def go_on() -> None:
+            presence.require()
+            stop_if_interrupted()
+
+        _loop(made, sink, count, go_on)
 
 
 def _expression(text: str | None) -> Expression | None:
@@ -87,7 +95,7 @@ def _one_of(asked: int) -> int:
 
 
 def _loop(
-    made: Session, sink: _File | _Lines, count: int | None, stop_if_interrupted: Callable[[], None]
+    made: Session, sink: _File | _Lines, count: int | None, go_on: Callable[[], None]
 ) -> None:
     taken = 0
 
@@ -103,7 +111,7 @@ def _loop(
         while count is None or taken < count:
             select.select([made.fd], [], [], _LOOK_EVERY_S)
             take()
-            stop_if_interrupted()
+            go_on()
     except KeyboardInterrupt:
         for _ in range(_MOST_LOOKS):
             if not take():

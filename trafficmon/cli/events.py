@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trafficmon.reader.live import Live
     from trafficmon.tables.table import Record
 
-_LOOK_EVERY_S = 0.1
+_LOOK_EVERY_S, _PATIENCE_S = 0.1, 3.0
 _DEFAULT_TYPES = "conn,dns,packet,drop,alert"
 
 
@@ -102,7 +102,7 @@ class _Show:
             self._loop(reader, collector, open_.enter_context(signals.deferred()))
 
     def _collector(self, open_: ExitStack) -> Collector | None:
-        """None where DNS is not copied; BusyError where only that was asked for."""
+        """None where DNS is not copied. Others read for a moment only, which is waited for."""
         from trafficmon.dns.collect import collector
 
         if not any(one.dns for one in self._live.interfaces):
@@ -110,10 +110,10 @@ class _Show:
             return None
         live = self._live
         arguments = live.pins, live.meta, live.attached_ifindexes()
-        old = open_.enter_context(collector(*arguments))
-        old.collect()  # what has waited is not what happens now
-        old.on_message = lambda seen: self._batch.append(self._teller.dns(seen))
-        return old
+        made = open_.enter_context(collector(*arguments, patience_s=_PATIENCE_S))
+        made.collect()  # what has waited is not what happens now
+        made.on_message = lambda seen: self._batch.append(self._teller.dns(seen))
+        return made
 
     def _loop(
         self,
@@ -122,6 +122,9 @@ class _Show:
         stop_if_interrupted: Callable[[], None],
     ) -> None:
         waiting = [one.fd for one in (reader, collector) if one is not None]
+        from trafficmon.reader.presence import Presence
+
+        presence = Presence(self._live.pins)
         print("listening; Ctrl-C ends it", file=sys.stderr, flush=True)
         try:
             while True:
@@ -131,6 +134,7 @@ class _Show:
                 if collector is not None:
                     collector.collect(_LOOK_EVERY_S)
                 self._write_batch()
+                presence.require()
                 stop_if_interrupted()
         except KeyboardInterrupt:
             self._read_the_rest(reader, collector)

@@ -46,6 +46,7 @@ def log(
     """Log by user who exchanges how much with whom, until Ctrl-C; SIGHUP opens files anew."""
     from trafficmon.host import capabilities, signals
     from trafficmon.pins import PinDirectory, chosen
+    from trafficmon.reader.presence import Presence
     from trafficmon.userlog.collector import collector
 
     if not _SHORTEST_S <= interval <= _LONGEST_S:  # nan is refused too
@@ -57,8 +58,14 @@ def log(
     with signals.deferred(besides=(signal.SIGHUP,)) as stop_if_interrupted:
         hung_up.listen()
         with collector(pins, sink, per_packet=per_packet) as one:
+            presence = Presence(pins)
+
+            def go_on() -> None:
+                presence.require()
+                stop_if_interrupted()
+
             print("logging; Ctrl-C ends it", file=sys.stderr, flush=True)
-            _Loop(one, sink, interval, per_packet=per_packet).run(stop_if_interrupted, hung_up)
+            _Loop(one, sink, interval, per_packet=per_packet).run(go_on, hung_up)
 
 
 def _sink(to: str, directory: Path | None, max_bytes: int, keep: int) -> Sink:
@@ -113,7 +120,7 @@ class _Loop:
         self._interval_s, self._per_packet = interval_s, per_packet
         self._complained: str | None = None
 
-    def run(self, stop_if_interrupted: Callable[[], None], hung_up: _Flag) -> None:
+    def run(self, go_on: Callable[[], None], hung_up: _Flag) -> None:
         self._take()
         due = time.monotonic() + self._interval_s
         try:
@@ -127,7 +134,7 @@ class _Loop:
                 if time.monotonic() >= due:
                     due += self._interval_s
                     self._take()
-                stop_if_interrupted()
+                go_on()
         except KeyboardInterrupt:
             self._take()
 

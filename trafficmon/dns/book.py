@@ -8,10 +8,12 @@ Detach removes it. Strangers choose names, so both tables have a limit: the long
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from array import array
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -38,6 +40,15 @@ CREATE TABLE IF NOT EXISTS losses (what TEXT PRIMARY KEY, count INTEGER) WITHOUT
 """
 
 
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """So that who uses the book need not import SQLite, which takes its time."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(errno.EIO, str(error)) from error
+
+
 @dataclass
 class NameCounts:
     """Of one name and type; ``latencies_us`` of the latest answers, oldest first."""
@@ -62,6 +73,10 @@ class Learned:
     addresses: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     losses: dict[str, int] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to keep."""
+        return bool(self.names or self.addresses or self.losses)
+
     def lose(self, what: str, count: int = 1) -> None:
         """Count what could not be told."""
         if count:
@@ -76,7 +91,7 @@ class Book:
 
     @classmethod
     def for_writing(cls, pin_dir: Path, attached_at_ns: int, group_id: int | None) -> Self:
-        """Open or make it; one of an earlier attachment begins anew. OSError, sqlite3.Error."""
+        """Open or make it; one of an earlier attachment begins anew. OSError where it cannot be."""
         RUN_DIR.mkdir(mode=0o755, exist_ok=True)
         path = dns_file(pin_dir)
         made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
@@ -85,8 +100,9 @@ class Book:
             os.fchown(made, -1, 0 if group_id is None else group_id)
         finally:
             os.close(made)
-        book = cls(sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None))
-        book._begin(attached_at_ns)
+        with _as_os_error():
+            book = cls(sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None))
+            book._begin(attached_at_ns)
         return book
 
     @classmethod
@@ -129,8 +145,8 @@ class Book:
         return int(row[0]) if row else None
 
     def add(self, learned: Learned) -> None:
-        """All of ``learned``, or nothing."""
-        with self._connection as connection:
+        """All of ``learned``, or nothing. OSError where it cannot be kept."""
+        with _as_os_error(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             for key, counts in learned.names.items():
                 self._add_name(key, counts)

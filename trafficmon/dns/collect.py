@@ -7,13 +7,11 @@ out; who may not reads the book as the last one left it.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from trafficmon.dns.book import Book
 from trafficmon.errors import BpfError, BusyError, MissingPrivilegeError
 from trafficmon.host.lock import only_reader
 from trafficmon.libbpf.map import Map
@@ -21,10 +19,13 @@ from trafficmon.libbpf.ring import RingBuffer
 from trafficmon.pins import PinDirectory
 
 if TYPE_CHECKING:
+    from trafficmon.dns.book import Book
     from trafficmon.dns.learn import Learner, Seen
 
 _NO_GROUP = 0xFFFFFFFF
 _AT_ONCE = 4096
+_learners: dict[tuple[str, int], Learner] = {}
+"""By attachment: questions that are open, and streams, go on from one reading to the next."""
 
 
 class _EnoughError(Exception):
@@ -37,19 +38,23 @@ class Collector:
     def __init__(
         self,
         ring: Map,
-        book: Book,
+        open_book: Callable[[], Book],
+        attachment: tuple[str, int],
         attached_ifindexes: frozenset[int],
-        on_message: Callable[[Seen], None] | None = None,
     ) -> None:
         self._ring = RingBuffer(ring, self._on_record)
-        self._book, self._attached = book, attached_ifindexes
-        self.on_message = on_message
+        self._open_book, self._attached = open_book, attached_ifindexes
+        self._attachment = attachment
+        self._book: Book | None = None
+        self.on_message: Callable[[Seen], None] | None = None
         self._learner: Learner | None = None
         self._deadline = 0.0
 
     def close(self) -> None:
-        """Let go of the ring buffer."""
+        """Let go of the ring buffer and the book."""
         self._ring.close()
+        if self._book is not None:
+            self._book.close()
 
     @property
     def fd(self) -> int:
@@ -69,14 +74,20 @@ class Collector:
         return is_all
 
     def _keep(self) -> None:
-        if self._learner is not None:
-            self._book.add(self._learner.take())
+        """The book is opened when there is something to write: often there is not."""
+        learned = self._learner.take() if self._learner is not None else None
+        if not learned:
+            return
+        if self._book is None:
+            self._book = self._open_book()
+        self._book.add(learned)
 
     def _on_record(self, raw: bytes) -> None:
         if self._learner is None:  # dnspython takes its time to be imported: only if need be
             from trafficmon.dns.learn import Learner  # noqa: PLC0415
 
-            self._learner = Learner(self._attached)
+            self._learner = _learners.setdefault(self._attachment, Learner())
+        self._learner.attached_ifindexes = self._attached
         for seen in self._learner.read(raw):
             if self.on_message is not None:
                 self.on_message(seen)
@@ -89,21 +100,26 @@ def collector(
     pins: PinDirectory,
     meta: Any,
     attached_ifindexes: frozenset[int],
-    on_message: Callable[[Seen], None] | None = None,
+    patience_s: float = 0.0,
 ) -> Iterator[Collector]:
     """The reader of the messages of an attachment (META).
 
-    BusyError when there is one already; MissingPrivilegeError, BpfError when we may not be it.
+    BusyError when there is one already, and still is after ``patience_s``; MissingPrivilegeError,
+    BpfError when we may not be it.
     """
     group = int(meta["group_id"])
     with ExitStack() as open_:
-        open_.enter_context(only_reader(pins.root, "dns"))
+        open_.enter_context(only_reader(pins.root, "dns", patience_s))
         ring = open_.enter_context(Map.from_pin(str(pins.map("dns_messages"))))
-        attached_at_ns = int(meta["attached_at_ns"])
-        book = open_.enter_context(
-            Book.for_writing(pins.root, attached_at_ns, None if group == _NO_GROUP else group)
-        )
-        made = Collector(ring, book, attached_ifindexes, on_message)
+
+        def open_book() -> Book:
+            from trafficmon.dns.book import Book  # noqa: PLC0415 - with SQLite: only if need be
+
+            readers = None if group == _NO_GROUP else group
+            return Book.for_writing(pins.root, int(meta["attached_at_ns"]), readers)
+
+        attachment = str(pins.root), int(meta["attached_at_ns"])
+        made = Collector(ring, open_book, attachment, attached_ifindexes)
         open_.callback(made.close)
         yield made
 
@@ -121,5 +137,5 @@ def refresh(
         return None  # who is at it writes into the same book
     except (MissingPrivilegeError, BpfError):
         return "names are as of when root last looked: reading DNS messages takes root"
-    except (OSError, sqlite3.Error) as error:
+    except OSError as error:
         return f"what DNS told cannot be kept ({error}); names are missing"

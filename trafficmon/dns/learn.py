@@ -35,8 +35,9 @@ class Seen:
 class Learner:
     """Goes on from one reading to the next within a process; what is learned is taken out."""
 
-    def __init__(self, attached_ifindexes: frozenset[int]) -> None:
-        self._attached = attached_ifindexes
+    def __init__(self, attached_ifindexes: frozenset[int] = frozenset()) -> None:
+        self.attached_ifindexes = attached_ifindexes
+        """Interfaces where what is forwarded was seen when it came in."""
         self._pairs, self._streams = Pairs(), Streams()
         self._learned = Learned()
 
@@ -51,7 +52,7 @@ class Learner:
         """One record of `dns_messages`: none, one or (of a stream) several messages."""
         head = record_of(raw[: DNS.itemsize], DNS)
         data = raw[DNS.itemsize :]
-        if int(head["came_from"]) in self._attached:
+        if int(head["came_from"]) in self.attached_ifindexes:
             return  # forwarded: it was seen when it came in
         kind = self._kind(head)
         is_whole = int(head["copied"]) == int(head["bytes"])

@@ -30,13 +30,13 @@ def exclusive(pin_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def only_reader(pin_dir: Path, of: str) -> Iterator[None]:
+def only_reader(pin_dir: Path, of: str, patience_s: float = 0.0) -> Iterator[None]:
     """Be the one who takes ``of`` ("events", "dns") out of its ring buffer.
 
-    BusyError, at once, where another process is that: two would each get a part.
+    BusyError, after ``patience_s``, where another process is that: two would each get a part.
     """
     busy = f"{of} are being read by another process{{}}; end that one first"
-    with _held(file_of(pin_dir, of, ".lock"), 0.0, busy):
+    with _held(file_of(pin_dir, of, ".lock"), patience_s, busy):
         yield
 
 
