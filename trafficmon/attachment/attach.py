@@ -170,7 +170,9 @@ def _one(store: Store, interface: Interface, request: Request, undo: ExitStack) 
             return dataclasses.replace(current, note="was attached already")
         replace_programs(store, interface, slot)
         return dataclasses.replace(current, note="taken over, counters go on")
-    now = f"xdp {current.xdp_mode}, tc {current.tc_mode}, dns {'on' if current.dns else 'off'}"
+    now = f"xdp {current.xdp_mode}, tc {current.tc_mode}"
+    if _wants_other_dns(current, request):
+        now += ", dns copied" if current.dns else ", no dns"
     if not request.replace:
         raise TrafficmonError(
             f"{interface.name} is attached with {now}; 'attach --replace' changes that"
@@ -186,8 +188,12 @@ def _wants_change(interface: Interface, current: Attached, request: Request) -> 
     return (
         _wants_other_xdp(interface, current, request)
         or _wants_other_tc(current, request)
-        or (request.layers_named and current.dns != ("dns" in request.layers))
+        or _wants_other_dns(current, request)
     )
+
+
+def _wants_other_dns(current: Attached, request: Request) -> bool:
+    return request.layers_named and current.dns != ("dns" in request.layers)
 
 
 def _wants_other_xdp(interface: Interface, current: Attached, request: Request) -> bool:

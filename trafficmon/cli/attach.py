@@ -71,10 +71,11 @@ def attach(
     report = attaching.attach(pins, wanted)
     for done in report.interfaces:
         note = f" ({done.note})" if done.note else ""
-        dns = "copied" if done.dns else "off"
-        print(f"{done.name}: xdp {done.xdp_mode}, tc {done.tc_mode}, dns {dns}{note}")
+        print(f"{done.name}: xdp {done.xdp_mode}, tc {done.tc_mode}{note}")
         if done.reason:
             print(f"  xdp: {done.reason}")
+    if copied := [done.name for done in report.interfaces if done.dns]:
+        print(f"dns: messages copied on {', '.join(copied)}")
     for layer_done in report.layers:
         note = f" ({layer_done.note})" if layer_done.note else ""
         print(f"{layer_done.layer}: {layer_done.mode}{note}")
