@@ -85,9 +85,8 @@ def frames_of_pcap(path: Path) -> list[tuple[bytes, int]]:
         return [(data, meta.wirelen) for data, meta in reader]
 
 
-@pytest.mark.parametrize("snaplen", [0, 60])
-@pytest.mark.parametrize("offloads", [True, False])
-def test_the_bytes_are_tcpdumps(tmp_path: Path, snaplen: int, offloads: bool) -> None:
+@pytest.mark.parametrize(("offloads", "snaplen"), [(True, 0), (False, 60)])
+def test_the_bytes_are_tcpdumps(tmp_path: Path, offloads: bool, snaplen: int) -> None:
     """Without offloads what goes out passes us before the kernel has made its checksum."""
     out = tmp_path / "o.pcapng"
     with (

@@ -261,15 +261,14 @@ def test_export(
 
 
 @pytest.mark.parametrize(
-    ("error", "says"),
+    ("error", "says", "size"),
     [
-        (NotAttachedError("nothing is attached"), "trafficmon attach --iface"),
-        (MissingPrivilegeError("no permission to look"), "Run it as root"),
-        (LayoutError("counts in record layout 1"), "attach --replace"),
-        (TrafficmonError("something [bold]else"), "something [bold]else"),
+        (NotAttachedError("nothing is attached"), "trafficmon attach --iface", WIDE),
+        (MissingPrivilegeError("no permission to look"), "Run it as root", NARROW),
+        (LayoutError("counts in record layout 1"), "attach --replace", NARROW),
+        (TrafficmonError("something [bold]else"), "something [bold]else", WIDE),
     ],
 )
-@pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_what_is_wrong_is_a_screen_and_goes_by_itself(
     source: FakeSource, settings: Path, error: TrafficmonError, says: str, size: tuple[int, int]
 ) -> None:
