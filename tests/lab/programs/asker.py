@@ -24,7 +24,7 @@ def wire_of(line: str, number: int) -> bytes:
 
 
 def main() -> None:
-    """Names that begin with quiet, and garbage, are not waited for."""
+    """Garbage, and what has no answer that could be told, is not waited for."""
     server, port, way = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
     kind = socket.SOCK_STREAM if way == "tcp" else socket.SOCK_DGRAM
@@ -38,7 +38,7 @@ def main() -> None:
                 read_message(asker)
                 continue
             asker.send(wire)
-            if not line.startswith(("quiet", "raw")):
+            if not line.startswith(("quiet", "raw", "junk")):
                 try:
                     while asker.recv(65535)[:2] != wire[:2]:
                         pass
