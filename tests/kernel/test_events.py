@@ -27,6 +27,7 @@ from tests.lab import processes, traffic
 from tests.lab.lab import Lab
 from tests.lab.pktgen import PacketGenerator
 from tests.lab.worker import Worker
+from trafficmon.host.lock import file_of
 
 pytestmark = pytest.mark.kernel
 LINGER = "c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))"
@@ -160,10 +161,14 @@ def test_without_a_reader_nothing_is_offered_and_one_that_was_killed_is_none(pla
     with listening(place, "packet") as running:
         running.process.kill()
         running.process.wait()
+    left = file_of(place.program.pin_dir, "events", ".lock")
+    assert left.exists()
     before = account(place.program.status(), "flow")["offered"]
     time.sleep(5.5)
     traffic.udp_flows(client, server, 60, 2, payload_bytes=10)
     assert account(place.program.status(), "flow")["offered"] == before
+    place.program.run("detach")
+    assert not left.exists()
 
 
 def test_there_is_one_reader(place: Place) -> None:

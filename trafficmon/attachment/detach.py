@@ -95,6 +95,7 @@ def remove_everything(pins: PinDirectory) -> Detached:
         pin.unlink(missing_ok=True)
         done.anything = True
     discard_book(pins.root)
+    lock.discard(pins.root, *lock.READERS)
     done.foreign = pins.foreign()
     pins.remove_empty()
     return done

@@ -13,6 +13,9 @@ from pathlib import Path
 from trafficmon.errors import BusyError, MissingPrivilegeError
 
 RUN_DIR = Path("/run/trafficmon")
+READERS = ("events", "dns")
+"""What only one process at a time takes out of its ring buffer."""
+
 _PATIENCE_S = 15.0
 _PAUSE_S = 0.05
 _AT_WORK = "another attach or detach is at work{}; try again when it has ended"
@@ -54,9 +57,13 @@ def _held(path: Path, patience_s: float, busy: str) -> Iterator[None]:
         _release(path, fd)
 
 
-def discard(pin_dir: Path) -> None:
-    """Remove the file that a killed holder has left; a lock that is held stays."""
-    path = file_of(pin_dir, "attach", ".lock")
+def discard(pin_dir: Path, *of: str) -> None:
+    """Remove the files that killed holders have left; a lock that is held stays."""
+    for one in of or ("attach", *READERS):
+        _discard(file_of(pin_dir, one, ".lock"))
+
+
+def _discard(path: Path) -> None:
     with suppress(OSError):  # there is none, or it is not ours to remove
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         if _try(fd) and _is_at(path, fd):
