@@ -105,6 +105,15 @@ def screen(app: TrafficApp) -> str:
     return "\n".join("".join(segment.text for segment in line) for line in lines)
 
 
+async def drawn(app: TrafficApp, pilot: Pilot[None], wanted: str) -> str:
+    """The screen, once it has been drawn with that; what there is after five seconds."""
+    for _ in range(50):
+        if wanted in (seen := screen(app)):
+            return seen
+        await pilot.pause(0.1)
+    return screen(app)
+
+
 def table(app: TrafficApp, name: str) -> TableView:
     return app.query_one(f"#table-{name}", TableView)
 
@@ -130,7 +139,7 @@ def test_every_tab_is_shown(source: FakeSource, settings: Path, size: tuple[int,
 
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         for tab in ("overview", *TABLES):
-            seen[tab] = screen(app)
+            seen[tab] = await drawn(app, pilot, SHOWN.get(tab, " by "))
             await press(app, pilot, "right_square_bracket")
 
     run(source, settings, act, size)
@@ -149,7 +158,7 @@ def test_rates_take_the_place_of_bytes_until_totals_are_wanted(
         await press(app, pilot, "t")
         assert "rx_bytes" in table(app, "flows").sortable()
         await press(app, pilot, "t", "b")
-        assert "bit/s" in screen(app)
+        assert "bit/s" in await drawn(app, pilot, "bit/s")
 
     run(source, settings, act)
     remembered = Settings.load(settings)
@@ -179,7 +188,8 @@ def test_a_filter_and_away_with_it(source: FakeSource, settings: Path) -> None:
         await press(app, pilot, "right_square_bracket")
         await type_filter(app, pilot, "comm nginx and ip")
         assert remotes(app) == ["10.0.0.2"]
-        assert "1 of 1 that match, of 3" in screen(app)
+        told = "1 of 1 that match, of 3"
+        assert told in await drawn(app, pilot, told)
         await press(app, pilot, "escape")
         assert len(remotes(app)) == 3
 
@@ -228,7 +238,7 @@ def test_frozen_it_stands_still(source: FakeSource, settings: Path) -> None:
         app.refresh_data()
         await quiet(app, pilot)
         assert source.readings == before
-        assert "FROZEN" in screen(app)
+        assert "FROZEN" in await drawn(app, pilot, "FROZEN")
         await press(app, pilot, "space")
         assert source.readings > before
 
@@ -239,7 +249,7 @@ def test_a_row_in_full(source: FakeSource, settings: Path) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         await press(app, pilot, "right_square_bracket", "enter")
         assert isinstance(app.screen, DetailScreen)
-        assert "remote_addr" in screen(app)
+        assert "remote_addr" in await drawn(app, pilot, "remote_addr")
         await press(app, pilot, "escape")
         assert not isinstance(app.screen, DetailScreen)
 
@@ -273,16 +283,16 @@ def test_what_is_wrong_is_a_screen_and_goes_by_itself(
     source: FakeSource, settings: Path, error: TrafficmonError, says: str, size: tuple[int, int]
 ) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
-        assert says in screen(app)
+        assert says in await drawn(app, pilot, says)
         source.error = None
         app.refresh_data()
         await quiet(app, pilot)
         assert not app.query_one("#problem", Static).display
-        assert "eth0" in screen(app)
+        assert "eth0" in await drawn(app, pilot, "eth0")
         source.error = NotAttachedError("it has gone")
         app.refresh_data()
         await quiet(app, pilot)
-        assert "it has gone" in screen(app)
+        assert "it has gone" in await drawn(app, pilot, "it has gone")
 
     source.error = error
     run(source, settings, act, size)
@@ -304,7 +314,7 @@ def test_strangers_words_are_shown_as_they_are(source: FakeSource, settings: Pat
     seen = {}
 
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
-        seen["text"] = screen(app)
+        seen["text"] = await drawn(app, pilot, r"\x1b")
 
     run(source, settings, act)
     assert r"\x1b[31m[red]ev" in seen["text"]
@@ -316,7 +326,7 @@ def test_damaged_settings_are_as_none(source: FakeSource, settings: Path, damage
     settings.write_text(damage)
 
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
-        assert "eth0" in screen(app)
+        assert "eth0" in await drawn(app, pilot, "eth0")
 
     run(source, settings, act)
 
