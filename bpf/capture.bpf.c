@@ -61,7 +61,8 @@ static __noinline __u64 tm_packet_owner(const struct tm_packet *p, bool rx)
 {
 	if (!rx)
 		return tm_sender(p->context);
-	return p->key.protocol == IPPROTO_TCP ? tm_socket_for(p, true) : tm_receiver(p);
+	return p->key.protocol == IPPROTO_TCP ? tm_socket_for(p->context, &p->key, true)
+					      : tm_receiver(p->context, &p->key);
 }
 
 /* @before: bytes of the Ethernet header that lie before what we are shown (tm_bytes_before). */

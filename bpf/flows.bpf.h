@@ -276,7 +276,7 @@ static __always_inline void tm_move_in(struct tm_flow_slot *slot, const struct t
 static __always_inline struct tm_flow *tm_begin_flow(const struct tm_packet *p, bool rx, __u64 now)
 {
 	__u16 number = p->kind == TM_SERVICE_PORT ? tm_service_port(p, rx) : 0;
-	__u64 owner_id = rx ? tm_receiver(p) : 0;
+	__u64 owner_id = rx ? tm_receiver(p->context, &p->key) : 0;
 
 	if (tm_make_flow(&p->key, number, now, owner_id)) {
 		tm_count_new_flow(tm_service_of(&p->key, number));
@@ -357,7 +357,8 @@ static __always_inline struct tm_service_key tm_count_flow(const struct tm_packe
 		state->cache_score += TM_SCORE_HIT;
 	tm_add_to_slot(slot, p, rx, now);
 	if (now - slot->flushed_jiffies > tm_flush_jiffies) {
-		tm_set_owner(&slot->owner_id, rx ? tm_receiver(p) : tm_sender(p->context));
+		tm_set_owner(&slot->owner_id,
+			     rx ? tm_receiver(p->context, &p->key) : tm_sender(p->context));
 		tm_flush_slot(slot);
 	}
 	return tm_service_of(&p->key, slot->service_number);

@@ -9,6 +9,18 @@
 #include "flows.bpf.h"
 #include "parse.bpf.h"
 
+/*
+ * tm_notice - what a parsed packet is worth telling beyond its count.
+ *
+ * DNS comes before the count: what it needs to know of the headers nobody asks for behind it, and what
+ * nobody asks for the verifier need not tell apart. It made an attach slow.
+ */
+static __always_inline void tm_notice(const struct tm_packet *p, enum tm_hook hook)
+{
+	if (tm_count_flows && tm_copy_dns && tm_is_dns(p))
+		tm_copy_message(p, tm_is_rx(hook));
+}
+
 /* tm_count - a parsed and measured packet into all that counts it at @hook. */
 static __always_inline void tm_count(const struct tm_packet *p, enum tm_hook hook)
 {
@@ -26,19 +38,8 @@ static __always_inline void tm_count(const struct tm_packet *p, enum tm_hook hoo
 	else
 		service.number = p->ethertype;
 	tm_count_service(p, service, rx, cpu);
-}
-
-/* tm_notice - what a counted packet is worth telling beyond its count. */
-static __always_inline void tm_notice(const struct tm_packet *p, enum tm_hook hook)
-{
-	bool rx = tm_is_rx(hook);
-
-	if (!tm_count_flows)
-		return;
 	if (p->tcp_flags & (TM_TCP_FIN | TM_TCP_SYN | TM_TCP_RST))
 		tm_notice_packet(p, TM_EVENT_TCP, rx, 0);
-	if (tm_copy_dns && tm_is_dns(p))
-		tm_copy_message(p, rx, rx ? tm_receiver(p) : tm_sender(p->context));
 }
 
 #endif /* TM_FRAME_BPF_H */

@@ -68,34 +68,35 @@ static __noinline __u64 tm_sender(struct __sk_buff *skb)
 }
 
 /* Whose socket a packet that comes in will be given to, as the kernel would look it up. */
-static __always_inline __u64 tm_socket_for(const struct tm_packet *p, bool is_tcp)
+static __always_inline __u64 tm_socket_for(struct __sk_buff *skb, const struct tm_flow_key *key,
+					   bool is_tcp)
 {
-	bool is_ipv6 = p->key.flags & TM_FLOW_IPV6;
+	bool is_ipv6 = key->flags & TM_FLOW_IPV6;
 	struct bpf_sock_tuple tuple = {};
 	struct tm_socket *socket;
 	struct bpf_sock *sk;
 	__u64 owner_id = 0;
 	__u32 size;
 
-	if (!(p->key.flags & TM_FLOW_PORTS))
+	if (!(key->flags & TM_FLOW_PORTS))
 		return 0;
 	if (is_ipv6) {
-		__builtin_memcpy(tuple.ipv6.saddr, p->key.remote_addr, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, p->key.local_addr, 16);
-		tuple.ipv6.sport = p->key.remote_port_be;
-		tuple.ipv6.dport = p->key.local_port_be;
+		__builtin_memcpy(tuple.ipv6.saddr, key->remote_addr, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, key->local_addr, 16);
+		tuple.ipv6.sport = key->remote_port_be;
+		tuple.ipv6.dport = key->local_port_be;
 		size = sizeof(tuple.ipv6);
 	} else {
-		__builtin_memcpy(&tuple.ipv4.saddr, p->key.remote_addr, 4);
-		__builtin_memcpy(&tuple.ipv4.daddr, p->key.local_addr, 4);
-		tuple.ipv4.sport = p->key.remote_port_be;
-		tuple.ipv4.dport = p->key.local_port_be;
+		__builtin_memcpy(&tuple.ipv4.saddr, key->remote_addr, 4);
+		__builtin_memcpy(&tuple.ipv4.daddr, key->local_addr, 4);
+		tuple.ipv4.sport = key->remote_port_be;
+		tuple.ipv4.dport = key->local_port_be;
 		size = sizeof(tuple.ipv4);
 	}
 	if (is_tcp)
-		sk = bpf_sk_lookup_tcp(p->context, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+		sk = bpf_sk_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	else
-		sk = bpf_sk_lookup_udp(p->context, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+		sk = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
 	socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
@@ -109,9 +110,9 @@ static __always_inline __u64 tm_socket_for(const struct tm_packet *p, bool is_tc
  * Asked for each new flow of datagrams, and then once a second; not for TCP's: who only receives sends
  * no packet that would tell, and may be gone when somebody reads the table.
  */
-static __noinline __u64 tm_receiver(const struct tm_packet *p)
+static __noinline __u64 tm_receiver(struct __sk_buff *skb, const struct tm_flow_key *key)
 {
-	return p->key.protocol == IPPROTO_UDP ? tm_socket_for(p, false) : 0;
+	return key->protocol == IPPROTO_UDP ? tm_socket_for(skb, key, false) : 0;
 }
 
 /*

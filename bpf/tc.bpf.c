@@ -26,9 +26,11 @@ static __always_inline int tm_tc(struct __sk_buff *skb, enum tm_hook hook)
 {
 	struct tm_packet p = { .context = skb };
 
-	tm_measure(skb, &p, tm_look_at(skb, &p, hook));
-	tm_count(&p, hook);
+	__u32 before = tm_look_at(skb, &p, hook);
+
+	tm_measure(skb, &p, before);
 	tm_notice(&p, hook);
+	tm_count(&p, hook);
 	return TC_ACT_UNSPEC;
 }
 

@@ -48,9 +48,10 @@ static __always_inline __u64 tm_sender(struct xdp_md *xdp)
 }
 
 /* Sockets' storage is out of XDP's reach. */
-static __always_inline __u64 tm_receiver(const struct tm_packet *p)
+static __always_inline __u64 tm_receiver(struct xdp_md *xdp, const struct tm_flow_key *key)
 {
-	(void)p;
+	(void)xdp;
+	(void)key;
 	return 0;
 }
 
@@ -71,8 +72,8 @@ int tm_xdp_rx(struct xdp_md *xdp)
 	p.wire_bytes = frame.length;
 	tm_read(&frame, ETH_HLEN - sizeof(ethertype), &ethertype, sizeof(ethertype));
 	tm_parse(&frame, &p, hook, bpf_ntohs(ethertype), ETH_HLEN, 0);
-	tm_count(&p, hook);
 	tm_notice(&p, hook);
+	tm_count(&p, hook);
 	return XDP_PASS;
 }
 

@@ -182,7 +182,7 @@ def test_ten_thousand_questions(lab: Lab, tmp_path: Path) -> None:
 
 
 def _latencies_agree(rows: dict[tuple[str, str], dict[str, Any]], tshark: Tshark) -> None:
-    """The two look at a packet some microseconds apart.
+    """The two look at a packet some microseconds apart, and more where the CPU is taken from one.
 
     Where answers share a frame tshark tells their times in a row, in which some may be missing.
     """
@@ -193,10 +193,10 @@ def _latencies_agree(rows: dict[tuple[str, str], dict[str, Any]], tshark: Tshark
             continue
         median = float(np.percentile(tshark.latencies[name], 50, method="nearest"))
         differences.append(row["latency_us"]["p50"] - median)
-        far += abs(differences[-1]) > max(200, 0.25 * median)
+        far += abs(differences[-1]) > max(500, 0.5 * median)
     assert len(differences) > 10
     assert far <= len(differences) / 20
-    assert abs(np.median(differences)) < 60
+    assert abs(np.median(differences)) < 100
 
 
 @pytest.mark.parametrize("server", [SERVER, SERVER6])
