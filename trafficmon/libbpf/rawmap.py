@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -34,6 +35,8 @@ class MapFacts:
     value_bytes: int
     max_entries: int
     flags: int
+    btf_id: int  # 0: it has none
+    btf_types: tuple[int, int]  # of key and value
 
     @property
     def is_per_cpu(self) -> bool:
@@ -73,11 +76,21 @@ class RawMap(Handle):
         return cls(open_pin(path, "BPF map", read_only=read_only), os.path.basename(path))
 
     def another(self) -> Self:
-        """A new, empty map of the same type and sizes."""
+        """A new, empty map of the same type, sizes and BTF.
+
+        Of the BTF as well, because a map of maps takes only what is like its template, and Linux
+        5.15 to 6.1 know two maps apart by whether they have any (bpf_map_meta_equal: timer_off).
+        """
         facts = self.facts()
-        wanted = options("bpf_map_create_opts", map_flags=facts.flags)
         sizes = (facts.key_bytes, facts.value_bytes, facts.max_entries)
-        fd = lib.bpf_map_create(facts.type, encode(facts.name), *sizes, wanted)
+        with ExitStack() as open_:
+            wanted = options("bpf_map_create_opts", map_flags=facts.flags)
+            if facts.btf_id:
+                btf = check(lib.bpf_btf_get_fd_by_id(facts.btf_id), "open", f"BTF {facts.btf_id}")
+                open_.callback(os.close, btf)
+                wanted.btf_fd = btf
+                wanted.btf_key_type_id, wanted.btf_value_type_id = facts.btf_types
+            fd = lib.bpf_map_create(facts.type, encode(facts.name), *sizes, wanted)
         return type(self)(check(fd, "make", f"map {facts.name}"), self.name)
 
     def facts(self) -> MapFacts:
@@ -88,7 +101,10 @@ class RawMap(Handle):
             result = lib.bpf_obj_get_info_by_fd(self.fd, info, size)
             check(result, "ask about", f"map {self.name}")
             name, sizes = text(info.name), (info.key_size, info.value_size, info.max_entries)
-            self._facts = MapFacts(info.type, info.id, name, *sizes, info.map_flags)
+            types = (info.btf_key_type_id, info.btf_value_type_id)
+            self._facts = MapFacts(
+                info.type, info.id, name, *sizes, info.map_flags, info.btf_id, types
+            )
         return self._facts
 
     def value_bytes(self) -> int:

@@ -36,9 +36,13 @@ struct bpf_test_run_opts {
 
 struct bpf_map_create_opts {
 	size_t sz;
+	uint32_t btf_fd;
+	uint32_t btf_key_type_id;
+	uint32_t btf_value_type_id;
 	uint32_t map_flags;
 	...;
 };
+int bpf_btf_get_fd_by_id(uint32_t id);
 int bpf_map_create(int map_type, const char *map_name, uint32_t key_size, uint32_t value_size,
 		   uint32_t max_entries, const struct bpf_map_create_opts *opts);
 
@@ -78,6 +82,9 @@ struct bpf_map_info {
 	uint32_t max_entries;
 	uint32_t map_flags;
 	char name[16];
+	uint32_t btf_id;
+	uint32_t btf_key_type_id;
+	uint32_t btf_value_type_id;
 	...;
 };
 struct bpf_prog_info {
