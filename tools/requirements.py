@@ -11,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+_NOT_IN_MACHINES = ("numpy", "textual-serve")  # the one is Debian's, the other has no kernel in it
 PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
 
@@ -22,7 +23,7 @@ def requirements(group: str) -> list[str]:
         return [str(line) for line in project["build-system"]["requires"]]
     if group == "vm":
         every = project["project"]["dependencies"] + project["dependency-groups"]["test"]
-        return [str(line) for line in every if not line.startswith("numpy")]
+        return [str(line) for line in every if not line.startswith(_NOT_IN_MACHINES)]
     return [str(line) for line in project["dependency-groups"][group]]
 
 

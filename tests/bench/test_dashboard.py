@@ -22,8 +22,8 @@ from tests.kernel.program import attached
 from tests.lab.lab import Lab
 from tests.lab.pktgen import PacketGenerator
 from trafficmon.pins import PinDirectory
-from trafficmon.reader.live import Live
 from trafficmon.tui.app import TrafficApp
+from trafficmon.tui.readings.pinned import pinned
 
 pytestmark = pytest.mark.bench
 
@@ -96,7 +96,8 @@ def main() -> None:
     if what == "dashboard":
         pins, folder = PinDirectory(Path(arguments[0])), Path(arguments[1])
         (folder / "tui.json").write_text(json.dumps({"tab": "flows"}))
-        app = TrafficApp(lambda: Live(pins), folder / "tui.json")
+        source, feed = pinned(pins)
+        app = TrafficApp(source, feed, folder / "tui.json")
     print(json.dumps(asyncio.run(measure(app, keys=KEYS))))
 
 

@@ -11,21 +11,19 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.lab.cgroup import own_cgroup
 from tests.lab.demo import background_traffic
 from tests.lab.lab import Lab
-from trafficmon.dns.collect import refresh
 from trafficmon.pins import PinDirectory
-from trafficmon.reader.live import Live
 from trafficmon.tui.app import TrafficApp
+from trafficmon.tui.readings.pinned import pinned
 
 _PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
-_SIZE, _SECONDS = (120, 34), 25.0
-_TABS = ("flows", "processes", "layers")
+_SIZE, _SECONDS = (120, 38), 25.0
+_TABS = ("flows", "connections", "processes", "cgroups", "dns", "layers", "events")
+_DETAIL_S = 20.0
 
 
 def main() -> None:
@@ -48,25 +46,25 @@ def main() -> None:
 
 async def draw(pins: PinDirectory) -> None:
     """The overview after a while, then some tabs."""
-
-    @contextmanager
-    def reading() -> Iterator[Live]:
-        with Live(pins) as live:
-            refresh(pins, live.meta, live.attached_ifindexes(), 0.2)
-            yield live
-
     _PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        app = TrafficApp(reading, Path(folder) / "tui.json")
+        source, feed = pinned(pins)
+        app = TrafficApp(source, feed, Path(folder) / "tui.json")
         async with app.run_test(size=_SIZE) as pilot:
             await asyncio.sleep(_SECONDS)
             await pilot.pause()
             app.save_screenshot("overview.svg", str(_PICTURES))
             for tab in _TABS:
-                app.query_one("#tabs").active = tab  # type: ignore[attr-defined]
+                app.action_open_tab(tab)
                 await asyncio.sleep(3)
                 await pilot.pause()
                 app.save_screenshot(f"{tab}.svg", str(_PICTURES))
+            app.action_open_tab("flows")
+            await asyncio.sleep(2)
+            await pilot.press("enter")
+            await asyncio.sleep(_DETAIL_S)
+            await pilot.pause()
+            app.save_screenshot("detail.svg", str(_PICTURES))
 
 
 if __name__ == "__main__":

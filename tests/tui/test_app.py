@@ -3,125 +3,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
+from tests.tui.drive import (
+    NARROW,
+    WIDE,
+    drawn,
+    open_tab,
+    press,
+    quiet,
+    read_again,
+    remotes,
+    run,
+    table,
+    type_filter,
+)
+from tests.tui.fake import FakeSource
 from tests.unit.fake_live import FakeLive
 from trafficmon.errors import LayoutError, MissingPrivilegeError, NotAttachedError, TrafficmonError
-from trafficmon.layout import ServiceKind
-from trafficmon.reader.live import Live
-from trafficmon.tui.app import TABLES, TrafficApp
-from trafficmon.tui.screens import DetailScreen
+from trafficmon.tui.app import TABS, TrafficApp
+from trafficmon.tui.panes.detail import DetailScreen
 from trafficmon.tui.settings import Settings
-from trafficmon.tui.tableview import TableView
-
-HOSTILE = "\x1b[31m[red]ev\u202eil[/]"
-WIDE, NARROW = (140, 40), (80, 24)
-Act = Callable[[TrafficApp, Pilot[None]], Awaitable[None]]
-
-
-class FakeSource:
-    """Readings that go on counting; ``error``: what the next ones end with."""
-
-    def __init__(self) -> None:
-        self.error: TrafficmonError | None = None
-        self.readings = 0
-        self.attached_at_ns = 7
-
-    @contextmanager
-    def __call__(self) -> Iterator[Live]:
-        if self.error is not None:
-            raise self.error
-        self.readings += 1
-        yield self.reading().live
-
-    def reading(self) -> FakeLive:
-        fake, more = FakeLive(), self.readings * 1000
-        fake.meta["attached_at_ns"] = self.attached_at_ns
-        fake.interface(0, "eth0")
-        fake.owner(1, pid=99_999_998, uid=0, comm="nginx", rx=(9, 900 + more), tx=(9, 90))
-        fake.owner(2, pid=99_999_999, uid=0, comm=HOSTILE[:15], rx=(1, 10), tx=(1, 10))
-        addresses = (("10.0.0.2", 1, 5000), ("10.0.0.3", 2, 300), ("2001:db8::9", 1, 20))
-        for remote, owner_id, octets in addresses:
-            local = "10.0.0.1" if "." in remote else "2001:db8::1"
-            ports, rx = (443, 50000), (10, octets + more)
-            fake.flow(local, remote, ports=ports, rx=rx, tx=(5, 50), owner_id=owner_id)
-        fake.service(ServiceKind.PORT, 443, protocol=6, rx=(30, 6000 + more), flows=3)
-        return fake
-
-
-@pytest.fixture
-def source() -> FakeSource:
-    return FakeSource()
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Path:
-    return tmp_path / "config" / "tui.json"
-
-
-def run(source: FakeSource, settings: Path, act: Act, size: tuple[int, int] = WIDE) -> TrafficApp:
-    """``act`` in a dashboard; readings are asked for by keys, and come in seldom by themselves."""
-    app = TrafficApp(source, settings, interval_s=3600, where="/sys/fs/bpf/trafficmon")
-
-    async def inside() -> None:
-        async with app.run_test(size=size) as pilot:
-            await quiet(app, pilot)
-            await act(app, pilot)
-
-    asyncio.run(inside())
-    return app
-
-
-async def quiet(app: TrafficApp, pilot: Pilot[None]) -> None:
-    """Until what was asked for is shown."""
-    for _ in range(3):
-        await app.workers.wait_for_complete()
-        await pilot.pause()
-
-
-async def press(app: TrafficApp, pilot: Pilot[None], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await quiet(app, pilot)
-
-
-async def type_filter(app: TrafficApp, pilot: Pilot[None], text: str) -> None:
-    await press(app, pilot, "slash")
-    app.query_one("#filter", Input).value = text
-    await press(app, pilot, "enter")
-
-
-def screen(app: TrafficApp) -> str:
-    """What is on it, as text."""
-    lines = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in line) for line in lines)
-
-
-async def drawn(app: TrafficApp, pilot: Pilot[None], wanted: str) -> str:
-    """The screen, once it has been drawn with that; what there is after five seconds."""
-    for _ in range(50):
-        if wanted in (seen := screen(app)):
-            return seen
-        await pilot.pause(0.1)
-    return screen(app)
-
-
-def table(app: TrafficApp, name: str) -> TableView:
-    return app.query_one(f"#table-{name}", TableView)
-
-
-def remotes(app: TrafficApp) -> list[str]:
-    shown = table(app, "flows").shown
-    return [] if shown is None else [record["remote_addr"] for record in shown.records]
-
 
 SHOWN = {
     "overview": "eth0",
@@ -130,6 +37,9 @@ SHOWN = {
     "processes": "nginx",
     "users": "root",
     "ports": "443",
+    "cgroups": "system.slice",
+    "layers": "the network",
+    "events": "dropped",
 }
 
 
@@ -138,13 +48,13 @@ def test_every_tab_is_shown(source: FakeSource, settings: Path, size: tuple[int,
     seen = {}
 
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
-        for tab in ("overview", *TABLES):
+        for tab in TABS:
             seen[tab] = await drawn(app, pilot, SHOWN.get(tab, " by "))
             await press(app, pilot, "right_square_bracket")
 
     run(source, settings, act, size)
     for tab, text in seen.items():
-        assert SHOWN.get(tab, " by ") in text, tab
+        assert SHOWN.get(tab, " by ") in text, f"{tab}:\n{text}"
         assert "\x1b" not in text
         assert "\u202e" not in text
 
@@ -223,9 +133,7 @@ def test_what_a_table_cannot_be_asked_is_told(source: FakeSource, settings: Path
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         await press(app, pilot, "right_square_bracket")
         await type_filter(app, pilot, "comm nginx")
-        app._tabs.active = "protocols"
-        await quiet(app, pilot)
-        await press(app, pilot, "r")
+        await open_tab(app, pilot, "protocols")
         assert any("cannot be asked" in notice.message for notice in app._notifications)
 
     run(source, settings, act)
@@ -249,7 +157,7 @@ def test_a_row_in_full(source: FakeSource, settings: Path) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         await press(app, pilot, "right_square_bracket", "enter")
         assert isinstance(app.screen, DetailScreen)
-        assert "remote_addr" in await drawn(app, pilot, "remote_addr")
+        assert "THROUGH THE LAYERS" in await drawn(app, pilot, "THROUGH THE LAYERS")
         await press(app, pilot, "escape")
         assert not isinstance(app.screen, DetailScreen)
 
@@ -285,13 +193,11 @@ def test_what_is_wrong_is_a_screen_and_goes_by_itself(
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         assert says in await drawn(app, pilot, says)
         source.error = None
-        app.refresh_data()
-        await quiet(app, pilot)
-        assert not app.query_one("#problem", Static).display
+        await read_again(app, pilot)
+        assert not app._problem.display
         assert "eth0" in await drawn(app, pilot, "eth0")
         source.error = NotAttachedError("it has gone")
-        app.refresh_data()
-        await quiet(app, pilot)
+        await read_again(app, pilot)
         assert "it has gone" in await drawn(app, pilot, "it has gone")
 
     source.error = error
@@ -301,8 +207,7 @@ def test_what_is_wrong_is_a_screen_and_goes_by_itself(
 def test_counters_that_began_anew_are_told(source: FakeSource, settings: Path) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         source.attached_at_ns = 8
-        app.refresh_data()
-        await quiet(app, pilot)
+        await read_again(app, pilot)
         assert any("restarted" in notice.message for notice in app._notifications)
 
     run(source, settings, act)
@@ -343,7 +248,7 @@ def test_input_is_not_kept_waiting_by_a_reading(source: FakeSource, settings: Pa
 
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         source.reading = slow.__get__(source)  # type: ignore[method-assign]
-        app.refresh_data()
+        app.refresh_data(at_once=True)
         await pilot.press("slash")
         await pilot.pause()
         assert app.query_one("#filter", Input).display

@@ -76,7 +76,7 @@ def _boot(version: str, asked: argparse.Namespace) -> Outcome:
         "ulimit -n 65536; echo 1 > /proc/sys/vm/overcommit_memory; "
         "mkdir -p /run/netns; ip link set lo up; "
         f"{python} -m pytest -q -p no:cacheprovider --timeout 300 --basetemp /tmp/pytest "
-        f"--tb=short --color=no --junitxml=/tmp/results.xml {files}; status=$?; "
+        f"--durations=40 --tb=short --color=no --junitxml=/tmp/results.xml {files}; status=$?; "
         f"echo; echo {_BEGIN}; cat /tmp/results.xml; echo; echo {_END}; exit $status"
     )
     ran = machine.run(kernel, command, timeout_s=asked.seconds, hardware=hardware)

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,35 +14,75 @@ from trafficmon.cli.common import PinDir
 from trafficmon.errors import UsageError
 
 if TYPE_CHECKING:
-    from trafficmon.reader.live import Live
-
-_NAMES_S = 0.2  # of each reading, for DNS messages that wait
+    from trafficmon.pins import PinDirectory
 
 
 def tui(
     interval: Annotated[
         float, typer.Option("--interval", help="Seconds from one reading to the next.")
     ] = 1.0,
+    text: Annotated[
+        bool,
+        typer.Option("--text", help="Lines of text and commands: for screen readers."),
+    ] = False,
+    web: Annotated[
+        bool, typer.Option("--web", help="In a browser on this machine, behind a token.")
+    ] = False,
+    port: Annotated[int, typer.Option("--port", help="Of --web; 0: any that is free.")] = 0,
     pin_dir: PinDir = None,
 ) -> None:
     """The dashboard: who uses the network, now. Reads what attach has pinned."""
-    from trafficmon.dns.collect import refresh
     from trafficmon.pins import PinDirectory, chosen
-    from trafficmon.reader.live import Live
-    from trafficmon.tui.app import TrafficApp, is_terminal
-    from trafficmon.tui.settings import usual_path
 
     if not 0.1 <= interval <= 3600:  # nan is refused too
         raise UsageError(f"--interval {interval:g}: from 0.1 to 3600 seconds")
-    if not is_terminal():
-        raise UsageError("the dashboard needs a terminal; 'trafficmon top flows' does without")
+    if text and web:
+        raise UsageError("--text and --web exclude each other")
+    if port and not web:
+        raise UsageError("--port belongs to --web")
     gc.enable()  # see __main__
     pins = PinDirectory(chosen(pin_dir))
+    if web:
+        _serve(pins, interval, port)
+    elif text or os.environ.get("TERM") == "dumb":
+        _talk(pins)
+    else:
+        _draw(pins, interval)
 
-    @contextmanager
-    def reading() -> Iterator[Live]:
-        with Live(pins) as live:
-            refresh(pins, live.meta, live.attached_ifindexes(), _NAMES_S)
-            yield live
 
-    TrafficApp(reading, usual_path(), interval_s=interval, where=str(pins.root)).run()
+def _draw(pins: PinDirectory, interval: float) -> None:
+    from trafficmon.tui.app import TrafficApp
+    from trafficmon.tui.readings.pinned import pinned
+    from trafficmon.tui.settings import usual_path
+
+    if not _somebody_sees_it():
+        raise UsageError(
+            "the dashboard needs a terminal; 'trafficmon top flows' does without, "
+            "and 'trafficmon tui --text' reads commands from anywhere"
+        )
+    source, feed = pinned(pins)
+    TrafficApp(source, feed, usual_path(), interval_s=interval, where=str(pins.root)).run()
+
+
+def _talk(pins: PinDirectory) -> None:
+    from trafficmon.tui.readings.pinned import pinned
+    from trafficmon.tui.spoken import Conversation
+
+    source, feed = pinned(pins)
+    try:
+        Conversation(source, feed, sys.stdin, sys.stdout).run()
+    finally:
+        feed.stop()
+
+
+def _serve(pins: PinDirectory, interval: float, port: int) -> None:
+    from trafficmon.tui.web import serve
+
+    arguments = ["tui", "--pin-dir", str(pins.root), "--interval", f"{interval:g}"]
+    serve([sys.executable, "-m", "trafficmon", *arguments], port)
+
+
+def _somebody_sees_it() -> bool:
+    """A terminal; or a browser, for which --web starts us with a driver of its own."""
+    streams = sys.stdin, sys.stdout, sys.stderr  # Textual draws on the last of these
+    return bool(os.environ.get("TEXTUAL_DRIVER")) or all(stream.isatty() for stream in streams)

@@ -125,11 +125,16 @@ def collector(
 
 
 def refresh(
-    pins: PinDirectory, meta: Any, attached_ifindexes: frozenset[int], seconds: float
+    pins: PinDirectory,
+    meta: Any,
+    attached_ifindexes: frozenset[int],
+    seconds: float,
+    on_message: Callable[[Seen], None] | None = None,
 ) -> str | None:
     """Collect what waits, if we may; else why the book is as old as it is."""
     try:
         with collector(pins, meta, attached_ifindexes) as one:
+            one.on_message = on_message
             if one.collect(seconds):
                 return None
             return "not all DNS messages were read yet; 'trafficmon top dns' reads all"

@@ -21,10 +21,16 @@ _ENDS = {
 
 def event_line(event: Event) -> str:
     """Time, type, what has happened, between whom, whose it is, and the figures."""
+    return "  ".join(part for part in event_parts(event) if part)
+
+
+def event_parts(event: Event) -> tuple[str, str, str, str]:
+    """The same in four: time, type, event, and the rest in one."""
     tell = {"conn": _conn, "packet": _packet, "drop": _drop, "dns": _dns}.get(str(event["type"]))
-    parts = [str(event["time"])[11:-1], str(event["type"]), str(event["event"])]
-    parts += tell(event) if tell else []
-    return escape_controls("  ".join(part for part in parts if part))
+    what = "  ".join(part for part in (tell(event) if tell else ()) if part)
+    parts = (str(event["time"])[11:-1], str(event["type"]), str(event["event"]), what)
+    time, type_, name, what = map(escape_controls, parts)
+    return time, type_, name, what
 
 
 def between(event: Event, left: str = "local", right: str = "remote", arrow: str = "-") -> str:

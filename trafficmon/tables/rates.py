@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,8 @@ RATE_FIELDS = ("rx_rate", "tx_rate", "rate")
 class RateKeeper:
     """Remembers a table's counters by row, and tells bytes per second at the next reading."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._identity: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._counters: dict[str, Array] = {}
         self._when = 0.0
@@ -27,7 +29,7 @@ class RateKeeper:
 
         Rates of the very first reading are null: there is nothing to compare with.
         """
-        now = time.monotonic()
+        now = self._now()
         counters = {name: _counter(table, name) for name in ("rx", "tx")}
         identity = table.identity()
         rates = self._rates(identity, counters, now - self._when)

@@ -3,34 +3,41 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.suggester import Suggester
-from textual.widgets import DataTable, Footer, Input, Static, TabbedContent, TabPane
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Input, TabbedContent, TabPane
 from textual.worker import get_current_worker
 
-from trafficmon.errors import LayoutError, MissingPrivilegeError, NotAttachedError, TrafficmonError
-from trafficmon.filter.completion import complete
+from trafficmon.errors import TrafficmonError, UsageError
 from trafficmon.filter.errors import FilterError
 from trafficmon.filter.nodes import Expression
 from trafficmon.filter.parser import parse
-from trafficmon.render.csvout import write_csv
-from trafficmon.render.jsonout import write_json
 from trafficmon.render.safe import escape_controls
-from trafficmon.tui.model import Model, Overview, Rows, Source, Wish
-from trafficmon.tui.overview import OverviewPane
-from trafficmon.tui.screens import DetailScreen
+from trafficmon.tui.export import export
+from trafficmon.tui.panes.detail import DetailScreen
+from trafficmon.tui.panes.eventsview import EventsView
+from trafficmon.tui.panes.filterfield import FilterField
+from trafficmon.tui.panes.overview import OverviewPane
+from trafficmon.tui.panes.pane import Asked, Look, Pane, Question
+from trafficmon.tui.panes.problem import Problem
+from trafficmon.tui.panes.stateline import State, StateLine
+from trafficmon.tui.panes.tableview import TableView
+from trafficmon.tui.panes.treeview import TreeView
+from trafficmon.tui.panes.wayview import WayView
+from trafficmon.tui.readings.detail import Detail
+from trafficmon.tui.readings.feed import Feed
+from trafficmon.tui.readings.session import MissingLayerError, Session, Source
 from trafficmon.tui.settings import Settings
-from trafficmon.tui.tableview import TableView
 
-TABLES = (
+TABS = (
+    "overview",
     "flows",
     "connections",
     "processes",
@@ -42,31 +49,12 @@ TABLES = (
     "dns",
     "drops",
     "layers",
+    "events",
     "interfaces",
 )
-_MOST_ROWS = 500
-_SPANS = (60, 300, 3600)
-_REMEDIES: dict[type[TrafficmonError], str] = {
-    NotAttachedError: "In another terminal: sudo trafficmon attach --iface eth0",
-    MissingPrivilegeError: "Run it as root, or as a member of the group given to attach --group",
-    LayoutError: "sudo trafficmon attach --replace takes over; counters restart",
-}
-
-
-class _Words(Suggester):
-    """The filter language's next word."""
-
-    def __init__(self) -> None:
-        super().__init__(use_cache=False)
-
-    async def get_suggestion(self, value: str) -> str | None:
-        """The first of those that may stand there."""
-        words = complete(value, len(value))
-        begun = value.rpartition(" ")[2]
-        for word in words:
-            if begun and word.startswith(begun.lower()):
-                return value[: len(value) - len(begun)] + word
-        return None
+SPANS = (60, 300, 3600)
+_TITLES = {"dns": "DNS"}
+_REST = 4  # times as long as a reading took nothing is read, however large the tables are
 
 
 class TrafficApp(App[None]):
@@ -88,145 +76,151 @@ class TrafficApp(App[None]):
         Binding("e", "export", "Export"),
         Binding("T", "next_theme", "Theme", show=False),
         Binding("question_mark", "show_help_panel", "Help"),
-        Binding("right_square_bracket", "next_tab", "Next tab", show=False),
-        Binding("left_square_bracket", "previous_tab", "Previous tab", show=False),
+        Binding("right_square_bracket", "move_tab(1)", "Next tab", show=False),
+        Binding("left_square_bracket", "move_tab(-1)", "Previous tab", show=False),
     ]
 
     def __init__(
-        self, source: Source, settings_path: Path, *, interval_s: float = 1.0, where: str = ""
+        self,
+        source: Source,
+        feed: Feed,
+        settings_path: Path,
+        *,
+        interval_s: float = 1.0,
+        where: str = "",
+        now: Callable[[], float] = time.monotonic,
+        clock: Callable[[], str] = lambda: time.strftime("%H:%M:%S"),
     ) -> None:
         super().__init__()
-        self._model, self._where = Model(source), where
+        self._session, self._feed, self._where = Session(source, now), feed, where
         self._settings_path, self._settings = settings_path, Settings.load(settings_path)
-        self._interval_s = interval_s
+        self._interval_s, self._clock, self._span = interval_s, clock, SPANS[0]
         self._expression: Expression | None = None
-        self._is_frozen = self._is_reading = False
-        self._wants_again = False
+        self._is_frozen = self._is_reading = self._wants_again = False
+        self._restarts, self._rest_until = 0, 0.0
+        self._state, self._problem, self._field = StateLine(), Problem(), FilterField()
+        self._tabs = TabbedContent(id="tabs")
+        self._panes: dict[str, Pane] = {name: self._made(name) for name in TABS}
+
+    def _made(self, name: str) -> Pane:
+        special: dict[str, Callable[[], Pane]] = {
+            "overview": OverviewPane,
+            "cgroups": TreeView,
+            "layers": WayView,
+            "events": lambda: EventsView(self._feed),
+        }
+        return special.get(name, lambda: TableView(name))()
 
     def compose(self) -> ComposeResult:
         """A line of state, the tabs, the filter, the keys."""
-        yield Static(id="state")
-        yield Static(id="problem")
-        with TabbedContent(id="tabs"):
-            with TabPane("Overview", id="overview"):
-                yield OverviewPane()
-            for name in TABLES:
-                with TabPane(name.capitalize() if name != "dns" else "DNS", id=name):
-                    yield TableView(name)
-        yield Input(
-            placeholder="host 10.0.0.1 and port 443, user alice, …  (Enter applies, Esc clears)",
-            id="filter",
-            suggester=_Words(),
-        )
+        yield self._state
+        yield self._problem
+        with self._tabs:
+            for name, pane in self._panes.items():
+                with TabPane(_TITLES.get(name, name.capitalize()), id=name):
+                    yield pane  # type: ignore[misc]
+        yield self._field
         yield Footer()
 
     def on_mount(self) -> None:
         """Where the user was the last time."""
         if self._settings.theme in self.available_themes:
             self.theme = self._settings.theme
-        self.query_one("#problem").display = False
-        if self._settings.tab in ("overview", *TABLES):
-            self._tabs.active = self._settings.tab
+        self._problem.display = False
+        if self._settings.tab in TABS:
+            self.action_open_tab(self._settings.tab)
         self.set_interval(self._interval_s, self.refresh_data)
         self.refresh_data()
 
-    @property
-    def _tabs(self) -> TabbedContent:
-        return self.query_one("#tabs", TabbedContent)
+    def on_unmount(self) -> None:
+        """Let others read events."""
+        self._feed.stop()
 
     @property
     def _tab(self) -> str:
-        return self._tabs.active or "overview"
+        return self._tabs.active or TABS[0]
+
+    @property
+    def _pane(self) -> Pane:
+        """What is looked at: the detail above the tabs, or a tab."""
+        above: Screen[Any] = self.screen
+        return above if isinstance(above, DetailScreen) else self._panes[self._tab]
 
     def _view(self) -> TableView | None:
-        if self._tab == "overview":
-            return None
-        return self.query_one(f"#table-{self._tab}", TableView)
+        pane = self._panes[self._tab]
+        return pane if isinstance(pane, TableView) else None
 
     # ---- reading -------------------------------------------------------------------------------
 
     def refresh_data(self, *, at_once: bool = False) -> None:
-        """Read what the tab shows, in a thread; a reading that takes long is not overtaken."""
-        if self._is_frozen and not at_once:
+        """Read what is looked at, in a thread; a reading that takes long is not overtaken."""
+        if not at_once and (self._is_frozen or time.monotonic() < self._rest_until):
             return
         if self._is_reading:
             self._wants_again = self._wants_again or at_once
             return
         self._is_reading = True
-        self._read(self._wish())
-
-    def _wish(self) -> Wish | None:
-        """None: the overview."""
-        if self._tab == "overview":
-            return None
         sort, reverse = self._settings.sort.get(self._tab, [None, False])
-        return Wish(self._tab, _MOST_ROWS, sort, bool(reverse), self._expression)
+        asked = Asked(sort, bool(reverse), self._expression)
+        self._read(self._pane, self._pane.question(asked))
 
     @work(thread=True, exit_on_error=False)
-    def _read(self, wish: Wish | None) -> None:
-        seen: Overview | Rows | Exception
+    def _read(self, pane: Pane, question: Question) -> None:
+        begun = time.monotonic()
         try:
-            seen = self._model.overview() if wish is None else self._model.rows(wish)
+            seen = question(self._session)
         except (TrafficmonError, OSError) as error:
             seen = error
+        took_s = time.monotonic() - begun
         if not get_current_worker().is_cancelled:
-            self.call_from_thread(self._show, wish, seen)
+            self.call_from_thread(self._show, pane, seen, took_s)
 
-    def _show(self, wish: Wish | None, seen: Overview | Rows | Exception) -> None:
+    def _show(self, pane: Pane, seen: Any, took_s: float) -> None:
         self._is_reading = False
-        if isinstance(seen, Exception):
-            self._show_problem(seen)
-        elif wish is None and isinstance(seen, Overview):
-            self._show_state(seen.notes)
-            self.query_one(OverviewPane).show(seen, bits=self._settings.bits)
-        elif isinstance(seen, Rows):
-            self._show_rows(seen)
+        self._rest_until = time.monotonic() + _REST * took_s
+        if not isinstance(seen, Exception):
+            look = Look(self._settings.bits, self._settings.totals, self._span)
+            self._show_state(pane.show(seen, look))
+        elif isinstance(seen, FilterError | UsageError | MissingLayerError):
+            self._show_refusal(pane, seen)
+        else:
+            self._show_problem(pane, seen)
         if self._wants_again:
             self._wants_again = False
             self.refresh_data(at_once=True)
 
-    def _show_rows(self, rows: Rows) -> None:
-        view = self.query_one(f"#table-{rows.wish.table}", TableView)
-        view.show(rows, bits=self._settings.bits, totals=self._settings.totals)
-        told = f"{len(rows.records):,} of {rows.matched:,}"
-        if rows.matched != rows.length:
-            told += f" that match, of {rows.length:,}"
-        self._show_state(rows.notes, f"{told}, by {rows.sorted_by}")
-
-    def _show_state(self, notes: list[str], told: str = "") -> None:
-        self.query_one("#problem").display = False
+    def _show_state(self, told: str = "") -> None:
+        self._problem.display = False
         self._tabs.display = True
-        state = Text()
-        state.append(" trafficmon ", style="bold reverse")
-        state.append(f" {time.strftime('%H:%M:%S')}  ")
-        if self._is_frozen:
-            state.append(" FROZEN ", style="bold yellow reverse")
-        if self._model.restarted:
+        if self._session.restarts != self._restarts:
+            self._restarts = self._session.restarts
             self.notify("counters restarted: something was attached anew", severity="warning")
-        if self._expression is not None:
-            state.append(f" filter: {escape_controls(self._expression.text)} ", style="bold cyan")
-        state.append(f" {told}")
-        for note in notes:
-            state.append(f"  {escape_controls(note)}", style="yellow")
-        self.query_one("#state", Static).update(state)
+        text = None if self._expression is None else self._expression.text
+        notes = self._session.notes
+        self._state.show(State(self._clock(), self._is_frozen, text, told, notes))
 
-    def _show_problem(self, error: Exception) -> None:
-        """What is wrong and what to do; it goes by itself when a reading succeeds."""
+    def _show_refusal(self, pane: Pane, error: Exception) -> None:
+        """This table cannot be had, or not like this; the others can."""
+        if isinstance(error, MissingLayerError):
+            pane.say(str(error))
+            self._show_state()
+            return
         if isinstance(error, FilterError):
             self._expression = None
-            self.notify(escape_controls(str(error)), severity="error", markup=False)
-            return
-        remedy = next((text for kind, text in _REMEDIES.items() if isinstance(error, kind)), "")
-        told = Text(f"{escape_controls(str(error))}\n\n", style="bold")
-        told.append(f"{remedy}\n\n" if remedy else "", style="not bold green")
-        told.append(f"Looking again every {self._interval_s:g} s. q quits.", style="not bold dim")
+        else:
+            self._settings.sort.pop(self._tab, None)
+        self._complain(error)
+
+    def _show_problem(self, pane: Pane, error: Exception) -> None:
+        """Nothing can be read: it goes by itself when that changes."""
+        pane.say(str(error))
         self._tabs.display = False
-        problem = self.query_one("#problem", Static)
-        problem.display = True
-        problem.update(told)
-        self.query_one("#state", Static).update(
-            Text(f" trafficmon {self._where} ", style="reverse")
-        )
+        self._problem.show(error, self._interval_s)
+        self._state.show_place(self._where)
+
+    def _complain(self, error: Exception) -> None:
+        told = "\n".join(escape_controls(line) for line in str(error).splitlines())
+        self.notify(told, severity="error", markup=False, timeout=10)
 
     # ---- keys ----------------------------------------------------------------------------------
 
@@ -234,55 +228,54 @@ class TrafficApp(App[None]):
         """Another tab: at once, and remembered."""
         self._settings.tab = self._tab
         self._save()
-        if (view := self._view()) is not None:
-            view.focus()
+        self._focus_rows()
         self.refresh_data(at_once=True)
 
     def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
         """A click on a column's head sorts by it; once more turns it round."""
-        self._sort_by(str(event.column_key.value))
+        if self._view() is not None:
+            self._sort_by(str(event.column_key.value))
 
-    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+    def on_data_table_row_selected(self) -> None:
         """Enter, or a click on the row under the cursor."""
-        view = event.data_table
-        if isinstance(view, TableView) and (record := view.chosen()) is not None:
-            self.push_screen(DetailScreen(view.table, record))
+        pane = self._panes[self._tab]
+        if not isinstance(pane, TableView | EventsView) or (record := pane.chosen()) is None:
+            return
+        key = pane.chosen_key() if isinstance(pane, TableView) else None
+        self.push_screen(DetailScreen(Detail(pane.table, key or "", record), self._feed))
+        self.refresh_data(at_once=True)
 
     def action_filter(self) -> None:
-        """Type an expression.
-
-        The key comes here before any widget sees it, so that what is typed right behind it finds
-        the field; in the field itself it is a character as others are.
-        """
-        field = self.query_one("#filter", Input)
-        if field.has_focus:
-            field.insert_text_at_cursor("/")
-            return
-        field.display = True
-        self.screen.set_focus(field)  # at once: what is typed next is meant for it
+        """Type an expression. The key comes here before any widget sees it."""
+        if not isinstance(self.screen, DetailScreen):
+            self._field.open()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Apply it; what is wrong in it is told, with the place."""
         try:
             self._expression = parse(event.value) if event.value.strip() else None
         except FilterError as error:
-            self.notify(escape_controls(str(error)), severity="error", markup=False, timeout=10)
+            self._complain(error)
             return
-        event.input.display = False
-        self._focus_view()
+        self._field.display = False
+        self._focus_rows()
         self.refresh_data(at_once=True)
 
     def key_escape(self) -> None:
         """Away with the filter."""
-        field = self.query_one("#filter", Input)
-        if field.display or self._expression is not None:
-            field.value, field.display, self._expression = "", False, None
-            self._focus_view()
+        if self._field.display or self._expression is not None:
+            self._field.close()
+            self._expression = None
+            self._focus_rows()
             self.refresh_data(at_once=True)
 
-    def _focus_view(self) -> None:
-        if (view := self._view()) is not None:
-            view.focus()
+    def _focus_rows(self) -> None:
+        if isinstance(pane := self._panes[self._tab], TableView | EventsView):
+            pane.focus_rows()
+
+    def action_look_again(self) -> None:
+        """At once, also when frozen: what was asked for has changed."""
+        self.refresh_data(at_once=True)
 
     def action_sort(self) -> None:
         """By the next column."""
@@ -296,16 +289,14 @@ class TrafficApp(App[None]):
     def _sort_by(self, name: str) -> None:
         current = self._settings.sort.get(self._tab, [None, False])
         self._settings.sort[self._tab] = [name, current[0] == name and not current[1]]
-        self._save()
-        self.refresh_data(at_once=True)
+        self._changed()
 
     def action_reverse(self) -> None:
         """The other way round."""
         if (view := self._view()) is not None and view.shown is not None:
             _, reverse = self._settings.sort.get(self._tab, [None, False])
             self._settings.sort[self._tab] = [view.shown.sorted_by, not reverse]
-            self._save()
-            self.refresh_data(at_once=True)
+            self._changed()
 
     def action_freeze(self) -> None:
         """Stand still, or go on."""
@@ -324,8 +315,7 @@ class TrafficApp(App[None]):
 
     def action_span(self) -> None:
         """How long a time the graphs show."""
-        pane = self.query_one(OverviewPane)
-        pane.span = _SPANS[(_SPANS.index(pane.span) + 1) % len(_SPANS)]
+        self._span = SPANS[(SPANS.index(self._span) + 1) % len(SPANS)]
         self._changed()
 
     def action_next_theme(self) -> None:
@@ -335,22 +325,18 @@ class TrafficApp(App[None]):
         self._settings.theme = self.theme
         self._changed()
 
-    def action_next_tab(self) -> None:
-        """To the right."""
-        self._move_tab(1)
+    def action_move_tab(self, step: int) -> None:
+        """To the right, or to the left."""
+        self.action_open_tab(TABS[(TABS.index(self._tab) + step) % len(TABS)])
 
-    def action_previous_tab(self) -> None:
-        """To the left."""
-        self._move_tab(-1)
-
-    def _move_tab(self, step: int) -> None:
-        names = ("overview", *TABLES)
-        self._tabs.active = names[(names.index(self._tab) + step) % len(names)]
+    def action_open_tab(self, name: str) -> None:
+        """One of TABS."""
+        self._tabs.active = name
 
     def action_copy(self) -> None:
         """The row under the cursor, as JSON."""
-        view = self._view()
-        if view is not None and (record := view.chosen()) is not None:
+        pane = self._panes[self._tab]
+        if isinstance(pane, TableView | EventsView) and (record := pane.chosen()) is not None:
             from trafficmon.render.plain import to_json  # noqa: PLC0415 - needed here alone
 
             self.copy_to_clipboard(to_json(record))
@@ -362,13 +348,9 @@ class TrafficApp(App[None]):
         if view is None or view.shown is None or not view.shown.records:
             self.notify("there are no rows to export here", severity="warning")
             return
-        records = view.shown.records
         stem = Path(f"trafficmon-{view.table}-{time.strftime('%Y%m%d-%H%M%S')}")
         try:
-            with stem.with_suffix(".json").open("x", encoding="utf-8") as stream:
-                write_json(records, stream)
-            with stem.with_suffix(".csv").open("x", encoding="utf-8") as stream:
-                write_csv(records, list(records[0]), stream)
+            export(view.shown.records, stem)
         except OSError as error:
             self.notify(f"not exported: {error}", severity="error", markup=False)
             return
@@ -380,9 +362,3 @@ class TrafficApp(App[None]):
 
     def _save(self) -> None:
         self._settings.save(self._settings_path)
-
-
-def is_terminal() -> bool:
-    """Whether there is somebody to show it to."""
-    streams = sys.stdin, sys.stdout, sys.stderr  # Textual draws on the last of these
-    return all(stream.isatty() for stream in streams)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from rich.text import Text
 
 from trafficmon.render.columns import Column, cell_text
+from trafficmon.render.safe import escape_controls
 from trafficmon.render.shown import COLUMNS
 from trafficmon.render.units import format_bit_rate
 from trafficmon.tables.table import Record
@@ -22,19 +23,28 @@ def columns_of(table: str, *, totals: bool) -> list[Column]:
     return [column if totals else _as_rate(column) for column in COLUMNS[table]]
 
 
-def fitting(columns: list[Column], cells: list[list[Text]], width: int) -> list[int]:
+def fitting(columns: list[Column], widths: list[int], width: int) -> list[int]:
     """Places of the columns that there is room for; the least important go first, 0 never."""
     kept = list(range(len(columns)))
-    widths = [
-        max([len(column.title) + _MARK, *(row[place].cell_len for row in cells)]) + _GAP
-        for place, column in enumerate(columns)
-    ]
-    while sum(widths[place] for place in kept) > width:
+    while sum(widths[place] + _GAP for place in kept) > width:
         least = max(reversed(kept), key=lambda place: columns[place].priority)
         if not columns[least].priority:
             break
         kept.remove(least)
     return kept
+
+
+def widest(columns: list[Column], cells: list[list[Text]], sorted_by: str) -> list[int]:
+    """What each column needs, with room for the mark of the one that the table is sorted by."""
+    return [
+        max(
+            [
+                len(column.title) + _MARK * (column.name == sorted_by),
+                *(row[place].cell_len for row in cells),
+            ]
+        )
+        for place, column in enumerate(columns)
+    ]
 
 
 def _as_rate(column: Column) -> Column:
@@ -52,6 +62,11 @@ def cell(record: Record, column: Column, *, bits: bool) -> Text:
     if column.kind == "byte_rate" and bits:
         return Text(format_bit_rate(float(value) * 8), justify="right")
     return Text(cell_text(value, column.kind), justify=column.align, no_wrap=True)
+
+
+def label_cell(label: str) -> Text:
+    """A label in the place of a name; it may come from a stranger as well."""
+    return Text(escape_controls(label), no_wrap=True)
 
 
 def rate_text(bytes_per_s: float | None, *, bits: bool) -> str:

@@ -12,8 +12,10 @@ from textual.widgets import Sparkline, Static
 from trafficmon.render.columns import cell_text
 from trafficmon.render.safe import escape_controls
 from trafficmon.tables.table import Record
-from trafficmon.tui.cells import rate_text
-from trafficmon.tui.model import Graph, Overview
+from trafficmon.tui.panes.cells import rate_text
+from trafficmon.tui.panes.pane import Asked, Look, Question
+from trafficmon.tui.readings.overview import Overview, read_overview
+from trafficmon.tui.readings.session import Graph
 
 _SPANS = {60: "60 s", 300: "5 min", 3600: "1 h"}
 _WARN_BELOW, _BAR = 99.0, 24
@@ -59,7 +61,6 @@ class OverviewPane(VerticalScroll):
         self._health = Static(id="health")
         self._protocols = Static(id="protocols", classes="card")
         self._cards = {name: Static(classes="card") for name in _NAMES}
-        self.span = 60
 
     def compose(self) -> ComposeResult:
         """Health, graphs, then cards that stand side by side where there is room."""
@@ -73,21 +74,34 @@ class OverviewPane(VerticalScroll):
             yield self._cards["hosts"]
         yield self._protocols
 
-    def show(self, seen: Overview, *, bits: bool) -> None:
+    def question(self, asked: Asked) -> Question:
+        """Always the same."""
+        del asked
+        return read_overview
+
+    def say(self, message: str) -> None:
+        """In the place of the first line."""
+        self._health.update(escape_controls(message))
+
+    def show(self, seen: Overview, look: Look) -> str:
         """Replace what is shown."""
+        bits = look.bits
         self._health.update(_health(seen))
-        for name, graph in seen.graphs.items():
+        for name, graph in list(seen.graphs.items()):
+            if name not in seen.interfaces:
+                continue
             if name not in self._graphs:
                 self._graphs[name] = InterfaceGraph(name)
                 self.query_one("#graphs").mount(self._graphs[name])
-            self._graphs[name].show(graph, seen.totals[name], self.span, bits=bits)
-        for gone in self._graphs.keys() - seen.graphs.keys():
+            self._graphs[name].show(graph, seen.interfaces[name], look.span, bits=bits)
+        for gone in self._graphs.keys() - seen.interfaces.keys():
             self._graphs.pop(gone).remove()
         for name, card in self._cards.items():
             records = seen.top.get(name)
             card.display = records is not None
             card.update(_card(name, records or [], bits=bits))
         self._protocols.update(_shares(seen.protocols))
+        return ""
 
 
 def _health(seen: Overview) -> Text:
@@ -100,7 +114,10 @@ def _health(seen: Overview) -> Text:
         ("drops", seen.drops, "count"),
     ):
         told.append(f"{name} ", style="dim")
-        told.append(f"{cell_text(value, kind)}   ", style="bold")  # type: ignore[arg-type]
+        told.append(cell_text(value, kind), style="bold")  # type: ignore[arg-type]
+        if name == "retransmits" and seen.retransmit_percent is not None:
+            told.append(f" ({seen.retransmit_percent:.2f} %)")
+        told.append("   ")
     covered = seen.coverage_percent
     told.append("owners known ", style="dim")
     style = "bold" if covered is None or covered >= _WARN_BELOW else "bold red"

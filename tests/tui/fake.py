@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""What the dashboard's tests read: made-up counters that go on counting, under a fixed clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from tests.unit.fake_live import FakeLive
+from trafficmon.errors import TrafficmonError
+from trafficmon.layout import Hook, Layer, Mode, Role, ServiceKind
+from trafficmon.reader.labels import ProcessLabel
+from trafficmon.reader.live import Live
+from trafficmon.tables.table import Record
+
+HOSTILE = "\x1b[31m[red]ev\u202eil[/]"
+CGROUPS = {
+    900_001: "/system.slice/nginx.service",
+    900_002: "/system.slice/ssh.service",
+    900_003: "/user.slice/user-1000.slice",
+}
+PACKED_IP, ETHERNET = 0x0A, 0x800
+
+
+class Clock:
+    """A second from one look to the next."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        self.now_s += 1.0
+        return self.now_s
+
+
+class FakeSource:
+    """Each reading has counted on; ``error``: what the next ones end with."""
+
+    def __init__(self) -> None:
+        self.error: TrafficmonError | None = None
+        self.readings = 0
+        self.attached_at_ns = 7
+        self.without: set[str] = set()
+
+    @contextmanager
+    def __call__(self) -> Iterator[Live]:
+        if self.error is not None:
+            raise self.error
+        self.readings += 1
+        yield self.reading().live
+
+    def reading(self) -> FakeLive:
+        fake, more = FakeLive(), self.readings * 1000
+        fake.meta["attached_at_ns"] = self.attached_at_ns
+        fake.interface(0, "eth0", xdp_mode=Mode.XDP_NATIVE)
+        fake.hooks -= self.without
+        self._owners(fake, more)
+        self._flows(fake, more)
+        self._layers(fake)
+        return fake
+
+    def _owners(self, fake: FakeLive, more: int) -> None:
+        fake.cgroup_labels = dict(CGROUPS)
+        fake.process_labels = {1: ProcessLabel("/usr/sbin/nginx", "nginx -g daemon")}
+        rows = (
+            (1, 99_999_998, 0, "nginx", (9, 900 + more), (9, 90)),
+            (2, 99_999_999, 0, HOSTILE[:15], (1, 10), (1, 10)),
+            (3, 99_999_997, 1000, "curl", (2, 200), (2, 20 + more // 2)),
+        )
+        for number, pid, uid, comm, rx, tx in rows:
+            fake.owner(
+                number, pid=pid, uid=uid, cgroup_id=900_000 + number, comm=comm, rx=rx, tx=tx
+            )
+        ports = {"local_port_be": 443, "remote_port_be": 50000}
+        socket = fake.socket(1, protocol=6, family=2, tcp_state=1, srtt_us=12_000 + more // 100)
+        for name, number in ports.items():
+            socket[name] = np.array([number], ">u2").view("=u2")[0]
+        for name, address in (("local_addr", 1), ("remote_addr", 2)):
+            socket[name][:4] = (PACKED_IP, 0, 0, address)
+        socket["retransmits"], socket["socket"]["role"] = 2, Role.PASSIVE
+        own = socket["socket"]["own"]
+        own["rx_packets"], own["rx_bytes"] = 8, 800 + more
+        own["tx_packets"], own["tx_bytes"] = 100, 80
+
+    @staticmethod
+    def _flows(fake: FakeLive, more: int) -> None:
+        for remote, owner_id, octets in (
+            ("10.0.0.2", 1, 5000),
+            ("10.0.0.3", 2, 300),
+            ("2001:db8::9", 1, 20),
+        ):
+            local = "10.0.0.1" if "." in remote else "2001:db8::1"
+            ports, rx = (443, 50000), (10, octets + more)
+            fake.flow(local, remote, ports=ports, rx=rx, tx=(5, 50), owner_id=owner_id)
+        fake.service(ServiceKind.PORT, 443, protocol=6, rx=(30, 6000 + more), flows=3)
+
+    def _layers(self, fake: FakeLive) -> None:
+        many = 100 * self.readings
+        fake.hook(Hook.XDP_RX, [many], 100 * many)
+        fake.hook(Hook.TC_TX, [many // 2], 50 * many)
+        for layer, packets in ((Layer.CGROUP_RX, many - 3), (Layer.CGROUP_TX, many // 2)):
+            fake.layer_counters[layer]["packets"] = packets
+            fake.layer_counters[layer]["bytes"] = 80 * packets
+        if "drop" not in self.without:
+            fake.drop(0xFFFF_0000, 5, 3 * self.readings, 300)
+
+
+class FakeFeed:
+    """Events that were; ``said``: what is to be said about them."""
+
+    def __init__(self) -> None:
+        self.events: list[Record] = [conn_event(), drop_event()]
+        self.said = ""
+        self.is_started = self.is_stopped = False
+
+    def start(self) -> None:
+        self.is_started = True
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+    def records(self) -> list[Record]:
+        return list(self.events)
+
+    def note(self) -> str:
+        return self.said
+
+
+def conn_event(comm: str = HOSTILE[:15]) -> Record:
+    """A connection that was closed."""
+    return {
+        "time": "2026-11-21T10:00:02.000001Z",
+        "type": "conn",
+        "event": "closed",
+        "protocol": "tcp",
+        "local_addr": "10.0.0.1",
+        "local_port": 443,
+        "remote_addr": "10.0.0.2",
+        "remote_port": 50000,
+        "role": "passive",
+        "uid": 0,
+        "user": "root",
+        "pid": 99_999_998,
+        "comm": comm,
+        "cgroup": CGROUPS[900_001],
+        "rx_bytes": 800,
+        "tx_bytes": 80,
+        "rtt_us": 12_000,
+        "retransmits": 2,
+        "duration_s": 1.5,
+        "reason": "closed_there",
+        "remote_name": None,
+    }
+
+
+def drop_event() -> Record:
+    """A packet that was dropped."""
+    return {
+        "time": "2026-11-21T10:00:01.000001Z",
+        "type": "drop",
+        "event": "dropped",
+        "reason": "NO_SOCKET",
+        "location": "tcp_v4_rcv",
+        "interface": "eth0",
+        "protocol": "tcp",
+        "src_addr": "10.0.0.7",
+        "src_port": 1,
+        "dst_addr": "10.0.0.1",
+        "dst_port": 2,
+        "bytes": 60,
+    }

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Every tab and state as it looks, narrow and wide, against what was looked at and found good.
+
+The screens are text, so that a review sees what has changed: `UPDATE_SNAPSHOTS=1` writes them anew.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui.drive import NARROW, WIDE, open_tab, press, read_again, run, settled
+from tests.tui.fake import FakeFeed, FakeSource
+from trafficmon.errors import LayoutError, MissingPrivilegeError, NotAttachedError, TrafficmonError
+from trafficmon.tables.drops import DropNames
+from trafficmon.tui.app import TABS, TrafficApp
+
+FOLDER = Path(__file__).parent / "snapshots"
+SIZES = {"narrow": NARROW, "wide": WIDE}
+
+pytestmark = pytest.mark.parametrize("size", SIZES)
+
+
+@pytest.fixture(autouse=True)
+def this_kernels_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reasons and functions are of the kernel that runs; and users of the machine."""
+    monkeypatch.setattr(DropNames, "reason", lambda _, number: f"REASON_{number}")
+    monkeypatch.setattr(DropNames, "location", lambda *_: "tcp_v4_rcv+0x0")
+    monkeypatch.setattr("trafficmon.tables.names.Names.user", lambda _, uid: f"user{uid}")
+
+
+def check(name: str, size: str, seen: str) -> None:
+    path = FOLDER / f"{name}-{size}.txt"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        FOLDER.mkdir(exist_ok=True)
+        path.write_text(seen + "\n", encoding="utf-8")
+    assert seen + "\n" == path.read_text(encoding="utf-8")
+
+
+def look(source: FakeSource, settings: Path, size: str, *keys: str, tab: str = "overview") -> str:
+    """The screen after three readings on ``tab``, and ``keys``."""
+    seen = []
+
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        await open_tab(app, pilot, tab)
+        for _ in range(3 - source.readings):
+            await read_again(app, pilot)
+        await press(app, pilot, *keys)
+        seen.append(await settled(app, pilot))
+
+    run(source, settings, act, SIZES[size])
+    return seen[0]
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_tab(source: FakeSource, settings: Path, size: str, tab: str) -> None:
+    check(tab, size, look(source, settings, size, tab=tab))
+
+
+@pytest.mark.parametrize("tab", ["flows", "processes", "cgroups", "events"])
+def test_detail(source: FakeSource, settings: Path, size: str, tab: str) -> None:
+    check(f"detail-{tab}", size, look(source, settings, size, "enter", tab=tab))
+
+
+@pytest.mark.parametrize("without", ["sockets", "drop"])
+def test_a_layer_is_missing(source: FakeSource, settings: Path, size: str, without: str) -> None:
+    source.without.add(without)
+    tab = {"sockets": "processes", "drop": "layers"}[without]
+    check(f"without-{without}", size, look(source, settings, size, tab=tab))
+
+
+STATES: dict[str, TrafficmonError] = {
+    "not-attached": NotAttachedError("nothing is attached under /sys/fs/bpf/trafficmon"),
+    "no-permission": MissingPrivilegeError("/sys/fs/bpf/trafficmon cannot be read"),
+    "other-layout": LayoutError("what is attached counts in record layout 1, not 3"),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_state(source: FakeSource, settings: Path, size: str, state: str) -> None:
+    source.error = STATES[state]
+    check(state, size, look(source, settings, size))
+
+
+def test_frozen_totals_and_help(source: FakeSource, settings: Path, size: str) -> None:
+    seen = look(source, settings, size, "t", "space", "question_mark", tab="flows")
+    check("frozen-totals-help", size, seen)
+
+
+def test_counters_restarted(source: FakeSource, settings: Path, size: str) -> None:
+    seen = []
+
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        source.attached_at_ns += 1
+        await read_again(app, pilot)
+        seen.append(await settled(app, pilot))
+
+    run(source, settings, act, SIZES[size], FakeFeed())
+    check("restarted", size, seen[0])

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Events as they happen, kept for the screen: the newest few thousand.
+
+The kernel makes events only while somebody reads them, so the feed begins when it is first looked
+at. It reads in a thread of its own: a ring buffer fills while tables are read and drawn.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Protocol
+
+from trafficmon.dns.learn import Seen
+from trafficmon.errors import TrafficmonError
+from trafficmon.events.reader import EventReader, event_reader
+from trafficmon.events.tell import KINDS, Teller
+from trafficmon.layout import EventKind
+from trafficmon.reader.live import Live
+from trafficmon.reader.presence import Presence
+from trafficmon.tables.table import Record
+
+KEPT = 2000
+_LIMIT = 200  # a second, kind and CPU: nobody reads more, and a dashboard is to cost little
+_LOOK_S, _AGAIN_S = 0.2, 2.0
+_KINDS: frozenset[EventKind] = frozenset().union(*KINDS.values())
+
+
+class Feed(Protocol):
+    """What panes need of it."""
+
+    def start(self) -> None:
+        """From now on; more than once does no harm."""
+
+    def stop(self) -> None:
+        """No more."""
+
+    def records(self) -> list[Record]:
+        """The newest first."""
+
+    def note(self) -> str:
+        """Why there are none, or how many are missing; empty when all is well."""
+
+
+class LiveFeed:
+    """Of what is attached. What goes wrong is noted, and tried again."""
+
+    def __init__(self, open_live: Callable[[], Live]) -> None:
+        self._open_live = open_live
+        self._records: deque[Record] = deque(maxlen=KEPT)
+        self._messages: deque[Seen] = deque(maxlen=KEPT)
+        self._note, self._ended = "", threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to read."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End, and let others read."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(timeout=_AGAIN_S)
+
+    def on_message(self, seen: Seen) -> None:
+        """A DNS message: whoever collects those hands them over."""
+        if self._thread is not None:
+            self._messages.append(seen)
+
+    def records(self) -> list[Record]:
+        """The newest first."""
+        return sorted(self._records.copy(), key=lambda record: str(record["time"]), reverse=True)
+
+    def note(self) -> str:
+        """What is to be said about them."""
+        return self._note
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._read()
+            except (TrafficmonError, OSError) as error:
+                self._note = str(error)
+            self._ended.wait(_AGAIN_S)
+
+    def _read(self) -> None:
+        with ExitStack() as open_:
+            live = open_.enter_context(self._open_live())
+            presence, teller = Presence(live.pins), Teller(live)
+
+            def on_event(raw: bytes) -> None:
+                self._records.append(teller.record(raw))
+
+            reader = open_.enter_context(event_reader(live, _KINDS, on_event, _LIMIT))
+            while not self._ended.is_set():
+                select.select([reader.fd], [], [], _LOOK_S)
+                self._ended.wait(_LOOK_S / 4)  # a flood is read in portions, not one by one
+                reader.read()
+                while self._messages:
+                    self._records.append(teller.dns(self._messages.popleft()))
+                self._note = _missing(reader)
+                presence.require()
+
+
+def _missing(reader: EventReader) -> str:
+    missed = reader.missed()
+    if not any(missed.values()):
+        return ""
+    return (
+        f"not shown: {missed['limited']:,} beyond {_LIMIT} a second of a kind, "
+        f"{missed['lost']:,} lost; 'trafficmon events' takes more"
+    )

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Everything, in short."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trafficmon.reader.live import Live
+from trafficmon.tables.catalogue import table_maker
+from trafficmon.tables.ledger import cgroup_coverage
+from trafficmon.tables.table import Record, choose_rows
+from trafficmon.tui.readings.rows import Wish, sort_of
+from trafficmon.tui.readings.session import Graph, Session
+
+_TOP = 5
+_TCP, _AF_PACKET, _NO_RTT = 6, 17, 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One screen. None: the layer that would know is not there."""
+
+    graphs: dict[str, Graph]
+    interfaces: dict[str, Record]
+    protocols: list[tuple[str, float]]  # name, share of bytes
+    top: dict[str, list[Record]]
+    connections: int | None
+    rtt_median_us: float | None
+    rtt_worst_us: float | None
+    retransmits: int | None
+    retransmit_percent: float | None  # of the segments that open connections have sent
+    drops: int | None
+    coverage_percent: float | None
+
+
+def read_overview(session: Session) -> Overview:
+    """One reading of all that it shows."""
+    with session.reading() as live:
+        owned = ("users", "processes") if live.owners is not None else ()
+        sockets = live.sockets
+        return Overview(
+            graphs=session.graphs,
+            interfaces={record["interface"]: record for record in session.interfaces},
+            protocols=_protocols(live),
+            top={name: _top(session, live, name) for name in (*owned, "flows", "hosts")},
+            connections=None if sockets is None else len(sockets),
+            **_tcp(sockets),
+            drops=int(live.drops()[1]["packets"].sum()) if live.has_hook("drop") else None,
+            coverage_percent=cgroup_coverage(live),
+        )
+
+
+def _top(session: Session, live: Live, name: str) -> list[Record]:
+    table = session.with_rates(live, name)
+    chosen = choose_rows(table, None, sort_of(table, Wish(name, _TOP)), _TOP)
+    return [table.record(row) for row in chosen]
+
+
+def _protocols(live: Live) -> list[tuple[str, float]]:
+    table = table_maker("protocols")(live)
+    records = [table.record(row) for row in choose_rows(table, None, "bytes", _TOP)]
+    whole = float(table.sort_keys["bytes"]().sum()) or 1.0
+    return [(str(r["protocol"]), r["bytes"] / whole) for r in records if r["bytes"]]
+
+
+def _tcp(sockets: Any) -> dict[str, Any]:
+    """Of its open connections."""
+    names = ("rtt_median_us", "rtt_worst_us", "retransmits", "retransmit_percent")
+    if sockets is None:
+        return dict.fromkeys(names)
+    rows = sockets[(sockets["protocol"] == _TCP) & (sockets["family"] != _AF_PACKET)]
+    known = rows["srtt_us"][(rows["srtt_us"] > 0) & (rows["srtt_us"] != _NO_RTT)]
+    sent, again = int(rows["socket"]["own"]["tx_packets"].sum()), int(rows["retransmits"].sum())
+    return {
+        "rtt_median_us": float(np.median(known)) if len(known) else None,
+        "rtt_worst_us": float(known.max()) if len(known) else None,
+        "retransmits": again,
+        "retransmit_percent": 100 * again / sent if sent else None,
+    }
