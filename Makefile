@@ -63,11 +63,15 @@ test: test-unit test-kernel ## every test of the everyday suite; needs root for 
 
 .PHONY: test-unit
 test-unit: build $(VENV)/.stamp-test ## the tests that need no privilege
-	$(PYTEST) -m 'not kernel and not vm and not bench'
+	$(PYTEST) -n auto --dist worksteal -m 'not kernel and not vm and not bench'
 
 .PHONY: test-kernel
 test-kernel: build deps-test $(VENV)/.stamp-test ## the tests that load programs and make namespaces (root)
-	$(AS_ROOT) $(PYTEST) -p no:cacheprovider -m 'kernel and not vm and not bench'
+	$(AS_ROOT) $(PYTEST) -p no:cacheprovider -m 'kernel and not long and not vm and not bench'
+
+.PHONY: test-long
+test-long: build deps-test $(VENV)/.stamp-test ## those of them that take minutes: 200 kills, every step of attach, 600,000 frames (root)
+	$(AS_ROOT) $(PYTEST) -p no:cacheprovider -m 'long'
 
 .PHONY: test-fresh
 test-fresh: ## `make run` and `make test` from a clone in a new minimal Debian 12 (root, mmdebstrap)

@@ -111,6 +111,7 @@ def test_the_bytes_are_tcpdumps(tmp_path: Path, offloads: bool, snaplen: int) ->
     assert len(subprocess.check_output(count, text=True).split()) == len(frames)
 
 
+@pytest.mark.long
 def test_filters_let_through_what_tcpdumps_do(tmp_path: Path) -> None:
     """All at once, over the same traffic; tcpdump's are asked of one capture of all of it."""
     everything = tmp_path / "all.pcap"

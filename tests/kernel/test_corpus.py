@@ -47,6 +47,7 @@ def refused_by_the_kernel(frame: bytes, hook: Hook) -> bool:
     return hook != Hook.XDP_RX and len(frame) < shortest
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("hook", list(DIRECTIONS), ids=lambda hook: hook.name.lower())
 def test_every_frame_is_counted_as_the_reference_says(hook: Hook) -> None:

@@ -41,6 +41,7 @@ def steps_of(command: str, way: str, *, attach_again: bool = False) -> int:
     return int(said)
 
 
+@pytest.mark.long
 def test_a_detach_cleans_up_behind_every_step() -> None:
     before = leftovers.loaded()
     cases = list(itertools.product(FEWEST_STEPS, ("native", ALL_LAYERS)))
@@ -51,6 +52,7 @@ def test_a_detach_cleans_up_behind_every_step() -> None:
     assert all(count > FEWEST_STEPS[command] for (command, _), count in steps.items()), steps
 
 
+@pytest.mark.long
 def test_an_attach_goes_on_from_every_other_step() -> None:
     """Of an attach, of a replace, and of a detach that were cut short: each takes two attaches."""
     before = leftovers.loaded()

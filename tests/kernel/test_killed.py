@@ -168,6 +168,7 @@ def side_by_side(work: Callable[[str, int], int], share: dict[str, int]) -> int:
         return sum(pool.map(work, share.keys(), share.values()))
 
 
+@pytest.mark.long
 def test_two_hundred_kills_and_one_detach_leave_nothing() -> None:
     """Attach, detach and replace killed at random moments, beside programs of other people."""
     assert sum(KILLS.values()) == 200
@@ -176,6 +177,7 @@ def test_two_hundred_kills_and_one_detach_leave_nothing() -> None:
     assert not leftovers.orphans(before)
 
 
+@pytest.mark.long
 def test_an_interrupted_attach_takes_itself_back() -> None:
     before = leftovers.loaded()
     assert side_by_side(interrupted, INTERRUPTS) == sum(INTERRUPTS.values())

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from trafficmon.filter.columns import FilterColumns
-from trafficmon.tables import rates
 from trafficmon.tables.rates import RATE_FIELDS, RateKeeper
 from trafficmon.tables.table import Array, Table, choose_rows
 
@@ -20,15 +19,13 @@ class Clock:
     def __init__(self) -> None:
         self.now = 1000.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(rates, "time", made)
-    return made
+def clock() -> Clock:
+    return Clock()
 
 
 def table(reading: Reading, sides: tuple[str, ...] = ("rx_bytes", "tx_bytes")) -> Table:
@@ -64,7 +61,7 @@ def run(
     clock: Clock, *readings: Reading, every: float = 2.0
 ) -> dict[int, tuple[float | None, ...]]:
     """What the last of them is told with."""
-    keeper = RateKeeper()
+    keeper = RateKeeper(clock)
     for reading in readings:
         rated = keeper.add_rates(table(reading))
         clock.now += every
@@ -119,7 +116,7 @@ def test_counters_near_their_end_are_no_negative_rate(clock: Clock) -> None:
 
 
 def test_rates_can_be_sorted_by(clock: Clock) -> None:
-    keeper = RateKeeper()
+    keeper = RateKeeper(clock)
     first = keeper.add_rates(table({1: (0, 0), 2: (5, 0)}))
     assert not first.extra["rate"].any()
     assert choose_rows(first, None, "rate", None) == [0, 1]
@@ -131,7 +128,7 @@ def test_rates_can_be_sorted_by(clock: Clock) -> None:
 
 def test_tables_without_directions_and_without_bytes(clock: Clock) -> None:
     for sides, expected in ((("bytes",), (4.0, 0.0, 4.0)), ((), (0.0, 0.0, 0.0))):
-        keeper = RateKeeper()
+        keeper = RateKeeper(clock)
         keeper.add_rates(table({1: (10, 0)}, sides))
         clock.now += 2
         assert told(keeper.add_rates(table({1: (18, 0)}, sides)), {1: (0, 0)}) == {1: expected}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -18,6 +19,7 @@ from trafficmon.tui.readings.happened import matching
 from trafficmon.tui.readings.session import Session
 
 _SHOWN = 300
+_COLUMNS = {"TIME": 15, "TYPE": 6, "EVENT": 9, "WHAT": 4}
 _STYLES = {"conn": "green", "dns": "cyan", "packet": "dim", "drop": "red"}
 
 
@@ -37,9 +39,10 @@ class EventsView(Vertical):
         yield self.grid
 
     def on_mount(self) -> None:
-        """Columns that stay."""
+        """Columns that stay; of the last the width is what the lines need."""
         self._note.display = False
-        self.grid.add_columns("TIME", "TYPE", "EVENT", "WHAT")
+        for title, width in _COLUMNS.items():
+            self.grid.add_column(title, key=title, width=width)
 
     def focus_rows(self) -> None:
         """Keys go to the lines."""
@@ -68,12 +71,15 @@ class EventsView(Vertical):
         chosen, scroll = self.chosen(), self.grid.scroll_offset
         self._records = seen
         self.grid.clear()
+        longest = _COLUMNS["WHAT"]
         for event in seen[:_SHOWN]:
             time, type_, name, what = event_parts(event)
             style = _STYLES.get(type_, "")
+            longest = max(longest, cell_len(what))
             self.grid.add_row(
                 Text(time, style="dim"), Text(type_, style=style), Text(name), Text(what)
             )
+        self.grid.ordered_columns[-1].width = longest
         if chosen in seen[:_SHOWN]:
             self.grid.move_cursor(row=seen.index(chosen), animate=False, scroll=bool(scroll.y))
         return self._told()
