@@ -33,6 +33,12 @@ except (BpfError, MissingPrivilegeError) as error:
     sys.exit(f"refused: {error}")
 """
 
+DASHBOARD = """
+sys.argv += ["tui", "--text"]
+sys.stdin = io.StringIO("hosts\\nevents\\n")
+program.main()
+"""
+
 
 @pytest.fixture
 def program() -> Iterator[Program]:
@@ -64,6 +70,15 @@ def test_a_member_reads_the_numbers_that_root_reads(program: Program) -> None:
     assert done.returncode == 0, done.stderr
     (layer, *_) = json.loads(done.stdout)["interfaces"]
     assert (layer["interface"], layer["state"]) == ("lo", "attached")
+
+
+def test_a_member_is_shown_the_dashboard(program: Program) -> None:
+    """In the same words as a screen reader is; events take root, and that is said."""
+    done = run_ordinary(program.namespace, MEMBER, pin_dir=program.pin_dir, then=DASHBOARD)
+    assert done.returncode == 0, done.stderr
+    assert "lo: receiving" in done.stdout
+    assert "127.0.0.1" in done.stdout
+    assert "permission" in done.stdout
 
 
 def test_a_member_cannot_change_a_map(program: Program) -> None:

@@ -95,6 +95,27 @@ def test_from_the_first_look_to_the_last(place: Place, tmp_path: Path) -> None:
     assert (tmp_path / "trafficmon" / "tui.json").exists()
 
 
+def test_events_of_a_real_connection(place: Place, tmp_path: Path) -> None:
+    """They are made from when the tab is opened, and end with the dashboard."""
+    terminal = Terminal(place, tmp_path)
+    try:
+        terminal.until(r"tmserver +↓")
+        terminal.press("[", "[")
+        terminal.until(r"nothing has happened since")
+        time.sleep(1)  # until the feed reads
+        server, client = connected(place)
+        exchange(server, client, 30_000, 7_000)
+        client.do("c.close()")
+        server.do("c.close()")
+        seen = terminal.until(r"conn +closed +tcp 10\.0\.1\.2:5000 <- 10\.0\.1\.1:\d+ ")
+        assert "tm-server[" in seen
+        terminal.press("Enter")
+        terminal.until(r"ALL FIELDS")
+        terminal.press("Escape", "q")
+    finally:
+        terminal.end()
+
+
 def test_without_a_terminal(place: Place) -> None:
     done = place.program.run("tui", check=False)
     assert done.returncode == 2

@@ -32,6 +32,13 @@ from trafficmon.tui.readings.session import Session, Source
 _FIRST_LOOK_S = 1.0
 _MOST_FIELDS = 6
 _DEFAULT_ROWS = 10
+_SPOKEN = {
+    "rx_rate": "receiving",
+    "tx_rate": "sending",
+    "rate": "moving",
+    "local_port": "local port",
+    "remote_port": "remote port",
+}
 _HELP = """\
 overview: everything in short.
 flows, connections, processes, users, cgroups, hosts, ports, protocols, dns, drops, layers, \
@@ -202,9 +209,9 @@ class Conversation:
 
 def _sentence(record: Record, columns: list[Column]) -> str:
     """What matters most, and is known, each value behind its name."""
-    told = [
-        f"{column.title.lower()} {cell_text(record[column.name], column.kind)}"
-        for column in sorted(columns, key=lambda column: column.priority)[:_MOST_FIELDS]
-        if record.get(column.name) is not None
-    ]
+    told = []
+    for column in sorted(columns, key=lambda column: column.priority)[:_MOST_FIELDS]:
+        if (value := record.get(column.name)) is not None:
+            name = _SPOKEN.get(column.name, column.title.lower())
+            told.append(f"{name} {cell_text(value, column.kind)}")
     return ", ".join(told)

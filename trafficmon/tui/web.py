@@ -12,6 +12,7 @@ import hmac
 import secrets
 import shlex
 import socket
+import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,8 @@ def serve(argv: list[str], port: int) -> None:
             """The address, once it is served."""
             del app
             print(f"http://{_HOST}:{port}/?{_PARAMETER}={token}", flush=True)  # noqa: T201
-            print("open this in a browser on this machine; Ctrl-C ends it", flush=True)  # noqa: T201
+            what_to_do = "open this in a browser on this machine; Ctrl-C ends it"
+            print(what_to_do, file=sys.stderr, flush=True)  # noqa: T201
 
     Guarded(shlex.join(argv), _HOST, port, title="trafficmon").serve()
 
@@ -72,9 +74,9 @@ def gate(token: str, port: int) -> Middleware:
         if request.headers.get("Origin") not in (None, f"http://{name}"):
             raise web.HTTPForbidden(text="not for pages of other sites\n")
         if _is(request.query.get(_PARAMETER), token):
-            answer = web.HTTPFound(request.path)
-            answer.set_cookie(cookie, token, httponly=True, samesite="Strict")
-            return answer
+            without_token = web.HTTPFound(request.path)
+            without_token.set_cookie(cookie, token, httponly=True, samesite="Strict")
+            raise without_token
         if not _is(request.cookies.get(cookie), token):
             raise web.HTTPForbidden(text="the address with the token was printed at the start\n")
         return await handler(request)
