@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import xml.etree.ElementTree as ET
@@ -19,7 +20,7 @@ from tests.vm.fetch import fetch
 _ROOT = Path(__file__).resolve().parents[2]
 _LOGS = _ROOT / "build" / "vm"
 _BEGIN, _END = "RESULTS BEGIN", "RESULTS END"
-_AT_ONCE = 2
+_AT_ONCE = max(2, (os.cpu_count() or 2) - 1)  # each takes one CPU: see machine.py
 
 
 @dataclass
@@ -45,12 +46,14 @@ def main() -> int:
         "kernels", nargs="*", help="such as 6.1 or 6.1:arm64 or everyday; default: all"
     )
     parser.add_argument("--python", default=str(_ROOT / ".venv-vm" / "bin" / "python"))
-    parser.add_argument("--files", nargs="*", default=matrix.FILES)
-    parser.add_argument("--seconds", type=float, default=2400, help="per kernel")
+    parser.add_argument("--files", nargs="*", help="default: those of matrix.py")
+    parser.add_argument("--seconds", type=float, help="per kernel")
     asked = parser.parse_args()
     wanted = list(asked.kernels or matrix.KERNELS)
+    files, seconds = matrix.FILES, 3000.0
     if wanted == ["everyday"]:
-        wanted = list(matrix.EVERYDAY)
+        wanted, files, seconds = list(matrix.EVERYDAY), matrix.EVERYDAY_FILES, 1500.0
+    asked.files, asked.seconds = asked.files or files, asked.seconds or seconds
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         outcomes = list(pool.map(lambda version: _boot(version, asked), wanted))
     for outcome in outcomes:
