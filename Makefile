@@ -18,6 +18,8 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 PYTEST := $(VENV)/bin/pytest
 # A root process leaves no files behind that their owner could not remove.
+# Each test that needs root has namespaces, cgroups and pins of its own, so files of tests run side by side.
+BESIDE := -n $(shell echo $$(( $$(nproc) > 3 ? 3 : 2 ))) --dist loadfile
 AS_ROOT := tools/as-root env PYTHONDONTWRITEBYTECODE=1
 
 WHEEL_INPUTS = pyproject.toml README.md LICENSE build_bpf.py \
@@ -67,11 +69,11 @@ test-unit: build $(VENV)/.stamp-test ## the tests that need no privilege
 
 .PHONY: test-kernel
 test-kernel: build deps-test $(VENV)/.stamp-test ## the tests that load programs and make namespaces (root)
-	$(AS_ROOT) $(PYTEST) -p no:cacheprovider -m 'kernel and not long and not vm and not bench'
+	$(AS_ROOT) $(PYTEST) -p no:cacheprovider $(BESIDE) -m 'kernel and not long and not vm and not bench'
 
 .PHONY: test-long
 test-long: build deps-test $(VENV)/.stamp-test ## those of them that take minutes: 200 kills, every step of attach, 600,000 frames (root)
-	$(AS_ROOT) $(PYTEST) -p no:cacheprovider -m 'long'
+	$(AS_ROOT) $(PYTEST) -p no:cacheprovider $(BESIDE) -m 'long'
 
 .PHONY: test-fresh
 test-fresh: ## `make run` and `make test` from a clone in a new minimal Debian 12 (root, mmdebstrap)

@@ -16,7 +16,10 @@ pytestmark = pytest.mark.kernel
 _SMALLEST_PICTURE = 20_000  # bytes: an empty page has a few thousand
 
 
-def test_a_browser_shows_what_the_terminal_would(tmp_path: Path) -> None:
+def test_a_browser_shows_what_the_terminal_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))  # else it begins where somebody left off
     browser = Path(programs.__path__[0]) / "browser.py"
     picture = tmp_path / "page.png"
     with place_of(attach=True) as place:
