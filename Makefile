@@ -17,9 +17,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 PYTEST := $(VENV)/bin/pytest
-# A root process leaves no files behind that their owner could not remove.
-# Each test that needs root has namespaces, cgroups and pins of its own, so files of tests run side by side.
+# Tests that need root have namespaces, cgroups and pins of their own, so files of them run side by side.
 BESIDE := -n $(shell echo $$(( $$(nproc) > 3 ? 3 : 2 ))) --dist loadfile
+# A root process leaves no files behind that their owner could not remove.
 AS_ROOT := tools/as-root env PYTHONDONTWRITEBYTECODE=1
 
 WHEEL_INPUTS = pyproject.toml README.md LICENSE build_bpf.py \

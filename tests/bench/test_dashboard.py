@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from textual.app import App
+from textual import events
+from textual.app import App, ComposeResult
+from textual.widgets import DataTable
 
 from tests.bench.report import Row, publish
 from tests.kernel.program import attached
@@ -31,21 +33,57 @@ FLOWS, KEYS, SECONDS = 100_000, 200, 10.0
 MEDIAN_MS, WORST_MS, CPU_PERCENT = 50, 150, 15
 
 
+class Still(App[None]):
+    """An app with as much on the screen, and nothing to do: what Textual itself takes."""
+
+    def compose(self) -> ComposeResult:
+        yield DataTable(cursor_type="row")
+
+    def on_mount(self) -> None:
+        grid: DataTable[str] = self.query_one(DataTable)
+        grid.add_columns(*(f"COLUMN {number}" for number in range(12)))
+        for row in range(100):
+            grid.add_row(*(str(row * number) for number in range(12)))
+        grid.focus()
+
+
 async def measure(app: App[None], *, keys: int) -> dict[str, Any]:
-    """In a process of its own: CPU at rest, then milliseconds of each key."""
-    async with app.run_test(size=(140, 40)) as pilot:
+    """CPU at rest, then of each key the milliseconds until the terminal is written to."""
+    async with app.run_test(size=(140, 40)):
         await asyncio.sleep(3)
         before, began = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
         await asyncio.sleep(SECONDS)
         after, took_s = resource.getrusage(resource.RUSAGE_SELF), time.monotonic() - began
         cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        took = []
-        for number in range(keys):
-            await asyncio.sleep(0.03)
-            start = time.perf_counter()
-            await pilot.press("down" if number % 40 < 20 else "up")
-            took.append(1000 * (time.perf_counter() - start))
+        took = [await key_ms(app, "down" if n % 40 < 20 else "up") for n in range(keys)]
     return {"cpu_percent": 100 * cpu_s / took_s, "key_ms": took}
+
+
+async def key_ms(app: App[None], key: str) -> float:
+    """Until the cursor has moved and the screen with it is made, down to the terminal's codes.
+
+    A test's app writes to no terminal: so what it would write is made here.
+    """
+    await asyncio.sleep(0.03)
+    driver = app._driver
+    assert driver is not None
+    focused, drawn = app.focused, asyncio.Event()
+    row, display = getattr(focused, "cursor_row", None), app._display
+
+    def listening(screen: Any, renderable: Any) -> None:
+        display(screen, renderable)
+        if hasattr(renderable, "render_segments"):
+            renderable.render_segments(app.console)
+        if getattr(focused, "cursor_row", None) != row:
+            drawn.set()
+
+    app._display = listening  # type: ignore[method-assign]
+    start = time.perf_counter()
+    driver.send_message(events.Key(key, None))
+    await asyncio.wait_for(drawn.wait(), 10)
+    took_ms = 1000 * (time.perf_counter() - start)
+    app._display = display  # type: ignore[method-assign]
+    return took_ms
 
 
 def in_a_process(namespace: Any, what: str, *arguments: str) -> dict[str, Any]:
@@ -57,6 +95,7 @@ def in_a_process(namespace: Any, what: str, *arguments: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(300)
 def test_a_hundred_thousand_flows(tmp_path: Path) -> None:
+    """Keys reach the screen in 50 ms at the median, 150 at worst; 15 % of a core."""
     rows: list[Row] = []
     with (
         Lab() as lab,
@@ -70,7 +109,10 @@ def test_a_hundred_thousand_flows(tmp_path: Path) -> None:
         )
         sending.start()
         time.sleep(2)
-        for name, arguments in (("nothing", ()), ("dashboard", (str(it.pin_dir), str(tmp_path)))):
+        for name, arguments in (
+            ("an app at rest", ()),
+            ("dashboard", (str(it.pin_dir), str(tmp_path))),
+        ):
             told = in_a_process(lab.server, name, *arguments)
             keys = np.array(told["key_ms"])
             rows.append(
@@ -92,7 +134,7 @@ def test_a_hundred_thousand_flows(tmp_path: Path) -> None:
 def main() -> None:
     """The child."""
     what, *arguments = sys.argv[1:]
-    app: App[None] = App()
+    app: App[None] = Still()
     if what == "dashboard":
         pins, folder = PinDirectory(Path(arguments[0])), Path(arguments[1])
         (folder / "tui.json").write_text(json.dumps({"tab": "flows"}))

@@ -32,28 +32,34 @@ class RateKeeper:
         now = self._now()
         counters = {name: _counter(table, name) for name in ("rx", "tx")}
         identity = table.identity()
-        rates = self._rates(identity, counters, now - self._when)
-        order = np.argsort(identity)
-        self._identity, self._when = identity[order], now
-        self._counters = {name: values[order] for name, values in counters.items()}
+        rates = self._rates(identity, counters, now - self._when) if self._when else None
+        self._identity, self._counters, self._when = identity, counters, now
         return _with_rates(table, rates)
 
     def _rates(
         self, identity: NDArray[np.uint64], counters: dict[str, Array], elapsed_s: float
-    ) -> dict[str, Array] | None:
-        if not self._when:
-            return None
-        place = np.searchsorted(self._identity, identity)
-        place = np.minimum(place, max(0, len(self._identity) - 1))
-        known = np.zeros(len(identity), bool)
-        if len(self._identity):
-            known = self._identity[place] == identity
-        rates = {}
-        for name, values in counters.items():
-            before = np.zeros(len(values))
-            before[known] = self._counters[name][place[known]]
-            rates[name] = np.maximum(values - before, 0) / elapsed_s
-        return rates
+    ) -> dict[str, Array]:
+        if np.array_equal(identity, self._identity):  # as it is from second to second
+            before = self._counters
+        else:
+            before = self._before(identity)
+        return {
+            name: np.maximum(values - before[name], 0) / elapsed_s
+            for name, values in counters.items()
+        }
+
+    def _before(self, identity: NDArray[np.uint64]) -> dict[str, Array]:
+        """The counters of the reading before, in the order of ``identity``; 0 for a new row."""
+        before = {name: np.zeros(len(identity)) for name in self._counters}
+        if not len(self._identity):
+            return before
+        order = np.argsort(self._identity)
+        ordered = self._identity[order]
+        place = np.minimum(np.searchsorted(ordered, identity), len(ordered) - 1)
+        known = ordered[place] == identity
+        for name, values in self._counters.items():
+            before[name][known] = values[order[place[known]]]
+        return before
 
 
 def _counter(table: Table, side: str) -> Array:

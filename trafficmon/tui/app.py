@@ -12,7 +12,7 @@ from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Input, TabbedContent, TabPane
+from textual.widgets import Footer, Input, TabbedContent, TabPane
 from textual.worker import get_current_worker
 
 from trafficmon.errors import TrafficmonError, UsageError
@@ -24,6 +24,7 @@ from trafficmon.tui.export import export
 from trafficmon.tui.panes.detail import DetailScreen
 from trafficmon.tui.panes.eventsview import EventsView
 from trafficmon.tui.panes.filterfield import FilterField
+from trafficmon.tui.panes.grid import Grid
 from trafficmon.tui.panes.overview import OverviewPane
 from trafficmon.tui.panes.pane import Asked, Look, Pane, Question
 from trafficmon.tui.panes.problem import Problem
@@ -231,12 +232,12 @@ class TrafficApp(App[None]):
         self._focus_rows()
         self.refresh_data(at_once=True)
 
-    def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
+    def on_grid_sorted(self, event: Grid.Sorted) -> None:
         """A click on a column's head sorts by it; once more turns it round."""
         if self._view() is not None:
-            self._sort_by(str(event.column_key.value))
+            self._sort_by(event.name)
 
-    def on_data_table_row_selected(self) -> None:
+    def on_grid_selected(self) -> None:
         """Enter, or a click on the row under the cursor."""
         pane = self._panes[self._tab]
         if not isinstance(pane, TableView | EventsView) or (record := pane.chosen()) is None:

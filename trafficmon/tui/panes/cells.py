@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""Values as cells. All text passes escape_controls() and becomes Text, which has no markup."""
+"""Values as cells: all text passes escape_controls(), and none of it is markup."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from rich.text import Text
-
-from trafficmon.render.columns import Column, cell_text
+from trafficmon.render.columns import UNKNOWN, Column, cell_text
 from trafficmon.render.safe import escape_controls
 from trafficmon.render.shown import COLUMNS
 from trafficmon.render.units import format_bit_rate
+from trafficmon.render.width import cell_width
 from trafficmon.tables.table import Record
+from trafficmon.tui.panes.grid import Cell
 
 _RATE_OF = {"rx_bytes": "rx_rate", "tx_bytes": "tx_rate", "bytes": "rate"}
-_NOTHING = Text("-", style="dim")
+_NOTHING = Cell(UNKNOWN, "dim")
 _MARK, _GAP = 2, 2  # beside a title, that the table is sorted by it; between two columns
 
 
@@ -34,13 +34,13 @@ def fitting(columns: list[Column], widths: list[int], width: int) -> list[int]:
     return kept
 
 
-def widest(columns: list[Column], cells: list[list[Text]], sorted_by: str) -> list[int]:
+def widest(columns: list[Column], cells: list[list[Cell]], sorted_by: str) -> list[int]:
     """What each column needs, with room for the mark of the one that the table is sorted by."""
     return [
         max(
             [
                 len(column.title) + _MARK * (column.name == sorted_by),
-                *(row[place].cell_len for row in cells),
+                *(cell_width(row[place].text) for row in cells),
             ]
         )
         for place, column in enumerate(columns)
@@ -54,23 +54,23 @@ def _as_rate(column: Column) -> Column:
     return replace(column, name=rate, title=f"{column.title}/S", kind="byte_rate")
 
 
-def cell(record: Record, column: Column, *, bits: bool) -> Text:
+def cell(record: Record, column: Column, *, bits: bool) -> Cell:
     """One cell."""
     value = record.get(column.name)
     if value is None:
         return _NOTHING
     if column.kind == "byte_rate" and bits:
-        return Text(format_bit_rate(float(value) * 8), justify="right")
-    return Text(cell_text(value, column.kind), justify=column.align, no_wrap=True)
+        return Cell(format_bit_rate(float(value) * 8))
+    return Cell(cell_text(value, column.kind))
 
 
-def label_cell(label: str) -> Text:
+def label_cell(label: str) -> Cell:
     """A label in the place of a name; it may come from a stranger as well."""
-    return Text(escape_controls(label), no_wrap=True)
+    return Cell(escape_controls(label))
 
 
 def rate_text(bytes_per_s: float | None, *, bits: bool) -> str:
     """A rate by itself."""
     if bytes_per_s is None:
-        return "-"
+        return UNKNOWN
     return format_bit_rate(bytes_per_s * 8) if bits else cell_text(bytes_per_s, "byte_rate")

@@ -3,23 +3,23 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from trafficmon.filter.nodes import Expression
 from trafficmon.render.eventline import event_parts
 from trafficmon.render.safe import escape_controls
+from trafficmon.render.width import cell_width
 from trafficmon.tables.table import Record
+from trafficmon.tui.panes.grid import Cell, Grid, Head
 from trafficmon.tui.panes.pane import Asked, Look, Question
 from trafficmon.tui.readings.feed import Feed
 from trafficmon.tui.readings.happened import matching
 from trafficmon.tui.readings.session import Session
 
 _SHOWN = 300
-_COLUMNS = {"TIME": 15, "TYPE": 6, "EVENT": 9, "WHAT": 4}
+_COLUMNS = {"TIME": 15, "TYPE": 6, "EVENT": 9, "WHAT": 0}  # 0: what the lines need
 _STYLES = {"conn": "green", "dns": "cyan", "packet": "dim", "drop": "red"}
 
 
@@ -29,7 +29,7 @@ class EventsView(Vertical):
     def __init__(self, feed: Feed) -> None:
         super().__init__(id="table-events")
         self.table, self._feed = "events", feed
-        self.grid: DataTable[Text] = DataTable(cursor_type="row")
+        self.grid = Grid()
         self._note = Static(classes="message", markup=False)
         self._records: list[Record] = []
 
@@ -39,10 +39,8 @@ class EventsView(Vertical):
         yield self.grid
 
     def on_mount(self) -> None:
-        """Columns that stay; of the last the width is what the lines need."""
+        """Nothing to say yet."""
         self._note.display = False
-        for title, width in _COLUMNS.items():
-            self.grid.add_column(title, key=title, width=width)
 
     def focus_rows(self) -> None:
         """Keys go to the lines."""
@@ -68,20 +66,15 @@ class EventsView(Vertical):
         self.say(self._feed.note())
         if seen == self._records:
             return self._told()
-        chosen, scroll = self.chosen(), self.grid.scroll_offset
+        chosen = self.chosen()
         self._records = seen
-        self.grid.clear()
-        longest = _COLUMNS["WHAT"]
-        for event in seen[:_SHOWN]:
-            time, type_, name, what = event_parts(event)
-            style = _STYLES.get(type_, "")
-            longest = max(longest, cell_len(what))
-            self.grid.add_row(
-                Text(time, style="dim"), Text(type_, style=style), Text(name), Text(what)
-            )
-        self.grid.ordered_columns[-1].width = longest
-        if chosen in seen[:_SHOWN]:
-            self.grid.move_cursor(row=seen.index(chosen), animate=False, scroll=bool(scroll.y))
+        rows = [_cells(event) for event in seen[:_SHOWN]]
+        longest = max([len("WHAT"), *(cell_width(row[-1].text) for row in rows)])
+        heads = [Head(title, title, width or longest) for title, width in _COLUMNS.items()]
+        cursor = self.grid.cursor_row
+        if cursor and chosen in seen[:_SHOWN]:  # on top it stays there, with the newest
+            cursor = seen.index(chosen)
+        self.grid.load(heads, rows, cursor)
         return self._told()
 
     def _told(self) -> str:
@@ -93,3 +86,8 @@ class EventsView(Vertical):
         """The event under the cursor."""
         place = self.grid.cursor_row
         return self._records[place] if place in range(len(self._records)) else None
+
+
+def _cells(event: Record) -> list[Cell]:
+    time, type_, name, what = event_parts(event)
+    return [Cell(time, "dim"), Cell(type_, _STYLES.get(type_, "")), Cell(name), Cell(what)]

@@ -3,21 +3,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from trafficmon.render.columns import Column
 from trafficmon.render.safe import escape_controls
 from trafficmon.render.shown import COLUMNS
 from trafficmon.tables.table import Record
 from trafficmon.tui.panes.cells import cell, columns_of, fitting, label_cell, widest
+from trafficmon.tui.panes.grid import Grid, Head
 from trafficmon.tui.panes.pane import Asked, Look, Question
 from trafficmon.tui.readings.rows import Rows, Wish, read_rows
 
-_MOST_ROWS = 500
+_PAGE, _MOST_ROWS = 50, 10_000
 _SCROLL_BAR = 2
 _MATCHES_NONE = "nothing matches the filter; Esc takes it away"
 _NOTHING_YET = "nothing yet"
@@ -36,10 +35,9 @@ class TableView(Vertical):
         super().__init__(id=f"table-{table}")
         self.table = table
         self.shown: Rows | None = None
-        self.grid: DataTable[Any] = DataTable(cursor_type="row", zebra_stripes=True)
+        self.grid = Grid()
         self._message = Static(classes="message", markup=False)
         self._columns: list[Column] = []
-        self._titles: list[str] = []
         self._widths: dict[str, int] = {}
 
     def compose(self) -> ComposeResult:
@@ -56,8 +54,9 @@ class TableView(Vertical):
         self.grid.focus()
 
     def question(self, asked: Asked) -> Question:
-        """As many rows as somebody may scroll through."""
-        wish = Wish(self.table, _MOST_ROWS, asked.sort, asked.reverse, asked.expression)
+        """As many rows as are on the screen, and some to scroll to."""
+        count = min(_MOST_ROWS, _PAGE * (self.grid.last_seen_row // _PAGE + 2))
+        wish = Wish(self.table, count, asked.sort, asked.reverse, asked.expression)
         return lambda session: read_rows(session, wish)
 
     def say(self, message: str) -> None:
@@ -71,7 +70,7 @@ class TableView(Vertical):
             self.say(_MATCHES_NONE if seen.length else _EMPTY.get(self.table, _NOTHING_YET))
             return self._told(seen)
         self.grid.display, self._message.display = True, False
-        key, scroll = self.chosen_key(), self.grid.scroll_offset
+        key = self.chosen_key()
         self.shown = seen
         columns = columns_of(self.table, totals=look.totals)
         cells = [[cell(record, c, bits=look.bits) for c in columns] for record in seen.records]
@@ -80,21 +79,16 @@ class TableView(Vertical):
         needed = self._no_narrower(columns, widest(columns, cells, seen.sorted_by))
         room = (self.size.width or self.app.size.width) - _SCROLL_BAR
         places = fitting(columns, needed, room)
-        self._set_columns([columns[place] for place in places], seen)
-        self.grid.clear()
-        for row, row_key in zip(cells, seen.keys, strict=True):
-            self.grid.add_row(*(row[place] for place in places), key=row_key)
-        if key in seen.keys:
-            self.grid.move_cursor(row=seen.keys.index(key), animate=False, scroll=False)
-        self.grid.scroll_to(*scroll, animate=False)
+        self._columns = [columns[place] for place in places]
+        heads = [self._head(column, seen) for column in self._columns]
+        cursor = seen.keys.index(key) if key in seen.keys else self.grid.cursor_row
+        self.grid.load(heads, [[row[place] for place in places] for row in cells], cursor)
         return self._told(seen)
 
-    @staticmethod
-    def _told(seen: Rows) -> str:
-        told = f"{len(seen.records):,} of {seen.matched:,}"
-        if seen.matched != seen.length:
-            told += f" that match, of {seen.length:,}"
-        return f"{told}, by {seen.sorted_by}"
+    def _head(self, column: Column, seen: Rows) -> Head:
+        mark = _SORTED[seen.is_reversed] if column.name == seen.sorted_by else ""
+        width = self._widths[column.name]
+        return Head(column.name, column.title + mark, width, column.align)
 
     def _no_narrower(self, columns: list[Column], needed: list[int]) -> list[int]:
         """Than they were: columns that move at each reading cannot be read."""
@@ -104,17 +98,17 @@ class TableView(Vertical):
             self._widths[column.name] = max(width, self._widths.get(column.name, 0))
         return [self._widths[column.name] for column in columns]
 
-    def _set_columns(self, columns: list[Column], rows: Rows) -> None:
-        """Widths are ours: the grid would measure each cell again, and only when it is idle."""
-        by, mark = rows.sorted_by, _SORTED[rows.is_reversed]
-        titles = [column.title + (mark if column.name == by else "") for column in columns]
-        if titles != self._titles or columns != self._columns:
-            self._columns, self._titles = columns, titles
-            self.grid.clear(columns=True)
-            for column, title in zip(columns, titles, strict=True):
-                self.grid.add_column(title, key=column.name, width=self._widths[column.name])
-        for shown in self.grid.ordered_columns:
-            shown.width = self._widths[str(shown.key.value)]
+    def on_grid_near_end(self) -> None:
+        """More rows than were read, if there are more."""
+        if self.shown is not None and len(self.shown.records) < self.shown.matched:
+            self.app.action_look_again()  # type: ignore[attr-defined]
+
+    @staticmethod
+    def _told(seen: Rows) -> str:
+        told = f"{len(seen.records):,} of {seen.matched:,}"
+        if seen.matched != seen.length:
+            told += f" that match, of {seen.length:,}"
+        return f"{told}, by {seen.sorted_by}"
 
     def chosen_key(self) -> str | None:
         """Of the row under the cursor."""
