@@ -13,6 +13,7 @@ Hashes = NDArray[np.uint64]
 
 _FIRST_MULTIPLIER = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
+_LOW_BITS = np.uint64(0xFFFF)
 
 
 def words(keys: Records) -> NDArray[np.uint64]:
@@ -78,5 +79,15 @@ class Groups:
         if not len(self) or not len(columns):
             return np.full(len(columns), -1, np.int64)
         hashes = hash_words(columns, self.multiplier)
-        place = np.minimum(np.searchsorted(self.hashes, hashes), len(self) - 1)
-        return np.where((self.rows[place] == columns).all(axis=1), place, -1)
+        # Mostly few of many rows are looked for. So a look at 16 bits of the hash comes first, and
+        # only what passes is searched for; whole keys are compared where whole hashes are equal.
+        is_there = np.zeros(1 << 16, bool)
+        is_there[self.hashes & _LOW_BITS] = True
+        rows = np.flatnonzero(is_there[hashes & _LOW_BITS])
+        place = np.minimum(np.searchsorted(self.hashes, hashes[rows]), len(self) - 1)
+        alike = self.hashes[place] == hashes[rows]
+        rows, place = rows[alike], place[alike]
+        is_it = (self.rows[place] == columns[rows]).all(axis=1)
+        found = np.full(len(columns), -1, np.int64)
+        found[rows[is_it]] = place[is_it]
+        return found

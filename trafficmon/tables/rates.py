@@ -34,7 +34,7 @@ class RateKeeper:
         identity = table.identity()
         rates = self._rates(identity, counters, now - self._when) if self._when else None
         self._identity, self._counters, self._when = identity, counters, now
-        return _with_rates(table, rates)
+        return _with_rates(table, rates, identity)
 
     def _rates(
         self, identity: NDArray[np.uint64], counters: dict[str, Array], elapsed_s: float
@@ -72,7 +72,9 @@ def _counter(table: Table, side: str) -> Array:
     return table.sort_keys[name]().astype(float)
 
 
-def _with_rates(table: Table, rates: dict[str, Array] | None) -> Table:
+def _with_rates(
+    table: Table, rates: dict[str, Array] | None, identity: NDArray[np.uint64]
+) -> Table:
     def record(row: int) -> Record:
         told = table.record(row)
         for name in RATE_FIELDS:
@@ -82,4 +84,4 @@ def _with_rates(table: Table, rates: dict[str, Array] | None) -> Table:
     zeros = np.zeros(table.length)
     rx, tx = (rates["rx"], rates["tx"]) if rates else (zeros, zeros)
     extra = {"rx_rate": rx, "tx_rate": tx, "rate": rx + tx}
-    return replace(table, record=record, extra=extra)
+    return replace(table, record=record, extra=extra, identity=lambda: identity)
