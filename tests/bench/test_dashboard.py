@@ -29,7 +29,7 @@ from trafficmon.tui.readings.pinned import pinned
 
 pytestmark = pytest.mark.bench
 
-FLOWS, KEYS, SECONDS = 100_000, 200, 10.0
+KEYS, SECONDS = 200, 10.0
 MEDIAN_MS, WORST_MS, CPU_PERCENT = 50, 150, 15
 
 
@@ -93,42 +93,53 @@ def in_a_process(namespace: Any, what: str, *arguments: str) -> dict[str, Any]:
     return result
 
 
-@pytest.mark.timeout(300)
-def test_a_hundred_thousand_flows(tmp_path: Path) -> None:
-    """Keys reach the screen in 50 ms at the median, 150 at worst; 15 % of a core."""
-    rows: list[Row] = []
+def measured(flows: int, folder: Path) -> dict[str, Row]:
+    """An app at rest, and the dashboard over so many flows that go on."""
+    rows: dict[str, Row] = {}
+    room = ("--layer", "tc", "--max-flows", str(2 * flows))
     with (
         Lab() as lab,
         PacketGenerator() as generator,
-        attached(
-            lab.server, lab.server_if, options=("--layer", "tc", "--max-flows", "262144")
-        ) as it,
+        attached(lab.server, lab.server_if, options=room) as it,
     ):
         sending = threading.Thread(
-            target=lambda: generator.send(lab.client_end, lab.server_end, flows=FLOWS, seconds=60.0)
+            target=lambda: generator.send(lab.client_end, lab.server_end, flows=flows, seconds=70.0)
         )
         sending.start()
-        time.sleep(2)
+        time.sleep(2 + flows / 100_000)
         for name, arguments in (
             ("an app at rest", ()),
-            ("dashboard", (str(it.pin_dir), str(tmp_path))),
+            ("dashboard", (str(it.pin_dir), str(folder))),
         ):
             told = in_a_process(lab.server, name, *arguments)
             keys = np.array(told["key_ms"])
-            rows.append(
-                {
-                    "app": name,
-                    "CPU %": told["cpu_percent"],
-                    "key ms, median": float(np.median(keys)),
-                    "worst": float(keys.max()),
-                }
-            )
+            rows[name] = {
+                "app": name,
+                "flows": flows,
+                "CPU %": told["cpu_percent"],
+                "key ms, median": float(np.median(keys)),
+                "worst": float(keys.max()),
+            }
         sending.join()
-    publish("dashboard", f"the dashboard over {FLOWS:,} flows, a reading a second", rows)
-    ours = rows[1]
+    publish(f"dashboard-{flows}", f"the dashboard over {flows:,} flows", list(rows.values()))
+    return rows
+
+
+@pytest.mark.timeout(300)
+def test_a_hundred_thousand_flows(tmp_path: Path) -> None:
+    """Keys reach the screen in 50 ms at the median, 150 at worst; 15 % of a core."""
+    ours = measured(100_000, tmp_path)["dashboard"]
     assert float(ours["key ms, median"]) <= MEDIAN_MS
     assert float(ours["worst"]) <= WORST_MS
     assert float(ours["CPU %"]) <= CPU_PERCENT
+
+
+@pytest.mark.timeout(300)
+def test_a_million_flows(tmp_path: Path) -> None:
+    """It goes on working: keys are answered, and readings leave four fifths of the time free."""
+    ours = measured(1_000_000, tmp_path)["dashboard"]
+    assert float(ours["key ms, median"]) <= 4 * MEDIAN_MS
+    assert float(ours["CPU %"]) <= 2 * CPU_PERCENT
 
 
 def main() -> None:
