@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import work
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer, Input, TabbedContent, TabPane
@@ -26,7 +26,7 @@ from trafficmon.tui.panes.eventsview import EventsView
 from trafficmon.tui.panes.filterfield import FilterField
 from trafficmon.tui.panes.grid import Grid
 from trafficmon.tui.panes.overview import OverviewPane
-from trafficmon.tui.panes.pane import Asked, Look, Pane, Question
+from trafficmon.tui.panes.pane import Asked, Pane, Question
 from trafficmon.tui.panes.problem import Problem
 from trafficmon.tui.panes.stateline import State, StateLine
 from trafficmon.tui.panes.tableview import TableView
@@ -35,7 +35,7 @@ from trafficmon.tui.panes.wayview import WayView
 from trafficmon.tui.readings.detail import Detail
 from trafficmon.tui.readings.feed import Feed
 from trafficmon.tui.readings.session import MissingLayerError, Session, Source
-from trafficmon.tui.settings import Settings
+from trafficmon.tui.switches import Switches
 
 TABS = (
     "overview",
@@ -53,12 +53,11 @@ TABS = (
     "events",
     "interfaces",
 )
-SPANS = (60, 300, 3600)
 _TITLES = {"dns": "DNS"}
 _REST = 4  # times as long as a reading took nothing is read, however large the tables are
 
 
-class TrafficApp(App[None]):
+class TrafficApp(Switches):
     """The dashboard."""
 
     TITLE = "trafficmon"
@@ -92,12 +91,11 @@ class TrafficApp(App[None]):
         now: Callable[[], float] = time.monotonic,
         clock: Callable[[], str] = lambda: time.strftime("%H:%M:%S"),
     ) -> None:
-        super().__init__()
+        super().__init__(settings_path)
         self._session, self._feed, self._where = Session(source, now), feed, where
-        self._settings_path, self._settings = settings_path, Settings.load(settings_path)
-        self._interval_s, self._clock, self._span = interval_s, clock, SPANS[0]
+        self._interval_s, self._clock = interval_s, clock
         self._expression: Expression | None = None
-        self._is_frozen = self._is_reading = self._wants_again = False
+        self._is_reading = self._wants_again = False
         self._restarts, self._rest_until = 0, 0.0
         self._state, self._problem, self._field = StateLine(), Problem(), FilterField()
         self._tabs = TabbedContent(id="tabs")
@@ -180,8 +178,7 @@ class TrafficApp(App[None]):
         self._is_reading = False
         self._rest_until = time.monotonic() + _REST * took_s
         if not isinstance(seen, Exception):
-            look = Look(self._settings.bits, self._settings.totals, self._span)
-            self._show_state(pane.show(seen, look))
+            self._show_state(pane.show(seen, self.look))
         elif isinstance(seen, FilterError | UsageError | MissingLayerError):
             self._show_refusal(pane, seen)
         else:
@@ -299,33 +296,6 @@ class TrafficApp(App[None]):
             self._settings.sort[self._tab] = [view.shown.sorted_by, not reverse]
             self._changed()
 
-    def action_freeze(self) -> None:
-        """Stand still, or go on."""
-        self._is_frozen = not self._is_frozen
-        self.refresh_data(at_once=True)
-
-    def action_totals(self) -> None:
-        """Bytes since attach, or a second."""
-        self._settings.totals = not self._settings.totals
-        self._changed()
-
-    def action_bits(self) -> None:
-        """Rates in bits, or bytes."""
-        self._settings.bits = not self._settings.bits
-        self._changed()
-
-    def action_span(self) -> None:
-        """How long a time the graphs show."""
-        self._span = SPANS[(SPANS.index(self._span) + 1) % len(SPANS)]
-        self._changed()
-
-    def action_next_theme(self) -> None:
-        """Another set of colours."""
-        names = sorted(self.available_themes)
-        self.theme = names[(names.index(self.theme) + 1) % len(names)]
-        self._settings.theme = self.theme
-        self._changed()
-
     def action_move_tab(self, step: int) -> None:
         """To the right, or to the left."""
         self.action_open_tab(TABS[(TABS.index(self._tab) + step) % len(TABS)])
@@ -356,10 +326,3 @@ class TrafficApp(App[None]):
             self.notify(f"not exported: {error}", severity="error", markup=False)
             return
         self.notify(f"written: {stem}.json and {stem}.csv", markup=False)
-
-    def _changed(self) -> None:
-        self._save()
-        self.refresh_data(at_once=True)
-
-    def _save(self) -> None:
-        self._settings.save(self._settings_path)
