@@ -106,6 +106,19 @@ def test_a_filter_and_away_with_it(source: FakeSource, settings: Path) -> None:
     run(source, settings, act)
 
 
+def test_a_filter_holds_while_it_is_typed(source: FakeSource, settings: Path) -> None:
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        await press(app, pilot, "right_square_bracket", "slash")
+        field = app.query_one("#filter", Input)
+        for text, rows in (("host 10.0.0.2", 1), ("host 10.0.0.2 or", 1), ("ip", 2), ("", 3)):
+            field.value = text
+            await quiet(app, pilot)
+            assert len(remotes(app)) == rows, text
+            assert not app._notifications
+
+    run(source, settings, act)
+
+
 def test_a_slash_in_a_filter_is_a_slash(source: FakeSource, settings: Path) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         await press(app, pilot, "right_square_bracket", "slash", *"host", "space", *"10.0.0.2")
@@ -176,6 +189,23 @@ def test_export(
     (exported,) = tmp_path.glob("trafficmon-flows-*.json")
     assert len(json.loads(exported.read_text())) == 3
     assert len(exported.with_suffix(".csv").read_text().splitlines()) == 4
+
+
+def test_export_of_events(
+    source: FakeSource, settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which have not all the same fields."""
+    monkeypatch.chdir(tmp_path)
+
+    async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
+        await open_tab(app, pilot, "events")
+        await press(app, pilot, "e")
+
+    run(source, settings, act)
+    (exported,) = tmp_path.glob("trafficmon-events-*.csv")
+    head, *lines = exported.read_text().splitlines()
+    assert {"reason", "comm", "location"} <= set(head.split(","))
+    assert len(lines) == 2
 
 
 @pytest.mark.parametrize(

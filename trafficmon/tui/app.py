@@ -248,8 +248,19 @@ class TrafficApp(Switches):
         if not isinstance(self.screen, DetailScreen):
             self._field.open()
 
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """What can be asked already is, while more is typed; what cannot is no mistake yet."""
+        if not self._field.display:
+            return
+        try:
+            expression = parse(event.value) if event.value.strip() else None
+        except FilterError:
+            return
+        self._expression = expression
+        self.refresh_data(at_once=True)
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Apply it; what is wrong in it is told, with the place."""
+        """That is it; what is wrong in it is told, with the place."""
         try:
             self._expression = parse(event.value) if event.value.strip() else None
         except FilterError as error:
@@ -315,13 +326,14 @@ class TrafficApp(Switches):
 
     def action_export(self) -> None:
         """What is shown, as JSON and CSV, into the working directory."""
-        view = self._view()
-        if view is None or view.shown is None or not view.shown.records:
+        pane = self._panes[self._tab]
+        records = pane.records() if isinstance(pane, TableView | EventsView) else []
+        if not records:
             self.notify("there are no rows to export here", severity="warning")
             return
-        stem = Path(f"trafficmon-{view.table}-{time.strftime('%Y%m%d-%H%M%S')}")
+        stem = Path(f"trafficmon-{self._tab}-{time.strftime('%Y%m%d-%H%M%S')}")
         try:
-            export(view.shown.records, stem)
+            export(records, stem)
         except OSError as error:
             self.notify(f"not exported: {error}", severity="error", markup=False)
             return

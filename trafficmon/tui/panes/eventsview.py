@@ -82,6 +82,10 @@ class EventsView(Vertical):
             return "nothing has happened since this tab was opened"
         return f"{min(_SHOWN, len(self._records)):,} newest of {len(self._records):,} events kept"
 
+    def records(self) -> list[Record]:
+        """All that are kept, the newest first."""
+        return self._records
+
     def chosen(self) -> Record | None:
         """The event under the cursor."""
         place = self.grid.cursor_row

@@ -123,6 +123,10 @@ class TableView(Vertical):
             return None
         return self.shown.records[self.grid.cursor_row]
 
+    def records(self) -> list[Record]:
+        """What is shown, and what was read to be scrolled to."""
+        return self.shown.records if self.shown is not None else []
+
     def sortable(self) -> list[str]:
         """Names of the columns, in their order."""
         return [column.name for column in self._columns or COLUMNS[self.table]]

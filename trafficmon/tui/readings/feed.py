@@ -23,7 +23,9 @@ from trafficmon.reader.live import Live
 from trafficmon.reader.presence import Presence
 from trafficmon.tables.table import Record
 
-KEPT = 2000
+KEPT = 1000
+"""Of each type, so that none pushes out the others: drops come by thousands at times."""
+
 _LIMIT = 200  # a second, kind and CPU: nobody reads more, and a dashboard is to cost little
 _LOOK_S, _AGAIN_S = 0.2, 2.0
 _KINDS: frozenset[EventKind] = frozenset().union(*KINDS.values())
@@ -50,7 +52,7 @@ class LiveFeed:
 
     def __init__(self, open_live: Callable[[], Live]) -> None:
         self._open_live = open_live
-        self._records: deque[Record] = deque(maxlen=KEPT)
+        self._records: dict[str, deque[Record]] = {name: deque(maxlen=KEPT) for name in KINDS}
         self._messages: deque[Seen] = deque(maxlen=KEPT)
         self._note, self._ended = "", threading.Event()
         self._thread: threading.Thread | None = None
@@ -74,7 +76,11 @@ class LiveFeed:
 
     def records(self) -> list[Record]:
         """The newest first."""
-        return sorted(self._records.copy(), key=lambda record: str(record["time"]), reverse=True)
+        kept = [record for of_type in self._records.values() for record in of_type.copy()]
+        return sorted(kept, key=lambda record: str(record["time"]), reverse=True)
+
+    def _keep(self, record: Record) -> None:
+        self._records[str(record["type"])].append(record)
 
     def note(self) -> str:
         """What is to be said about them."""
@@ -94,7 +100,7 @@ class LiveFeed:
             presence, teller = Presence(live.pins), Teller(live)
 
             def on_event(raw: bytes) -> None:
-                self._records.append(teller.record(raw))
+                self._keep(teller.record(raw))
 
             reader = open_.enter_context(event_reader(live, _KINDS, on_event, _LIMIT))
             while not self._ended.is_set():
@@ -102,7 +108,7 @@ class LiveFeed:
                 self._ended.wait(_LOOK_S / 4)  # a flood is read in portions, not one by one
                 reader.read()
                 while self._messages:
-                    self._records.append(teller.dns(self._messages.popleft()))
+                    self._keep(teller.dns(self._messages.popleft()))
                 self._note = _missing(reader)
                 presence.require()
 
