@@ -73,7 +73,7 @@ test-kernel: build deps-test $(VENV)/.stamp-test ## the tests that load programs
 
 .PHONY: test-long
 test-long: build deps-test $(VENV)/.stamp-test ## those of them that take minutes: 200 kills, every step of attach, 600,000 frames (root)
-	$(AS_ROOT) $(PYTEST) -p no:cacheprovider $(BESIDE) -m 'long'
+	$(AS_ROOT) $(PYTEST) -p no:cacheprovider $(BESIDE) --timeout 900 -m 'long'
 
 .PHONY: test-fresh
 test-fresh: ## `make run` and `make test` from a clone in a new minimal Debian 12 (root, mmdebstrap)

@@ -35,7 +35,7 @@ def steps_of(command: str, way: str, *, attach_again: bool = False) -> int:
         argv += [sys.executable, "-m", "tests.kernel.step_killer", command, "tmright"]
         argv += [f"--option={option}" for option in options]
         argv += ["--attach-again", "--stride=2"] if attach_again else []
-        said = right.run(argv, timeout=240).stdout
+        said = right.run(argv, timeout=600).stdout
         assert leftovers.hooks(right) == before
         assert not lock_of(program).exists()
     return int(said)

@@ -91,13 +91,13 @@ async def drawn(app: TrafficApp, pilot: Pilot[None], wanted: str) -> str:
 
 
 async def settled(app: TrafficApp, pilot: Pilot[None]) -> str:
-    """The screen, once it has stopped to change."""
-    before = ""
-    for _ in range(50):
+    """The screen, once it has not changed for a while: it is laid out in several steps."""
+    looks: list[str] = []
+    for _ in range(80):
         await pilot.pause(0.1)
-        if (seen := screen(app)) == before:
-            return seen
-        before = seen
+        looks.append(screen(app))
+        if len(looks) > 3 and len(set(looks[-4:])) == 1:
+            return looks[-1]
     raise AssertionError("the screen goes on changing")
 
 
