@@ -82,14 +82,14 @@ def _boot(version: str, asked: argparse.Namespace) -> Outcome:
         f"--durations=40 --tb=short --color=no --junitxml=/tmp/results.xml {files}; status=$?; "
         f"echo; echo {_BEGIN}; cat /tmp/results.xml; echo; echo {_END}; exit $status"
     )
-    ran = machine.run(kernel, command, timeout_s=asked.seconds, hardware=hardware)
+    ran = machine.run(kernel, command, timeout_s=asked.seconds, hardware=hardware, shown=checkout)
     _LOGS.mkdir(parents=True, exist_ok=True)
     (_LOGS / f"{kernel.name}.log").write_text(ran.output)
     outcome = Outcome(kernel.name, ran.seconds)
     _, _, rest = ran.output.partition(f"\n{_BEGIN}\n")
     text, found, _ = rest.partition(f"\n{_END}")
-    if not found:
-        outcome.broken = "no results: it crashed, or took too long"
+    if not found or "<" not in text:
+        outcome.broken = "no results: it crashed, took too long, or pytest did not begin"
         return outcome
     outcome.tests = _results(text[text.index("<") :])
     return outcome

@@ -50,7 +50,11 @@ while read module; do insmod /modules/$module || echo "insmod $module failed"; d
 mount -t virtiofs -o ro root /new
 mount --bind /proc /new/proc; mount --bind /sys /new/sys; mount --bind /dev /new/dev
 mkdir -p /new/dev/pts; mount -t devpts devpts /new/dev/pts
-mount -t tmpfs run /new/run; mount -t tmpfs tmp /new/tmp
+mount -t tmpfs run /new/run; mkdir /new/run/host-tmp; mount --bind /new/tmp /new/run/host-tmp
+mount -t tmpfs tmp /new/tmp; read shown < /shown
+case "$shown" in /tmp/*)
+	mkdir -p "/new$shown"; mount --bind "/new/run/host-tmp${shown#/tmp}" "/new$shown";;
+esac
 mount -t bpf bpf /new/sys/fs/bpf; mount -t cgroup2 cgroup2 /new/sys/fs/cgroup
 mount -t tracefs tracefs /new/sys/kernel/tracing
 command=$(cat /command); cd /new; mount --move . /
@@ -94,13 +98,23 @@ def arm64(root: Path) -> Hardware:
     return Hardware(root, "qemu-system-aarch64", options, "ttyAMA0")
 
 
-def run(kernel: Path, command: str, *, timeout_s: float, hardware: Hardware | None = None) -> Ran:
-    """Boot ``kernel`` (a folder of fetch()), and run ``command`` in it as root."""
+def run(
+    kernel: Path,
+    command: str,
+    *,
+    timeout_s: float,
+    hardware: Hardware | None = None,
+    shown: str = "/",
+) -> Ran:
+    """Boot ``kernel`` (a folder of fetch()), and run ``command`` in it as root.
+
+    It has a /tmp of its own; ``shown`` is a folder that it sees also if that lies below ours.
+    """
     hardware = hardware or pc()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tmvm-") as name:
         folder = Path(name)
-        initrd = _initrd(kernel, command, folder, hardware.root)
+        initrd = _initrd(kernel, command, shown, folder, hardware.root)
         with _root_file_system(folder, hardware.root) as socket:
             argv = _qemu(_image(kernel), initrd, socket, hardware, _more_arguments(kernel))
             limited = ["timeout", "--kill-after=5", str(timeout_s), *argv]
@@ -163,7 +177,7 @@ def _image(kernel: Path) -> Path:
     )
 
 
-def _initrd(kernel: Path, command: str, folder: Path, root: Path) -> Path:
+def _initrd(kernel: Path, command: str, shown: str, folder: Path, root: Path) -> Path:
     """busybox, the modules in the order of loading, what to run, and _INIT."""
     tree = folder / "tree"
     for part in ("bin", "proc", "sys", "dev", "new", "modules"):
@@ -174,6 +188,7 @@ def _initrd(kernel: Path, command: str, folder: Path, root: Path) -> Path:
     order = [_copy(Path(module), tree / "modules") for module in _dependencies(kernel)]
     (tree / "order").write_text("".join(f"{name}\n" for name in order))
     (tree / "command").write_text(command)
+    (tree / "shown").write_text(f"{shown}\n")
     (tree / "init").write_text(_INIT)
     (tree / "init").chmod(0o755)
     listing = "".join(f"{path.relative_to(tree)}\n" for path in sorted(tree.rglob("*")))
