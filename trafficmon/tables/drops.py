@@ -10,7 +10,7 @@ import numpy as np
 
 from trafficmon.errors import NotAttachedError
 from trafficmon.filter.columns import FilterColumns
-from trafficmon.host.kernel_symbols import KernelSymbols
+from trafficmon.host.kernel_symbols import KernelSymbols, kernel_symbols
 from trafficmon.libbpf.features import kernel_enumerators
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups
@@ -69,7 +69,7 @@ class DropNames:
 
     @cached_property
     def _symbols(self) -> KernelSymbols:
-        return KernelSymbols()
+        return kernel_symbols()
 
     def reason(self, number: int) -> str | None:
         """Of enum skb_drop_reason."""

@@ -127,8 +127,9 @@ class DetailScreen(ModalScreen[None]):
         events = belonging(self._feed.records(), seen.table, seen.record)[:_EVENTS]
         text.append("\nEVENTS\n", style="bold")
         told = [event_line(event) for event in events]
-        note = self._feed.note() or "none since this was opened"
-        text.append("".join(f"{line}\n" for line in told) or f"{escape_controls(note)}\n")
+        text.append("".join(f"{line}\n" for line in told) or "none since events are read\n")
+        if note := self._feed.note():
+            text.append(f"{escape_controls(note)}\n", style="yellow")
 
     def action_copy(self) -> None:
         """To the terminal's clipboard."""
