@@ -188,8 +188,8 @@ class TrafficApp(Switches):
             self.refresh_data(at_once=True)
 
     def _show_state(self, told: str = "") -> None:
-        self._problem.display = False
-        self._tabs.display = True
+        if not self._tabs.display:  # setting it, to what it is too, has the screen laid out anew
+            self._problem.display, self._tabs.display = False, True
         if self._session.restarts != self._restarts:
             self._restarts = self._session.restarts
             self.notify("counters restarted: something was attached anew", severity="warning")

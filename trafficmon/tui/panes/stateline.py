@@ -40,7 +40,7 @@ class StateLine(Static):
         text.append(f" {escape_controls(state.told)}")
         for note in state.notes:
             text.append(f"  {escape_controls(note)}", style="yellow")
-        self.update(text)
+        self.update(text, layout=False)  # one line, always
 
     def show_place(self, where: str) -> None:
         """While there is nothing to show: where it was looked for."""

@@ -69,7 +69,8 @@ class TableView(Vertical):
         if not seen.records:
             self.say(_MATCHES_NONE if seen.length else _EMPTY.get(self.table, _NOTHING_YET))
             return self._told(seen)
-        self.grid.display, self._message.display = True, False
+        if not self.grid.display:
+            self.grid.display, self._message.display = True, False
         key = self.chosen_key()
         self.shown = seen
         columns = columns_of(self.table, totals=look.totals)
