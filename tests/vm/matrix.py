@@ -12,8 +12,27 @@ EVERYDAY = ("5.10", "6.1", "6.12")
 """Those of continuous integration."""
 
 EVERYDAY_FILES: tuple[str, ...] = (
+    "test_libbpf_features.py",
+    "test_attach_modes.py::test_the_first_mode_that_works_is_taken",
+    "test_attach_modes.py::test_native",
+    "test_attach_modes.py::test_generic",
+    "test_app_modes.py",
+    "test_owners.py::TestTcp::test_both_ways_exactly",
+    "test_owners.py::TestTcp::test_a_connection_that_was_there_before",
+    "test_owners.py::TestOtherProtocols::test_pings",
+    "test_owners.py::TestHandedOver::test_a_socket_passed_to_another_process",
+    "test_events.py::test_a_connection_from_beginning_to_end[10.0.1.2]",
+    "test_dns.py::test_whose_question_it_was_and_who_serves[10.0.1.2]",
+    "test_capture.py::test_each_packet_tells_whose_it_is",
+    "test_userlog.py::test_rows_add_up_to_the_users_totals[options0]",
+)
+"""One of each kind: what continuous integration has the time for, at half a minute a test."""
+
+FILES: tuple[str, ...] = (
     "test_owners.py",
     "test_app_modes.py",
+    "test_coverage.py",
+    "test_round_trips.py",
     "test_libbpf_features.py",
     "test_libbpf_links.py",
     "test_libbpf_tracing.py",
@@ -24,9 +43,6 @@ EVERYDAY_FILES: tuple[str, ...] = (
     "test_capture.py::test_each_packet_tells_whose_it_is",
     "test_userlog.py::test_rows_add_up_to_the_users_totals",
 )
-"""What continuous integration has the time for."""
-
-FILES: tuple[str, ...] = (*EVERYDAY_FILES, "test_coverage.py", "test_round_trips.py")
 """Where kernels differ. What only takes long there is left out: test_corpus.py (200,000 frames),
 test_killed.py (200 kills), test_detach_after_any_step.py (hundreds of attaches)."""
 
