@@ -116,19 +116,22 @@ static __noinline int tm_ask_caller(struct tm_socket *socket, __u64 cookie)
 
 static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
 {
+	struct bpf_sock *sk = skb->sk, *full = NULL;
 	__u32 packets = 1, bytes = skb->len;
 	struct tm_socket *socket = NULL;
-	struct bpf_sock *sk = skb->sk;
 	bool is_listener = false;
 
-	if (sk)
-		sk = bpf_sk_fullsock(sk);
 	if (sk) {
+		/* what is no full socket has none; to ask for that first would be one more call for each */
 		socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
-		is_listener = sk->state == BPF_TCP_LISTEN && sk->protocol == IPPROTO_TCP;
+		if (sk->state == BPF_TCP_LISTEN || skb->gso_segs > 1)
+			full = bpf_sk_fullsock(sk);
+	}
+	if (full) {
+		is_listener = full->state == BPF_TCP_LISTEN && full->protocol == IPPROTO_TCP;
 		if (skb->gso_segs > 1) {
 			packets = skb->gso_segs;
-			bytes += (packets - 1) * tm_ip_header_bytes(skb, sk->protocol);
+			bytes += (packets - 1) * tm_ip_header_bytes(skb, full->protocol);
 		}
 	}
 	if (!socket)

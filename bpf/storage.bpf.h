@@ -7,6 +7,13 @@
 
 #include "owner_maps.bpf.h"
 
+/* The kernel's eight bytes and the value behind them (struct bpf_local_storage_data), in lines of 64. */
+#define TM_AT_LINE(member, line) (8 + __builtin_offsetof(struct tm_socket, member) == (line) * 64)
+
+_Static_assert(TM_AT_LINE(srtt_us, 1), "packets write this line");
+_Static_assert(TM_AT_LINE(own.app_rx_bytes, 2), "calls write this line");
+_Static_assert(TM_AT_LINE(moved, 3), "who moves counts to the owner writes this line and the next");
+
 /* Alone: a CPU does not come here twice in one nanosecond. */
 static __always_inline __u64 tm_new_socket_id(void)
 {

@@ -258,29 +258,36 @@ enum tm_role {
  * sockets accepted from it. So a listener counts apart from `own`, which begins at 0 with each child.
  *
  * The kernel puts eight bytes of its own before it at the beginning of a cache line: with those the
- * members up to tcp_state are the one line that packets and calls touch.
+ * members are in lines by who writes them. Packets that come in are counted on the CPU that the device
+ * interrupted, calls on the process's: both at once, so neither may take the line from the other.
  */
 struct tm_socket {
-	struct tm_socket_counts own;
+	/* written when the socket or its owner is new, read by all */
+	__u64 owner_id;
 	__u32 pid;     /* of the owner */
 	__u8 role;     /* enum tm_role */
 	__u8 begun;    /* has carried a packet of its own */
 	__u8 released; /* no process has it any more */
 	__u8 tcp_state;
-	__u64 owner_id;
-	struct tm_socket_counts moved; /* the part of own that its owners already have */
-	struct tm_socket_counts listening;
-	struct tm_socket_counts listening_moved;
-	__u64 id;	      /* of this socket alone, once it has begun */
-	__u64 opened_ns;      /* CLOCK_MONOTONIC; 0: before attach */
-	__u64 tcp_read_bytes; /* what the application had read when last looked at */
-	__u32 srtt_us;
-	__u32 min_rtt_us;
-	__u32 retransmits;
 	__u8 used;  /* by a process, as `callers` told */
 	__u8 older; /* than attach; or a child of such a listener */
 	__u8 end;   /* enum tm_end, as far as it is known yet */
 	__u8 told;  /* that it was opened */
+	__u8 pad[4];
+	__u64 id;	 /* of this socket alone, once it has begun */
+	__u64 opened_ns; /* CLOCK_MONOTONIC; 0: before attach */
+	__u64 spare[2];
+	/* written for packets */
+	__u32 srtt_us;
+	__u32 min_rtt_us;
+	__u32 retransmits;
+	__u32 pad_packets[5];
+	struct tm_socket_counts own; /* from its app_rx_bytes on the next line: written by calls */
+	__u64 tcp_read_bytes;	     /* what the application had read when last looked at */
+	__u64 pad_calls[5];
+	struct tm_socket_counts moved; /* the part of own that its owners already have */
+	struct tm_socket_counts listening;
+	struct tm_socket_counts listening_moved;
 };
 
 /* Value of `callers`: who used a socket last, and what all its users have moved. */

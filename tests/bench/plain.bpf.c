@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What the benchmark compares with: an empty program, and the plain way to count flows, one lookup
+ * What the benchmark compares with: empty programs, and the plain way to count flows, one lookup
  * in a shared LRU hash per packet and two atomic adds. Written for the comparison, and in its
  * favour: no VLAN, no options, no totals, no times, no TCP flags.
  */
@@ -95,6 +95,20 @@ SEC("tc")
 int plain_tc(struct __sk_buff *skb)
 {
 	return plain((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, TC_ACT_UNSPEC);
+}
+
+SEC("cgroup_skb/ingress")
+int empty_cgroup_rx(struct __sk_buff *skb)
+{
+	(void)skb;
+	return 1; /* allow */
+}
+
+SEC("cgroup_skb/egress")
+int empty_cgroup_tx(struct __sk_buff *skb)
+{
+	(void)skb;
+	return 1;
 }
 
 SEC("xdp")

@@ -29,8 +29,10 @@ pytestmark = pytest.mark.bench
 
 ROUNDS = 7
 SECONDS = 3
-PACKETS = 300_000
+BURSTS = 5
+PACKETS = 100_000
 MOST_LOSS = 0.05
+MOST_FLOOD_LOSS = 0.2
 _FLOOD_SOURCE = Path(__file__).with_name("flood.c")
 _PORT = "7000"
 
@@ -64,11 +66,16 @@ class Pair:
         return float(received["bits_per_second"]) / 1e9
 
     def packets_per_us(self, *, watched: bool) -> float:
-        """Of datagrams of 16 bytes, each sent and received on a CPU of its own."""
+        """Of datagrams of 16 bytes, each sent and received on a CPU of its own.
+
+        Each wakes the receiver, which takes 4 us or 7: so a run is the median of several bursts,
+        behind one that warms the caches.
+        """
         address = self.lab.server_end.address(4)
         command = ["taskset", "-c", "2", self.flood, "send", address, _PORT, str(PACKETS)]
-        ran = self.lab.client.run(self.inside(*command) if watched else command)
-        return 1000 / float(ran.stdout)
+        flood = self.inside(*command) if watched else command
+        bursts = [float(self.lab.client.run(flood).stdout) for _ in range(1 + BURSTS)]
+        return 1000 / statistics.median(bursts[1:])
 
     def measured(self, work: Callable[[], float]) -> dict[str, list[float]]:
         """``work`` with nothing and with all layers attached, in turns."""
@@ -94,7 +101,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 
 
 def ratio_told(name: str, title: str, unit: str, measured: dict[str, list[float]]) -> float:
-    """Publish, and the medians' ratio."""
+    """Publish, and the median of the rounds' ratios, as machines are faster at times."""
     medians = {way: statistics.median(runs) for way, runs in measured.items()}
     rows: list[Row] = [
         {
@@ -102,12 +109,16 @@ def ratio_told(name: str, title: str, unit: str, measured: dict[str, list[float]
             unit: medians[way],
             "lowest": min(runs),
             "highest": max(runs),
-            "of nothing": medians[way] / medians["nothing"],
+            "of nothing": _median_ratio(runs, measured["nothing"]),
         }
         for way, runs in measured.items()
     ]
     publish(name, f"{title}, medians of {ROUNDS}", rows)
-    return medians["all layers"] / medians["nothing"]
+    return _median_ratio(measured["all layers"], measured["nothing"])
+
+
+def _median_ratio(runs: list[float], base: list[float]) -> float:
+    return statistics.median(one / other for one, other in zip(runs, base, strict=True))
 
 
 @pytest.mark.timeout(300)
@@ -118,16 +129,20 @@ def test_a_stream(pair: Pair) -> None:
     assert ratio_told("owners-tcp", "iperf3 TCP", "Gbit/s", measured) > 1 - MOST_LOSS
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("ends", ["one end", "both ends"])
 def test_a_flood(pair: Pair, ends: str) -> None:
-    """Small datagrams lose at most 5 %, one end being watched."""
+    """Small datagrams, one end being watched: no more than twice what test_flood.py has found.
+
+    A sender's process is up to 10 % slower than the next one, whatever is attached: the limit is
+    that much wider.
+    """
     with pair.serving("taskset", "-c", "3", pair.flood, "receive", _PORT, until="ready"):
         measured = pair.measured(lambda: pair.packets_per_us(watched=ends == "both ends"))
     kept = ratio_told(
         f"owners-udp-{ends[:4].strip()}", f"UDP flood, {ends}", "packets/us", measured
     )
-    assert kept > 1 - MOST_LOSS or ends == "both ends"
+    assert kept > 1 - MOST_FLOOD_LOSS or ends == "both ends"
 
 
 def test_cost_by_run(pair: Pair) -> None:
