@@ -110,18 +110,40 @@ static __noinline int tm_describe(struct task_struct *task, __u64 id, bool is_cu
 	return 0;
 }
 
+/*
+ * Global functions: the verifier looks at each of them once, not once for each way to each call, which
+ * took it most of the time of an attach. They take numbers only, and no task. Until 6.8 (2afae08c9dcb)
+ * it does so even where no call can be reached, so these ask themselves whether they may.
+ */
+__noinline int tm_describe_current(__u64 id)
+{
+	return tm_read_task ? tm_describe((void *)bpf_get_current_task(), id, true) : 0;
+}
+
+__noinline int tm_describe_current_cgroup(__u64 id)
+{
+	return tm_read_task ? tm_describe_cgroup((void *)bpf_get_current_task(), id) : 0;
+}
+
 /* tm_own_task - the row of the process of @task, described the first time it is met. */
 static __always_inline __u64 tm_own_task(struct task_struct *task, struct tm_owner *owner,
 					 bool is_current)
 {
 	__u64 cgroup_id, id;
+	bool is_known;
 
 	tm_owner_of(task, owner);
 	cgroup_id = owner->cgroup_id;
 	id = tm_own(owner);
-	if (!bpf_map_lookup_elem(&processes, &id))
-		tm_describe(task, id, is_current);
-	if (!bpf_map_lookup_elem(&cgroup_paths, &cgroup_id))
+	is_known = bpf_map_lookup_elem(&processes, &id);
+	if (!is_known && is_current)
+		tm_describe_current(id);
+	else if (!is_known)
+		tm_describe(task, id, false);
+	is_known = bpf_map_lookup_elem(&cgroup_paths, &cgroup_id);
+	if (!is_known && is_current)
+		tm_describe_current_cgroup(cgroup_id);
+	else if (!is_known)
 		tm_describe_cgroup(task, cgroup_id);
 	return id;
 }
