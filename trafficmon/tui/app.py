@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
+from weakref import WeakSet
 
 from textual import work
 from textual.app import ComposeResult
@@ -21,6 +22,7 @@ from trafficmon.filter.nodes import Expression
 from trafficmon.filter.parser import parse
 from trafficmon.render.safe import escape_controls
 from trafficmon.tui.export import export
+from trafficmon.tui.pace import Pace
 from trafficmon.tui.panes.detail import DetailScreen
 from trafficmon.tui.panes.eventsview import EventsView
 from trafficmon.tui.panes.filterfield import FilterField
@@ -28,6 +30,7 @@ from trafficmon.tui.panes.grid import Grid
 from trafficmon.tui.panes.overview import OverviewPane
 from trafficmon.tui.panes.pane import Asked, Pane, Question
 from trafficmon.tui.panes.problem import Problem
+from trafficmon.tui.panes.rowspane import RowsPane
 from trafficmon.tui.panes.stateline import State, StateLine
 from trafficmon.tui.panes.tableview import TableView
 from trafficmon.tui.panes.treeview import TreeView
@@ -54,7 +57,6 @@ TABS = (
     "interfaces",
 )
 _TITLES = {"dns": "DNS"}
-_REST = 4  # times as long as a reading took nothing is read, however large the tables are
 
 
 class TrafficApp(Switches):
@@ -95,8 +97,8 @@ class TrafficApp(Switches):
         self._session, self._feed, self._where = Session(source, now), feed, where
         self._interval_s, self._clock = interval_s, clock
         self._expression: Expression | None = None
-        self._is_reading = self._wants_again = False
-        self._restarts, self._rest_until = 0, 0.0
+        self._pace, self._restarts = Pace(), 0
+        self._seen: WeakSet[Pane] = WeakSet()  # those that have been shown something
         self._state, self._problem, self._field = StateLine(), Problem(), FilterField()
         self._tabs = TabbedContent(id="tabs")
         self._panes: dict[str, Pane] = {name: self._made(name) for name in TABS}
@@ -149,18 +151,21 @@ class TrafficApp(Switches):
         pane = self._panes[self._tab]
         return pane if isinstance(pane, TableView) else None
 
+    def _rows(self) -> RowsPane | None:
+        pane = self._panes[self._tab]
+        return pane if isinstance(pane, RowsPane) else None
+
+    def _sort(self) -> tuple[str | None, bool]:
+        name, reverse = self._settings.sort.get(self._tab, [None, False])
+        return name, bool(reverse)
+
     # ---- reading -------------------------------------------------------------------------------
 
     def refresh_data(self, *, at_once: bool = False) -> None:
         """Read what is looked at, in a thread; a reading that takes long is not overtaken."""
-        if not at_once and (self._is_frozen or time.monotonic() < self._rest_until):
+        if (self._is_frozen and not at_once) or not self._pace.begin(at_once=at_once):
             return
-        if self._is_reading:
-            self._wants_again = self._wants_again or at_once
-            return
-        self._is_reading = True
-        sort, reverse = self._settings.sort.get(self._tab, [None, False])
-        asked = Asked(sort, bool(reverse), self._expression)
+        asked = Asked(*self._sort(), self._expression)
         self._read(self._pane, self._pane.question(asked))
 
     @work(thread=True, exit_on_error=False)
@@ -175,16 +180,15 @@ class TrafficApp(Switches):
             self.call_from_thread(self._show, pane, seen, took_s)
 
     def _show(self, pane: Pane, seen: Any, took_s: float) -> None:
-        self._is_reading = False
-        self._rest_until = time.monotonic() + _REST * took_s
+        again = self._pace.end(took_s, is_first=pane not in self._seen)
+        self._seen.add(pane)
         if not isinstance(seen, Exception):
             self._show_state(pane.show(seen, self.look))
         elif isinstance(seen, FilterError | UsageError | MissingLayerError):
             self._show_refusal(pane, seen)
         else:
             self._show_problem(pane, seen)
-        if self._wants_again:
-            self._wants_again = False
+        if again:
             self.refresh_data(at_once=True)
 
     def _show_state(self, told: str = "") -> None:
@@ -236,11 +240,10 @@ class TrafficApp(Switches):
 
     def on_grid_selected(self) -> None:
         """Enter, or a click on the row under the cursor."""
-        pane = self._panes[self._tab]
-        if not isinstance(pane, TableView | EventsView) or (record := pane.chosen()) is None:
+        if (pane := self._rows()) is None or (record := pane.chosen()) is None:
             return
-        key = pane.chosen_key() if isinstance(pane, TableView) else None
-        self.push_screen(DetailScreen(Detail(pane.table, key or "", record), self._feed))
+        detail = Detail(pane.table, pane.chosen_key(), record)
+        self.push_screen(DetailScreen(detail, self._feed))
         self.refresh_data(at_once=True)
 
     def action_filter(self) -> None:
@@ -253,16 +256,15 @@ class TrafficApp(Switches):
         if not self._field.display:
             return
         try:
-            expression = parse(event.value) if event.value.strip() else None
+            self._expression = _expression(event.value)
         except FilterError:
             return
-        self._expression = expression
         self.refresh_data(at_once=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """That is it; what is wrong in it is told, with the place."""
         try:
-            self._expression = parse(event.value) if event.value.strip() else None
+            self._expression = _expression(event.value)
         except FilterError as error:
             self._complain(error)
             return
@@ -279,7 +281,7 @@ class TrafficApp(Switches):
             self.refresh_data(at_once=True)
 
     def _focus_rows(self) -> None:
-        if isinstance(pane := self._panes[self._tab], TableView | EventsView):
+        if (pane := self._rows()) is not None:
             pane.focus_rows()
 
     def action_look_again(self) -> None:
@@ -296,15 +298,14 @@ class TrafficApp(Switches):
         self._sort_by(names[(place + 1) % len(names)])
 
     def _sort_by(self, name: str) -> None:
-        current = self._settings.sort.get(self._tab, [None, False])
-        self._settings.sort[self._tab] = [name, current[0] == name and not current[1]]
+        current, reverse = self._sort()
+        self._settings.sort[self._tab] = [name, current == name and not reverse]
         self._changed()
 
     def action_reverse(self) -> None:
         """The other way round."""
         if (view := self._view()) is not None and view.shown is not None:
-            _, reverse = self._settings.sort.get(self._tab, [None, False])
-            self._settings.sort[self._tab] = [view.shown.sorted_by, not reverse]
+            self._settings.sort[self._tab] = [view.shown.sorted_by, not self._sort()[1]]
             self._changed()
 
     def action_move_tab(self, step: int) -> None:
@@ -317,8 +318,7 @@ class TrafficApp(Switches):
 
     def action_copy(self) -> None:
         """The row under the cursor, as JSON."""
-        pane = self._panes[self._tab]
-        if isinstance(pane, TableView | EventsView) and (record := pane.chosen()) is not None:
+        if (pane := self._rows()) is not None and (record := pane.chosen()) is not None:
             from trafficmon.render.plain import to_json  # noqa: PLC0415 - needed here alone
 
             self.copy_to_clipboard(to_json(record))
@@ -326,8 +326,8 @@ class TrafficApp(Switches):
 
     def action_export(self) -> None:
         """What is shown, as JSON and CSV, into the working directory."""
-        pane = self._panes[self._tab]
-        records = pane.records() if isinstance(pane, TableView | EventsView) else []
+        pane = self._rows()
+        records = pane.records() if pane is not None else []
         if not records:
             self.notify("there are no rows to export here", severity="warning")
             return
@@ -338,3 +338,8 @@ class TrafficApp(Switches):
             self.notify(f"not exported: {error}", severity="error", markup=False)
             return
         self.notify(f"written: {stem}.json and {stem}.csv", markup=False)
+
+
+def _expression(text: str) -> Expression | None:
+    """Raises FilterError."""
+    return parse(text) if text.strip() else None

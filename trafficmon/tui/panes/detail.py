@@ -13,9 +13,9 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Sparkline, Static
 
-from trafficmon.render.columns import UNKNOWN, cell_text
+from trafficmon.render.columns import cell_text
 from trafficmon.render.eventline import between, event_line
-from trafficmon.render.plain import to_json, to_text
+from trafficmon.render.plain import to_json
 from trafficmon.render.safe import escape_controls
 from trafficmon.render.shown import COLUMNS
 from trafficmon.render.table import table_lines
@@ -107,7 +107,7 @@ class DetailScreen(ModalScreen[None]):
             return
         text.append("\nTHROUGH THE LAYERS\n", style="bold")
         for name, received, sent in seen.layers:
-            told = [UNKNOWN if one is None else cell_text(one, "bytes") for one in (received, sent)]
+            told = [cell_text(octets, "bytes") for octets in (received, sent)]
             text.append(f"{name:<18} ↓ {told[0]:>10}   ↑ {told[1]:>10}\n")
 
     def _add_related(self, text: Text, seen: Detail) -> None:
@@ -172,5 +172,4 @@ def _add_fields(text: Text, record: Record) -> None:
     width = max(map(len, record))
     for name, value in record.items():
         text.append(f"{name:<{width}}  ", style="dim")
-        shown = UNKNOWN if value is None else escape_controls(to_text(value))
-        text.append(f"{shown}\n")
+        text.append(f"{cell_text(value, 'text')}\n")

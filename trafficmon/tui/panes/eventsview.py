@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.widgets import Static
-
 from trafficmon.filter.nodes import Expression
 from trafficmon.render.eventline import event_parts
-from trafficmon.render.safe import escape_controls
 from trafficmon.render.width import cell_width
 from trafficmon.tables.table import Record
-from trafficmon.tui.panes.grid import Cell, Grid, Head
+from trafficmon.tui.panes.grid import Cell, Head
 from trafficmon.tui.panes.pane import Asked, Look, Question
+from trafficmon.tui.panes.rowspane import RowsPane
 from trafficmon.tui.readings.feed import Feed
 from trafficmon.tui.readings.happened import matching
 from trafficmon.tui.readings.session import Session
@@ -23,28 +19,13 @@ _COLUMNS = {"TIME": 15, "TYPE": 6, "EVENT": 9, "WHAT": 0}  # 0: what the lines n
 _STYLES = {"conn": "green", "dns": "cyan", "packet": "dim", "drop": "red"}
 
 
-class EventsView(Vertical):
+class EventsView(RowsPane):
     """Shows the records of a feed, which begins when it is first looked at."""
 
     def __init__(self, feed: Feed) -> None:
-        super().__init__(id="table-events")
-        self.table, self._feed = "events", feed
-        self.grid = Grid()
-        self._note = Static(classes="message", markup=False)
+        super().__init__("events")
+        self._feed = feed
         self._records: list[Record] = []
-
-    def compose(self) -> ComposeResult:
-        """What is to be said, above them."""
-        yield self._note
-        yield self.grid
-
-    def on_mount(self) -> None:
-        """Nothing to say yet."""
-        self._note.display = False
-
-    def focus_rows(self) -> None:
-        """Keys go to the lines."""
-        self.grid.focus()
 
     def question(self, asked: Asked) -> Question:
         """Those that match; the reading is what keeps the interfaces' graphs going."""
@@ -57,8 +38,7 @@ class EventsView(Vertical):
 
     def say(self, message: str) -> None:
         """Above the events that there were."""
-        self._note.display = bool(message)
-        self._note.update(escape_controls(message))
+        self._tell(message, above_rows=True)
 
     def show(self, seen: list[Record], look: Look) -> str:
         """The newest; the cursor stays with its event."""
@@ -85,11 +65,6 @@ class EventsView(Vertical):
     def records(self) -> list[Record]:
         """All that are kept, the newest first."""
         return self._records
-
-    def chosen(self) -> Record | None:
-        """The event under the cursor."""
-        place = self.grid.cursor_row
-        return self._records[place] if place in range(len(self._records)) else None
 
 
 def _cells(event: Record) -> list[Cell]:

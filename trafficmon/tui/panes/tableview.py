@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.widgets import Static
-
 from trafficmon.render.columns import Column
-from trafficmon.render.safe import escape_controls
 from trafficmon.render.shown import COLUMNS
 from trafficmon.tables.table import Record
 from trafficmon.tui.panes.cells import cell, columns_of, fitting, label_cell, widest
-from trafficmon.tui.panes.grid import Grid, Head
+from trafficmon.tui.panes.grid import Head
 from trafficmon.tui.panes.pane import Asked, Look, Question
+from trafficmon.tui.panes.rowspane import RowsPane
 from trafficmon.tui.readings.rows import Rows, Wish, read_rows
 
 _PAGE, _MOST_ROWS = 50, 10_000
@@ -28,30 +24,14 @@ _EMPTY = {
 _SORTED = {False: " ▾", True: " ▴"}
 
 
-class TableView(Vertical):
+class TableView(RowsPane):
     """Shows Rows of ``table``; in their place a message where there is something to say."""
 
     def __init__(self, table: str) -> None:
-        super().__init__(id=f"table-{table}")
-        self.table = table
+        super().__init__(table)
         self.shown: Rows | None = None
-        self.grid = Grid()
-        self._message = Static(classes="message", markup=False)
         self._columns: list[Column] = []
         self._widths: dict[str, int] = {}
-
-    def compose(self) -> ComposeResult:
-        """One or the other."""
-        yield self._message
-        yield self.grid
-
-    def on_mount(self) -> None:
-        """Nothing to say yet."""
-        self._message.display = False
-
-    def focus_rows(self) -> None:
-        """Keys go to the rows."""
-        self.grid.focus()
 
     def question(self, asked: Asked) -> Question:
         """As many rows as are on the screen, and some to scroll to."""
@@ -61,16 +41,15 @@ class TableView(Vertical):
 
     def say(self, message: str) -> None:
         """In the place of the rows."""
-        self.shown, self.grid.display, self._message.display = None, False, True
-        self._message.update(escape_controls(message))
+        self.shown = None
+        self._tell(message, above_rows=False)
 
     def show(self, seen: Rows, look: Look) -> str:
         """Replace what is shown; the cursor stays with its row where that is still there."""
         if not seen.records:
             self.say(_MATCHES_NONE if seen.length else _EMPTY.get(self.table, _NOTHING_YET))
             return self._told(seen)
-        if not self.grid.display:
-            self.grid.display, self._message.display = True, False
+        self._tell("", above_rows=True)
         key = self.chosen_key()
         self.shown = seen
         columns = columns_of(self.table, totals=look.totals)
@@ -111,18 +90,11 @@ class TableView(Vertical):
             told += f" that match, of {seen.length:,}"
         return f"{told}, by {seen.sorted_by}"
 
-    def chosen_key(self) -> str | None:
-        """Of the row under the cursor."""
+    def chosen_key(self) -> str:
+        """Of the row under the cursor, or empty."""
+        keys = self.shown.keys if self.shown is not None else []
         place = self.grid.cursor_row
-        return (
-            self.shown.keys[place] if self.shown and place in range(len(self.shown.keys)) else None
-        )
-
-    def chosen(self) -> Record | None:
-        """The record under the cursor."""
-        if self.shown is None or self.grid.cursor_row not in range(len(self.shown.records)):
-            return None
-        return self.shown.records[self.grid.cursor_row]
+        return keys[place] if place in range(len(keys)) else ""
 
     def records(self) -> list[Record]:
         """What is shown, and what was read to be scrolled to."""

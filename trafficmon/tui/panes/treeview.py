@@ -39,12 +39,12 @@ class TreeView(TableView):
 
     def action_fold(self) -> None:
         """Leave out what is below this row."""
-        if (path := self.chosen_key()) is not None:
+        if path := self.chosen_key():
             self._folded |= {path}
             self.app.action_look_again()  # type: ignore[attr-defined]
 
     def action_unfold(self) -> None:
         """Show it again."""
-        if (path := self.chosen_key()) is not None:
+        if path := self.chosen_key():
             self._folded -= {path}
             self.app.action_look_again()  # type: ignore[attr-defined]
