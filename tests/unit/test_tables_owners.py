@@ -18,6 +18,7 @@ from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
 from trafficmon.pins import HOST_HOOKS
 from trafficmon.reader.owners import COUNTS, TCP_LISTEN, not_handed_over
+from trafficmon.tables import drops
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.table import choose_rows
 
@@ -213,3 +214,31 @@ def test_drops_by_reason_and_place(fake: FakeLive) -> None:
     first, second = rows(fake, "drops")
     assert (first["packets"], first["bytes"], second["packets"]) == (11, 660, 2)
     assert second["reason"] in ("3000000", None)
+
+
+@pytest.mark.parametrize(
+    ("reason", "sides"),
+    [
+        ("SOCKET_RCVBUFF", (0, 7)),
+        ("QUEUE_PURGE", (0, 7)),
+        ("TCP_OLD_DATA", (0, 7)),
+        ("TCP_CSUM", (7, 0)),
+        ("TCP_MD5NOTFOUND", (7, 0)),
+        ("NO_SOCKET", (7, 0)),
+        ("NETFILTER_DROP", (7, 0)),
+    ],
+)
+def test_drops_before_and_behind_the_count_of_sockets(
+    fake: FakeLive, monkeypatch: pytest.MonkeyPatch, reason: str, sides: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(drops, "kernel_enumerators", lambda _: {f"SKB_DROP_REASON_{reason}": 5})
+    fake.drop(1, 5, 7, 420)
+    assert drops.drops_by_side(fake.live) == sides
+
+
+def test_drops_without_reasons_are_all_on_the_way(
+    fake: FakeLive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drops, "kernel_enumerators", lambda _: {})
+    fake.drop(1, 0, 7, 420)
+    assert drops.drops_by_side(fake.live) == (7, 0)

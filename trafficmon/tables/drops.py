@@ -18,6 +18,11 @@ from trafficmon.tables.table import Record, Table, as_text
 
 FIELDS = ("reason", "location", "packets", "bytes")
 _PREFIX = "SKB_DROP_REASON_"
+_BY_SOCKETS = ("socket_rcvbuff", "socket_backlog", "proto_mem", "queue_purge", "tcp_")
+"""Beginnings of reasons for which a socket drops what it was given: behind tcp_filter() in
+tcp_v4_rcv(), behind sk_filter_trim_cap() in udp_queue_rcv_one_skb(), where cgroup_skb counts."""
+_BEFORE_SOCKETS = ("tcp_csum", "tcp_auth_hdr", "tcp_md5", "tcp_ao", "tcp_minttl")
+"""Of these those for which it is not even given it."""
 
 
 def drop_table(live: Live) -> Table:
@@ -56,6 +61,26 @@ def drop_table(live: Live) -> Table:
         record=record,
         filter_columns=lambda: FilterColumns(table="drops", length=len(groups)),
         identity=lambda: groups.hashes,
+    )
+
+
+def drops_by_side(live: Live) -> tuple[int, int]:
+    """Packets that were dropped between wire and sockets, and those that sockets dropped.
+
+    Where the kernel tells no reasons (before 5.17) all are among the first.
+    """
+    keys, values = live.drops()
+    names = DropNames()
+    by_socket = [_is_by_socket(names.reason(int(number))) for number in keys["reason"]]
+    behind = int(values["packets"][np.array(by_socket, bool)].sum())
+    return int(values["packets"].sum()) - behind, behind
+
+
+def _is_by_socket(reason: str | None) -> bool:
+    return (
+        reason is not None
+        and reason.startswith(_BY_SOCKETS)
+        and not reason.startswith(_BEFORE_SOCKETS)
     )
 
 

@@ -12,6 +12,7 @@ from trafficmon.layout import Hook, Layer, Mode, ServiceKind
 from trafficmon.reader.flow_owners import owner_ids
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records
+from trafficmon.tables.drops import drops_by_side
 from trafficmon.tables.services import counted_slots
 from trafficmon.tables.table import Array, Record, Table, as_text
 
@@ -152,8 +153,13 @@ def _of_nobody(live: Live) -> list[str]:
 def _dropped(live: Live) -> list[str]:
     if not live.has_hook("drop"):
         return []
-    _, values = live.drops()
-    return [f"dropped on the way in or out: {int(values['packets'].sum())} packets (top drops)"]
+    before, _ = drops_by_side(live)
+    return [f"dropped on the way in or out: {before} packets (top drops)"]
+
+
+def _dropped_behind(live: Live) -> list[str]:
+    _, behind = drops_by_side(live) if live.has_hook("drop") else (0, 0)
+    return [f"dropped by sockets: {behind} packets (top drops)"] if behind else []
 
 
 def _between_sockets_and_calls(live: Live) -> str:
@@ -164,4 +170,5 @@ def _between_sockets_and_calls(live: Live) -> str:
         unread = int((rows["tcp_rx_bytes"] - rows["tcp_read_bytes"]).sum())
         causes.append(f"of open connections {unread} bytes have arrived and are not read")
         causes.append(f"{int(rows['retransmits'].sum())} of their segments were sent again")
+    causes += _dropped_behind(live)
     return "; ".join(causes)
