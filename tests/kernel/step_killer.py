@@ -13,6 +13,7 @@ import functools
 import itertools
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ from trafficmon.libbpf import map as bpf_map
 from trafficmon.pins import PinDirectory, chosen
 
 STEPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (Path, ("mkdir", "unlink", "rmdir", "replace")),
+    (Path, ("mkdir", "unlink", "rmdir", "replace", "rename")),
     (handle.Handle, ("pin",)),
     (bpf_map.Map, ("update",)),
     (link, ("_create",)),
@@ -73,22 +74,31 @@ def kill_at_every_step(
     victim: list[str],
     before: list[list[str]],
     after: list[list[str]],
-    interface: str,
+    interfaces: list[str],
     stride: int,
 ) -> int:
     """``before`` and ``after`` are commands that have to succeed. The number of steps."""
     for number in range(0, 1000, stride):
         for command in before:
             _succeed(command, number)
+        _send_frame(interfaces[-1])
         status = run(victim, number)
         if status not in (0, -signal.SIGKILL):
             sys.exit(f"step {number}: {victim} ended with {status}")
         for command in after:
             _succeed(command, number)
-            _look(command, interface, number)
+            for interface in interfaces:
+                _look(command, interface, number)
         if status == 0:
             return number
     sys.exit("it never got through")
+
+
+def _send_frame(interface: str) -> None:
+    """So that what is attached there has counted something."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+        sender.bind((interface, 0))
+        sender.send(b"\xff" * 6 + bytes(54))
 
 
 def _succeed(command: list[str], number: int) -> None:
@@ -110,20 +120,29 @@ def _look(command: list[str], interface: str, number: int) -> None:
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("victim", choices=("attach", "replace", "detach"))
+    parser.add_argument("victim", choices=("attach", "replace", "detach", "attach-below"))
     parser.add_argument("interface")
+    parser.add_argument("--above", help="an interface on top of that, attached before")
     parser.add_argument("--attach-again", action="store_true")
     parser.add_argument("--stride", type=int, default=1, help="every so many steps")
     parser.add_argument("--option", action="append", default=[])
     asked = parser.parse_args()
     attach = within(["attach", "--iface", asked.interface, *asked.option])
-    victim = {"attach": attach, "replace": [*attach, "--replace"], "detach": ["detach"]}
+    victim = {
+        "attach": attach,
+        "attach-below": attach,
+        "replace": [*attach, "--replace"],
+        "detach": ["detach"],
+    }
+    before = {"replace": [attach], "detach": [attach]}
+    if asked.above:
+        before["attach-below"] = [within(["attach", "--iface", asked.above, *asked.option])]
     print(
         kill_at_every_step(
             victim[asked.victim],
-            before=[] if asked.victim == "attach" else [attach],
+            before=before.get(asked.victim, []),
             after=[attach, ["detach"]] if asked.attach_again else [["detach"]],
-            interface=asked.interface,
+            interfaces=[asked.interface] + [asked.above] * bool(asked.above),
             stride=asked.stride,
         )
     )

@@ -18,7 +18,8 @@ from tests.lab.veth import connect
 pytestmark = pytest.mark.kernel
 
 ROOT = Path(__file__).resolve().parents[2]
-FEWEST_STEPS = {"attach": 15, "replace": 5, "detach": 15}
+FEWEST_STEPS = {"attach": 15, "replace": 5, "detach": 15, "attach-below": 20}
+UPPER = "tmupper"
 
 
 def steps_of(command: str, way: str, *, attach_again: bool = False) -> int:
@@ -30,11 +31,14 @@ def steps_of(command: str, way: str, *, attach_again: bool = False) -> int:
         program_in(right) as program,
     ):
         connect(left, right)
+        right.run(["ip", "link", "add", UPPER, "link", "tmright", "type", "macvlan"])
+        right.run(["ip", "link", "set", UPPER, "up"])
         before = leftovers.hooks(right)
         argv = ["env", f"PYTHONPATH={ROOT}", f"TRAFFICMON_PIN_DIR={program.pin_dir}"]
         argv += [sys.executable, "-m", "tests.kernel.step_killer", command, "tmright"]
         argv += [f"--option={option}" for option in options]
         argv += ["--attach-again", "--stride=2"] if attach_again else []
+        argv += [f"--above={UPPER}"] if command == "attach-below" else []
         said = right.run(argv, timeout=600).stdout
         assert leftovers.hooks(right) == before
         assert not lock_of(program).exists()
@@ -54,7 +58,7 @@ def test_a_detach_cleans_up_behind_every_step() -> None:
 
 @pytest.mark.long
 def test_an_attach_goes_on_from_every_other_step() -> None:
-    """Of an attach, of a replace, and of a detach that were cut short: each takes two attaches."""
+    """Each takes two attaches."""
     before = leftovers.loaded()
     with ThreadPoolExecutor(3) as pool:
         steps = list(

@@ -184,3 +184,18 @@ def test_layers_stand_in_the_order_of_a_packet(fake: FakeLive) -> None:
     ]
     for key in table.sort_keys:
         assert sorted(choose_rows(table, None, key, None)) == [0, 1, 2, 3]
+
+
+def test_an_interface_with_a_slot_for_the_time_when_sums_left_it_out(fake: FakeLive) -> None:
+    fake.interface(0, "br0")
+    fake.interface(1, "br0", state=State.DETACHED, covered=True)
+    fake.interface(2, "eth0", state=State.DETACHED)
+    for slot, packets in ((0, 5), (1, 7), (2, 1)):
+        fake.hook(Hook.TC_RX, [packets], packets * 60, slot=slot)
+        fake.service(ServiceKind.PROTOCOL, protocol=1, version=4, rx=(packets, 0), slot=slot)
+    found = interfaces(fake)
+    assert (found["br0"]["rx_packets"], found["br0"]["rx_bytes"]) == (12, 720)
+    assert (found["br0"]["icmp_packets"], found["br0"]["xdp_mode"]) == (12, "off")
+    assert (found["eth0"]["rx_packets"], found["eth0"]["xdp_mode"]) == (1, "detached")
+    assert interface_table(fake.live).length == 2
+    assert layers(fake)["tc"]["rx_packets"] == 6

@@ -20,7 +20,7 @@ from trafficmon.attachment.request import (
     Request,
     usual_interfaces,
 )
-from trafficmon.attachment.stacking import note_covered
+from trafficmon.attachment.stacking import covered, finish_moves, settle, with_those_attached
 from trafficmon.attachment.store import NO_GROUP, Geometry, Store
 from trafficmon.attachment.xdp import is_worth_trying
 from trafficmon.errors import ForeignMapsError, LayoutError, TrafficmonError, UnsupportedError
@@ -56,15 +56,16 @@ def attach(pins: PinDirectory, request: Request) -> Report:
         wanted = _prepare(pins, request, report)
         with ExitStack() as undo:
             store = undo.enter_context(_open_or_create(pins, request, undo))
+            finish_moves(store)
+            undo.callback(settle, store)
+            together = with_those_attached(store, wanted)
             for interface in wanted:
                 stop_if_interrupted()
-                report.interfaces.append(_one(store, interface, request, undo))
+                is_covered = covered(interface, together)
+                done = _one(store, interface, request, undo, is_covered=is_covered)
+                report.interfaces.append(done)
+            report.notes += settle(store)
             report.layers = host.attach(store, request, undo)
-            for name in note_covered(store):
-                report.notes.append(
-                    f"{name} sits on another attached interface: it has its own counters, and sums "
-                    "over interfaces leave it out"
-                )
             _let_group_read(store, request, report)
             stop_if_interrupted()
             undo.pop_all()
@@ -157,13 +158,16 @@ def _open_or_create(pins: PinDirectory, request: Request, undo: ExitStack) -> St
     return Store.create(pins, geometry, request.group_id)
 
 
-def _one(store: Store, interface: Interface, request: Request, undo: ExitStack) -> Attached:
-    slot = one_interface.slot_for(store, interface.name, interface.ifindex)
+def _one(
+    store: Store, interface: Interface, request: Request, undo: ExitStack, *, is_covered: bool
+) -> Attached:
+    name, ifindex = interface.name, interface.ifindex
+    slot = one_interface.slot_for(store, name, ifindex, covered=is_covered)
     before = store.interface(slot)
     same = before["state"] == State.ATTACHED and before["ifindex"] == interface.ifindex
     if not (same and one_interface.is_alive(store, slot)):
         undo.callback(one_interface.take_back, store, slot, before)
-        return one_interface.attach(store, interface, slot, request)
+        return one_interface.attach(store, interface, slot, request, covered=is_covered)
     current = dataclasses.replace(one_interface.describe(before), name=interface.name)
     if not _wants_change(interface, current, request):
         if not request.replace:
@@ -178,7 +182,7 @@ def _one(store: Store, interface: Interface, request: Request, undo: ExitStack) 
             f"{interface.name} is attached with {now}; 'attach --replace' changes that"
         )
     undo.callback(one_interface.attach_again, store, interface, slot, before)
-    changed = one_interface.attach(store, interface, slot, request)
+    changed = one_interface.attach(store, interface, slot, request, covered=is_covered)
     note = f"changed from {now}: what passed in that moment was not counted"
     return dataclasses.replace(changed, note=note)
 

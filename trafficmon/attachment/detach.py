@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment import tc
-from trafficmon.attachment.stacking import note_covered
+from trafficmon.attachment.stacking import finish_moves, settle
 from trafficmon.attachment.store import Store
 from trafficmon.dns.book import discard as discard_book
 from trafficmon.errors import BpfError, ForeignMapsError, LayoutError, TrafficmonError, UsageError
@@ -58,13 +58,20 @@ def _some(pins: PinDirectory, names: list[str]) -> Detached:
             if name not in slots:
                 there = ", ".join(sorted(slots)) or "none"
                 raise UsageError(f"nothing of trafficmon is on {name!r}; attached: {there}")
-        for name in names:
-            if store.interface(slots[name])["state"] != State.DETACHED:
-                one_interface.remove(store, slots[name])
+        leaving = {
+            slots[name]: name
+            for name in names
+            if store.interface(slots[name])["state"] != State.DETACHED
+        }
+        try:
+            if store.is_of_this_namespace():
+                finish_moves(store)
+                settle(store, leaving=leaving)  # before: what is above them counts in their place
+        finally:
+            for slot, name in leaving.items():
+                one_interface.remove(store, slot)
                 done.interfaces.append(name)
                 done.anything = True
-        if store.is_of_this_namespace():
-            note_covered(store)
         left = any(r["state"] != State.DETACHED for r in store.interfaces().values())
     if not left:
         rest = remove_everything(pins)
@@ -75,9 +82,10 @@ def _some(pins: PinDirectory, names: list[str]) -> Detached:
 def _slots_by_name(store: Store) -> dict[str, int]:
     """Under the names they were attached by, and those they have now."""
     used = store.interfaces()
-    slots = {text_of(record["name"]): slot for slot, record in used.items()}
+    by_state = sorted(used.items(), key=lambda one: one[1]["state"] != State.DETACHED)
+    slots = {text_of(record["name"]): slot for slot, record in by_state}  # attached ones win
     if store.is_of_this_namespace():
-        for slot, record in used.items():
+        for slot, record in by_state:
             if name := one_interface.current_name(record):
                 slots[name] = slot
     return slots

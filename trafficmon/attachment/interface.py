@@ -44,15 +44,26 @@ class Attached:
     dns: bool = False  # whether its DNS messages are copied
 
 
-def slot_for(store: Store, name: str, ifindex: int) -> int:
-    """The slot of the interface: the one it had, under whatever name, else a free one."""
+def slot_for(store: Store, name: str, ifindex: int, *, covered: bool) -> int:
+    """The slot of the interface: the one it had, under whatever name, else a free one.
+
+    What a slot has counted is in the sums over interfaces or is not: so one that was detached is
+    the interface's again only if it was ``covered`` then as it is now.
+    """
     used = store.interfaces()
     for slot, record in used.items():
         if record["ifindex"] == ifindex and record["state"] == State.ATTACHED:
             return slot
     for slot, record in used.items():
-        if text_of(record["name"]) == name and current_name(record) in (name, None):
+        is_its = text_of(record["name"]) == name and current_name(record) in (name, None)
+        if is_its and (record["covered"] == covered or not store.has_counted(slot)):
             return slot
+    return free_slot(store)
+
+
+def free_slot(store: Store) -> int:
+    """One that nothing has used yet."""
+    used = store.interfaces()
     for slot in range(store.geometry().max_interfaces):
         if slot not in used:
             return slot
@@ -92,13 +103,20 @@ def _link_is_alive(store: Store, kind: str, slot: int) -> bool:
         return link.facts().ifindex != 0
 
 
-def attach(store: Store, interface: Interface, slot: int, request: Request) -> Attached:
-    """Attach all layers asked for; whatever fails takes back what was done before it."""
+def attach(
+    store: Store, interface: Interface, slot: int, request: Request, *, covered: bool
+) -> Attached:
+    """Attach all layers asked for; whatever fails takes back what was done before it.
+
+    A slot that has counted stays ``covered`` or not as it is: stacking.settle() moves it then.
+    """
     before = store.interface(slot)
     with ExitStack() as undo:
         remove(store, slot)
         undo.callback(take_back, store, slot, before)
-        record = _begin(store, interface, slot, _dns_of(interface, request))
+        if store.has_counted(slot):
+            covered = bool(before["covered"])
+        record = _begin(store, interface, slot, _dns_of(interface, request), covered=covered)
         with_tc = "tc" in request.layers
         outcome = xdp.XdpOutcome(Mode.OFF, "layer xdp was not asked for")
         if "xdp" in request.layers:
@@ -130,7 +148,8 @@ def attach_again(store: Store, interface: Interface, slot: int, before: Any) -> 
     layers = ("xdp",) * (modes.xdp_mode != "off") + ("tc",) * (modes.tc_mode != "off")
     layers += ("dns",) * modes.dns
     tc_mode = "auto" if modes.tc_mode == "off" else modes.tc_mode
-    attach(store, interface, slot, Request((), (modes.xdp_mode,), layers, tc_mode=tc_mode))
+    request = Request((), (modes.xdp_mode,), layers, tc_mode=tc_mode)
+    attach(store, interface, slot, request, covered=bool(before["covered"]))
     record = store.interface(slot)
     record["reason"] = before["reason"]
     store.set_interface(slot, record)
@@ -143,7 +162,7 @@ def _dns_of(interface: Interface, request: Request) -> int:
     return 2 if interface.is_loopback else 3
 
 
-def _begin(store: Store, interface: Interface, slot: int, dns: int) -> Any:
+def _begin(store: Store, interface: Interface, slot: int, dns: int, *, covered: bool) -> Any:
     record = np.zeros(1, INTERFACE)[0]
     set_text(record, "name", interface.name)
     record["ifindex"] = interface.ifindex
@@ -151,6 +170,7 @@ def _begin(store: Store, interface: Interface, slot: int, dns: int) -> Any:
     record["attached_at_ns"] = time.time_ns()
     record["state"] = State.ATTACHING
     record["dns"] = dns
+    record["covered"] = covered
     store.set_interface(slot, record)
     return record
 

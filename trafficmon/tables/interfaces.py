@@ -46,9 +46,10 @@ def interface_table(live: Live) -> Table:
     """One row an interface, also those that have gone."""
     seen = live.hook_counters()
     services = live.services()
+    places = slots_of(live.interfaces)
     records = [
-        _record(interface, seen[interface.slot], services.keys, services.values)
-        for interface in live.interfaces
+        _record(interface, seen[slots], services.keys, services.values, slots)
+        for interface, slots in places
     ]
     numeric = ("ifindex", *_COUNTS, *_BREAKDOWN, "parse_errors")
     sort_keys = {name: _numbers(records, name) for name in numeric}
@@ -68,21 +69,37 @@ def interface_table(live: Live) -> Table:
         filter_columns=lambda: FilterColumns(
             table="interfaces", length=len(records), interface=np.array(names, dtype=object)
         ),
-        identity=lambda: np.array([i.slot for i in live.interfaces], np.uint64),
+        identity=lambda: np.array([slots[0] for _, slots in places], np.uint64),
     )
+
+
+def slots_of(interfaces: list[WatchedInterface]) -> list[tuple[WatchedInterface, list[int]]]:
+    """Each with its slots: it has another one for the time when sums left it out."""
+    by_name: dict[str, list[WatchedInterface]] = {}
+    for interface in sorted(interfaces, key=lambda one: one.state == State.DETACHED):
+        known = by_name.setdefault(interface.name, [])
+        if known and interface.state != State.DETACHED:  # an earlier one of that name has gone
+            by_name[f"{interface.name}\0{interface.slot}"] = [interface]
+        else:
+            known.append(interface)
+    found = [(same[0], sorted(one.slot for one in same)) for same in by_name.values()]
+    return sorted(found, key=lambda one: one[1])
 
 
 def _numbers(records: list[Record], name: str) -> Any:
     return lambda: np.array([record[name] or 0 for record in records], np.uint64)
 
 
-def _record(interface: WatchedInterface, seen: Records, keys: Records, values: Records) -> Record:
-    hooks = seen[[Hook.XDP_RX, Hook.TC_RX]]
-    rx_by_size = hooks["packets_by_size"].sum(axis=0)
-    tx_by_size = seen[Hook.TC_TX]["packets_by_size"]
+def _record(
+    interface: WatchedInterface, seen: Records, keys: Records, values: Records, slots: list[int]
+) -> Record:
+    """``seen``: of its slots, by hook."""
+    hooks, sent = seen[:, [Hook.XDP_RX, Hook.TC_RX]], seen[:, Hook.TC_TX]
+    rx_by_size = hooks["packets_by_size"].sum(axis=(0, 1))
+    tx_by_size = sent["packets_by_size"].sum(axis=0)
     counts_rx = interface.tc_rx or interface.xdp_mode != Mode.OFF or bool(rx_by_size.any())
     counts_tx = interface.tc_mode != Mode.OFF or bool(tx_by_size.any())
-    mine = keys["slot"] == interface.slot
+    mine = np.isin(keys["slot"], slots)
     packets = (values["rx_packets"] + values["tx_packets"])[mine]
     return {
         "interface": interface.name,
@@ -91,9 +108,9 @@ def _record(interface: WatchedInterface, seen: Records, keys: Records, values: R
         "rx_packets": int(rx_by_size.sum()) if counts_rx else None,
         "rx_bytes": int(hooks["bytes"].sum()) if counts_rx else None,
         "tx_packets": int(tx_by_size.sum()) if counts_tx else None,
-        "tx_bytes": int(seen[Hook.TC_TX]["bytes"]) if counts_tx else None,
+        "tx_bytes": int(sent["bytes"].sum()) if counts_tx else None,
         **_breakdown(keys[mine], packets),
-        "parse_errors": int(hooks["parse_errors"].sum() + seen[Hook.TC_TX]["parse_errors"]),
+        "parse_errors": int(hooks["parse_errors"].sum() + sent["parse_errors"].sum()),
         "packet_size": {
             label: int(count)
             for label, count in zip(SIZE_LABELS, rx_by_size + tx_by_size, strict=True)

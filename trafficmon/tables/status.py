@@ -14,6 +14,7 @@ from trafficmon.libbpf.object import Program
 from trafficmon.pins import HOST_HOOKS, HOST_KINDS
 from trafficmon.reader.live import Live, WatchedInterface
 from trafficmon.records import text_of
+from trafficmon.tables.interfaces import slots_of
 from trafficmon.tables.ledger import ledger_record
 from trafficmon.tables.times import time_text
 
@@ -38,7 +39,7 @@ def status_record(live: Live) -> dict[str, Any]:
         "attached_at": time_text(int(live.meta["attached_at_ns"]) / 1e9),
         "now": time_text(datetime.now(UTC).timestamp()),
         "run_statistics": statistics_are_on(),
-        "interfaces": [_interface(live, interface) for interface in live.interfaces],
+        "interfaces": [_interface(live, interface) for interface, _ in slots_of(live.interfaces)],
         "layers": [_host_layer(live, kind) for kind in HOST_KINDS if live.has_hook(kind)],
         "events": [_events(live, kind) for kind in EventKind],
         "maps": [
