@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 import platform
+import shutil
 import struct
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -33,12 +34,26 @@ class Counter(IntEnum):
     NO_ROOM = 6
 
 
+def made_elsewhere(checkout: Path, source: Path) -> Path:
+    """Where the object of ``source`` is in a checkout for a machine that has no compiler."""
+    return checkout / "build" / "tests" / f"{source.stem}.o"
+
+
 def compiled(folder: Path, source: Path = SOURCE) -> Path:
-    """The object of ``source``, made in ``folder``."""
+    """The object of ``source``, made in ``folder`` or, without a compiler, elsewhere."""
+    made = made_elsewhere(build_bpf.ROOT, source)
+    if made.exists() and shutil.which("clang") is None:
+        return made
     target = folder / f"{source.stem}.o"
     argv = build_bpf.clang_argv(source, target, platform.machine(), build_bpf.find_toolchain())
     subprocess.run(argv, cwd=build_bpf.ROOT, check=True)
     return target
+
+
+def python_path() -> str:
+    """This checkout first, then where the libraries are, for processes of their own."""
+    paths = [str(build_bpf.ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return os.pathsep.join(filter(None, paths))
 
 
 @contextmanager

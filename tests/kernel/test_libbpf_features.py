@@ -91,7 +91,7 @@ def in_a_process(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         argv,
         cwd=build_bpf.ROOT,
-        env={**os.environ, "PYTHONPATH": str(build_bpf.ROOT)},
+        env={**os.environ, "PYTHONPATH": probe.python_path()},
         capture_output=True,
         text=True,
         timeout=60,

@@ -215,7 +215,7 @@ def test_tracepoints_through_perf_events_count_on_without_libbpfs_link(probe_pat
     done = subprocess.run(
         argv,
         cwd=build_bpf.ROOT,
-        env={**os.environ, "PYTHONPATH": str(build_bpf.ROOT)},
+        env={**os.environ, "PYTHONPATH": probe.python_path()},
         capture_output=True,
         text=True,
         timeout=60,

@@ -2,17 +2,21 @@
 """A root file system of another architecture, with this checkout in it: unpacked, never run here.
 
 Debian's packages, PyPI's wheels for that architecture, the BPF objects compiled for it, and the
-libbpf binding by a cross compiler. Kept in the cache; the checkout's part is made anew each time.
+libbpf binding by a cross compiler. Kept in the cache while the lists of packages and of wheels are
+the same; the checkout's part is made anew each time.
 """
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import build_bpf
+from tests.kernel.probe import made_elsewhere
 from tests.vm.fetch import cache_directory
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -57,15 +61,17 @@ class System:
 
 def prepare(architecture: Architecture) -> System:
     """The system, with what this checkout is now."""
-    root = cache_directory().parent / f"root-{architecture.debian}"
-    if not (root / ".done").exists():
+    root, wheels = cache_directory().parent / f"root-{architecture.debian}", _wanted_wheels()
+    told = "\n".join([_PACKAGES, *wheels, platform.python_version()])
+    done = root / ".done"
+    if not done.exists() or done.read_text(encoding="utf-8") != told:
         shutil.rmtree(root, ignore_errors=True)
         root.parent.mkdir(parents=True, exist_ok=True)
         _unpack_packages(root, architecture)
-        _unpack_wheels(root, architecture)
+        _unpack_wheels(root, architecture, wheels)
         shutil.copy(root / "usr/share/base-passwd/passwd.master", root / "etc/passwd")
         shutil.copy(root / "usr/share/base-passwd/group.master", root / "etc/group")
-        (root / ".done").touch()
+        done.write_text(told, encoding="utf-8")
     _put_checkout(root, architecture)
     return System(root)
 
@@ -79,14 +85,18 @@ def _unpack_packages(root: Path, architecture: Architecture) -> None:
     subprocess.run(command, check=True)
 
 
-def _unpack_wheels(root: Path, architecture: Architecture) -> None:
+def _wanted_wheels() -> list[str]:
+    """Requirements; on this machine's architecture the VMs have Debian's numpy."""
     told = [sys.executable, str(_ROOT / "tools" / "requirements.py"), "vm"]
     wanted = subprocess.run(told, check=True, capture_output=True, text=True).stdout.split("\n")
+    return [*(line for line in wanted if line), "numpy"]
+
+
+def _unpack_wheels(root: Path, architecture: Architecture, wheels: list[str]) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     platforms = [part for wheel in architecture.wheels for part in ("--platform", wheel)]
     how = ["--target", f"{root}{_LIBRARIES}", "--python-version", "3.11", *platforms]
-    requirements = [line for line in wanted if line] + ["numpy"]
-    subprocess.run([*pip, *how, "--only-binary=:all:", *requirements], check=True)
+    subprocess.run([*pip, *how, "--only-binary=:all:", *wheels], check=True)
 
 
 def _put_checkout(root: Path, architecture: Architecture) -> None:
@@ -100,6 +110,12 @@ def _put_checkout(root: Path, architecture: Architecture) -> None:
             shutil.copy2(_ROOT / name, target / name)
     build = [sys.executable, str(target / "build_bpf.py"), "--arch", architecture.machine]
     subprocess.run([*build, "--quiet"], check=True)
+    for source in (target / "tests" / "kernel").glob("*.bpf.c"):
+        object_path = made_elsewhere(target, source)
+        object_path.parent.mkdir(parents=True, exist_ok=True)
+        toolchain = build_bpf.find_toolchain()
+        argv = build_bpf.clang_argv(source, object_path, architecture.machine, toolchain)
+        subprocess.run(argv, cwd=target, check=True)
     _compile_binding(root, target, architecture)
 
 

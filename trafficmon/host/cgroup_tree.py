@@ -26,6 +26,10 @@ class CgroupTree:
             self._walk()
         return self._paths.get(cgroup_id)
 
+    def known(self) -> dict[int, str]:
+        """All paths that were seen, by id."""
+        return dict(self._paths)
+
     def _walk(self) -> None:
         """Not more than once a second: an id may belong to one that went before we looked."""
         if self._root is None or time.monotonic() - self._walked_at < _PAUSE_S:

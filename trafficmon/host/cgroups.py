@@ -12,6 +12,7 @@ from trafficmon.errors import UsageError
 from trafficmon.libbpf.system import CGROUP2_SUPER_MAGIC, filesystem_type
 
 _ROOT_ID = 1  # kernfs numbers from 1, the root first (fs/kernfs/dir.c)
+_PROC_CGROUP_INIT_INO = 0xEFFFFFFB  # include/linux/proc_ns.h
 
 
 def version_2_root(mountinfo: str | None = None) -> Path | None:
@@ -26,6 +27,11 @@ def version_2_root(mountinfo: str | None = None) -> Path | None:
         if kind.startswith("cgroup2 "):
             return Path(re.sub(r"\\([0-7]{3})", _unescaped, place.split(" ")[4]))
     return None
+
+
+def in_namespace() -> bool:
+    """Whether paths begin elsewhere than at the root of the hierarchy (cgroup_namespaces(7))."""
+    return Path("/proc/self/ns/cgroup").stat().st_ino != _PROC_CGROUP_INIT_INO
 
 
 def _unescaped(octal: re.Match[str]) -> str:

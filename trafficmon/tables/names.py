@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from trafficmon.host.cgroup_tree import CgroupTree
-from trafficmon.host.cgroups import version_2_root
+from trafficmon.host.cgroups import in_namespace, version_2_root
 from trafficmon.host.processes import ProcessName, ProcessNames
 from trafficmon.host.users import UserNames
 from trafficmon.reader.labels import Labels
@@ -57,8 +57,19 @@ class Names:
         return ProcessName(text_of(owner["comm"]) or None, exe, cmdline)
 
     def cgroup(self, cgroup_id: int) -> str | None:
-        """Its path, below the root of the hierarchy."""
+        """Its path, below the root of the hierarchy, or of the cgroup namespace that we are in."""
         path = _cgroups().path(cgroup_id)
-        if path is None and self._labels is not None:
-            return self._labels.cgroup(cgroup_id)
-        return path
+        if path is not None or self._labels is None:
+            return path
+        noted = self._labels.cgroup(cgroup_id)
+        above = _above_namespace(self._labels) if noted is not None and in_namespace() else ""
+        return noted.removeprefix(above) if noted is not None else None
+
+
+def _above_namespace(labels: Labels) -> str:
+    """What paths that were noted have in front of ours: as a cgroup that is still there has it."""
+    for number, path in _cgroups().known().items():
+        noted = labels.cgroup(number)
+        if noted is not None and noted.endswith(path):
+            return noted.removesuffix(path)
+    return ""

@@ -81,7 +81,8 @@ class Page:
 @contextmanager
 def chromium() -> Iterator[str]:
     """The address at which it is driven."""
-    with tempfile.TemporaryDirectory() as folder:
+    # its children may still write there when it has ended
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         argv = ["chromium", *_FLAGS, f"--user-data-dir={folder}", "about:blank"]
         with (Path(folder) / "said").open("w+b") as said:
             process = subprocess.Popen(argv, stdout=said, stderr=said)
