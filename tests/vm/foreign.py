@@ -13,7 +13,9 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import build_bpf
 from tests.kernel.probe import made_elsewhere
@@ -27,6 +29,7 @@ _PACKAGES = (
 )
 _LIBRARIES = "/opt/site"
 _CHECKOUT = "/opt/trafficmon"
+_making = Lock()
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,13 @@ class System:
 
 
 def prepare(architecture: Architecture) -> System:
-    """The system, with what this checkout is now."""
+    """The system, with what this checkout is now. Several kernels boot it at the same time."""
+    with _making:
+        return _prepared(architecture)
+
+
+@cache
+def _prepared(architecture: Architecture) -> System:
     root, wheels = cache_directory().parent / f"root-{architecture.debian}", _wanted_wheels()
     told = "\n".join([_PACKAGES, *wheels, platform.python_version()])
     done = root / ".done"
