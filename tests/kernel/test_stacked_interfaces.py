@@ -120,6 +120,18 @@ def test_the_lower_one_comes_and_goes(stack: Stack, way: str) -> None:
     assert leftovers.hooks(stack.lab.server) == hooks
 
 
+def test_an_upper_one_that_lost_its_hooks_gets_them_again(stack: Stack) -> None:
+    attach(stack.program, UPPER, options=WAYS["clsact"])
+    stack.ping()
+    stack.lab.server.run(["tc", "qdisc", "delete", "dev", UPPER, "clsact"])
+    attach(stack.program, LOWER, options=WAYS["clsact"])
+    stack.ping()
+
+    assert packets(stack.program, UPPER)[0] == packets(stack.program, LOWER)[0] + COUNT
+    assert stack.in_sums() == (2 * COUNT, 2 * COUNT)
+    assert stack.status() == {LOWER: True, UPPER: False}
+
+
 def test_what_fails_leaves_the_upper_one_as_it_was(stack: Stack) -> None:
     attach(stack.program, UPPER)
     stack.ping()

@@ -94,7 +94,12 @@ def _change(store: Store, interface: Interface, slot: int, *, is_covered: bool) 
     place = slot
     if store.has_counted(slot):
         place = _place(store, interface, is_covered=is_covered)
-        move(store, interface, slot, place)
+        if one_interface.is_alive(store, slot):
+            move(store, interface, slot, place)
+        else:  # somebody has taken its hooks off
+            before = store.interface(slot)
+            one_interface.remove(store, slot)
+            one_interface.attach_again(store, interface, place, before)
     record = store.interface(place)
     record["covered"] = is_covered
     store.set_interface(place, record)
