@@ -55,7 +55,7 @@ def resolver(lab: Lab, log: Path, address: str, port: int = 53) -> Iterator[None
     argv = [sys.executable, str(PROGRAMS / "resolver.py"), address, str(port), str(log)]
     process = lab.server.popen(argv)
     try:
-        processes.read_until(process, process.stdout, "ready")
+        processes.read_until(process, process.stdout, "ready", timeout=60)
         yield
     finally:
         lab.server.end(process)
