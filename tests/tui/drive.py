@@ -90,13 +90,19 @@ async def drawn(app: TrafficApp, pilot: Pilot[None], wanted: str) -> str:
     return screen(app)
 
 
-async def settled(app: TrafficApp, pilot: Pilot[None]) -> str:
-    """The screen, once it has not changed for a while: it is laid out in several steps."""
+async def settled(app: TrafficApp, pilot: Pilot[None], wanted: str | None = None) -> str:
+    """The screen, once it has not changed for a while: it is laid out in several steps.
+
+    On a busy machine these are far apart; so what is not ``wanted`` gets some seconds more.
+    """
     looks: list[str] = []
-    for _ in range(80):
+    for _ in range(160):
         await pilot.pause(0.1)
         looks.append(screen(app))
-        if len(looks) > 3 and len(set(looks[-4:])) == 1:
+        if looks[-1] == wanted:
+            return looks[-1]
+        enough = 4 if wanted is None else 50
+        if len(looks) >= enough and len(set(looks[-enough:])) == 1:
             return looks[-1]
     raise AssertionError("the screen goes on changing")
 
