@@ -35,22 +35,32 @@ static __always_inline void tm_count_hook(const struct tm_packet *p, enum tm_hoo
 	struct tm_hook_counters *seen = bpf_map_lookup_elem(&hook_counters, &index);
 	__u32 rest = p->wire_bytes;
 
-	if (!seen)
+	if (tm_unlikely(!seen))
 		return;
 	seen->bytes += p->wire_bytes;
-	if (p->wire_packets > 1) {
+	if (tm_unlikely(p->wire_packets > 1)) {
 		rest -= (p->wire_packets - 1) * p->segment_bytes;
 		seen->packets_by_size[tm_size_bucket(p->segment_bytes)] += p->wire_packets - 1;
 		seen->super_packets++;
 	}
 	seen->packets_by_size[tm_size_bucket(rest)]++;
-	if (p->kind == TM_SERVICE_BROKEN)
+	if (tm_unlikely(p->kind == TM_SERVICE_BROKEN))
 		seen->parse_errors++;
 }
 
+/*
+ * A key as one number, made in a register: written byte by byte and read at once it would have to wait
+ * until all the bytes are in memory.
+ */
 static __always_inline __u64 tm_service_word(struct tm_service_key key)
 {
-	return *(__u64 *)&key;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u64)key.protocol << 48 | (__u64)key.ip_version << 40 | (__u64)key.kind << 32 |
+	       (__u32)key.number << 16 | key.slot;
+#else
+	return (__u64)key.slot << 48 | (__u64)key.number << 32 | (__u32)key.kind << 24 |
+	       key.ip_version << 16 | key.protocol << 8;
+#endif
 }
 
 /* Adds to the shared table; makes the entry if need be. */
@@ -100,9 +110,10 @@ static __always_inline void tm_write_service_back(struct tm_service_slot *slot)
 }
 
 /* The slot belongs to another service: count past it, or after enough such misses take it over. */
-static __noinline int tm_service_miss(struct tm_service_slot *slot, struct tm_service_key *key,
-				      bool rx, __u64 packets, __u64 bytes)
+static __noinline int tm_service_miss(struct tm_service_slot *slot, __u64 word, bool rx,
+				      __u64 packets, __u64 bytes)
 {
+	struct tm_service_key key;
 	struct tm_service delta = {
 		.rx_packets = rx ? packets : 0,
 		.rx_bytes = rx ? bytes : 0,
@@ -110,13 +121,14 @@ static __noinline int tm_service_miss(struct tm_service_slot *slot, struct tm_se
 		.tx_bytes = rx ? 0 : bytes,
 	};
 
+	*(__u64 *)&key = word;
 	if (slot->key.kind && slot->lives) {
 		slot->lives--;
-		return tm_add_to_service(key, &delta);
+		return tm_add_to_service(&key, &delta);
 	}
 	slot->sequence++;
 	tm_write_service_back(slot);
-	slot->key = *key;
+	slot->key = key;
 	slot->lives = TM_LIVES;
 	slot->rx_packets = delta.rx_packets;
 	slot->rx_bytes = delta.rx_bytes;
@@ -133,9 +145,9 @@ static __always_inline void tm_count_service(const struct tm_packet *p, struct t
 	__u32 index = cpu * tm_service_slots + (tm_mix(word ^ tm_seed) & (tm_service_slots - 1));
 	struct tm_service_slot *slot = bpf_map_lookup_elem(&service_cache, &index);
 
-	if (!slot)
+	if (tm_unlikely(!slot))
 		return;
-	if (*(__u64 *)&slot->key == word) {
+	if (tm_likely(*(__u64 *)&slot->key == word)) {
 		slot->lives = TM_LIVES;
 		if (rx) {
 			slot->rx_packets += p->wire_packets;
@@ -146,7 +158,7 @@ static __always_inline void tm_count_service(const struct tm_packet *p, struct t
 		}
 		return;
 	}
-	tm_service_miss(slot, &key, rx, p->wire_packets, p->wire_bytes);
+	tm_service_miss(slot, word, rx, p->wire_packets, p->wire_bytes);
 }
 
 #endif /* TM_COUNT_BPF_H */

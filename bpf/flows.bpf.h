@@ -337,7 +337,7 @@ static __always_inline struct tm_service_key tm_count_flow(const struct tm_packe
 
 	if (!state)
 		return tm_service_of(&p->key, 0);
-	if (state->cache_skip) {
+	if (tm_unlikely(state->cache_skip)) {
 		state->cache_skip--;
 		goto table;
 	}
@@ -345,7 +345,7 @@ static __always_inline struct tm_service_key tm_count_flow(const struct tm_packe
 	set = bpf_map_lookup_elem(&flow_cache, &index);
 	if (!set)
 		goto table;
-	if (tm_same_flow(&set->way[0].key, &p->key)) {
+	if (tm_likely(tm_same_flow(&set->way[0].key, &p->key))) {
 		slot = &set->way[0];
 	} else if (tm_same_flow(&set->way[1].key, &p->key)) {
 		slot = &set->way[1];
@@ -356,7 +356,7 @@ static __always_inline struct tm_service_key tm_count_flow(const struct tm_packe
 	if (state->cache_score < TM_SCORE_MOST)
 		state->cache_score += TM_SCORE_HIT;
 	tm_add_to_slot(slot, p, rx, now);
-	if (now - slot->flushed_jiffies > tm_flush_jiffies) {
+	if (tm_unlikely(now - slot->flushed_jiffies > tm_flush_jiffies)) {
 		tm_set_owner(&slot->owner_id,
 			     rx ? tm_receiver(p->context, &p->key) : tm_sender(p->context));
 		tm_flush_slot(slot);

@@ -31,14 +31,14 @@ static __always_inline void tm_count(const struct tm_packet *p, enum tm_hook hoo
 	tm_count_hook(p, hook, cpu);
 	if (!tm_count_flows)
 		return;
-	if (p->kind == TM_SERVICE_PORT || p->kind == TM_SERVICE_PROTOCOL)
+	if (tm_likely(p->kind == TM_SERVICE_PORT || p->kind == TM_SERVICE_PROTOCOL))
 		service = tm_count_flow(p, rx, cpu);
 	else if (p->kind == TM_SERVICE_BROKEN)
 		service.ip_version = p->ethertype == ETH_P_IPV6 ? 6 : 4;
 	else
 		service.number = p->ethertype;
 	tm_count_service(p, service, rx, cpu);
-	if (p->tcp_flags & (TM_TCP_FIN | TM_TCP_SYN | TM_TCP_RST))
+	if (tm_unlikely(p->tcp_flags & (TM_TCP_FIN | TM_TCP_SYN | TM_TCP_RST)))
 		tm_notice_packet(p, TM_EVENT_TCP, rx, 0);
 }
 

@@ -142,8 +142,8 @@ static __always_inline void tm_parse_ipv4(const struct tm_frame *frame, struct t
 	if (tm_read(frame, network, &ip, sizeof(ip)))
 		return;
 	transport = network + (ip.version_words & 0xf) * 4;
-	if (ip.version_words >> 4 != 4 || transport < network + sizeof(ip) ||
-	    transport > frame->length)
+	if (tm_unlikely(ip.version_words >> 4 != 4 || transport < network + sizeof(ip) ||
+			transport > frame->length))
 		return;
 	p->kind = TM_SERVICE_PROTOCOL;
 	p->key.flags = TM_FLOW_IPV4;
@@ -154,7 +154,7 @@ static __always_inline void tm_parse_ipv4(const struct tm_frame *frame, struct t
 	fragment = bpf_ntohs(ip.fragment) & (TM_IPV4_OFFSET | TM_IPV4_MORE);
 	if (!(fragment & TM_IPV4_OFFSET))
 		tm_parse_transport(frame, p, hook, transport, limit);
-	if (fragment)
+	if (tm_unlikely(fragment))
 		tm_parse_ipv4_fragment(p, hook, &ip, limit > transport ? limit - transport : 0);
 }
 

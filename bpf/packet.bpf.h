@@ -7,6 +7,10 @@
 
 #include "wire.h"
 
+/* What nearly all packets are, for the compiler: what the others need lies behind their path. */
+#define tm_likely(condition) __builtin_expect(!!(condition), 1)
+#define tm_unlikely(condition) __builtin_expect(!!(condition), 0)
+
 /* Headers are looked for up to here; sixteen times what real packets have. */
 #define TM_MAX_HEADER_OFFSET 0x7fff
 
@@ -59,10 +63,10 @@ static __always_inline int tm_read(const struct tm_frame *frame, __u32 offset, v
 
 	/* The bound has to be on the register that is added, so the compiler may not know it. */
 	asm volatile("" : "+r"(offset));
-	if (offset > TM_MAX_HEADER_OFFSET)
+	if (tm_unlikely(offset > TM_MAX_HEADER_OFFSET))
 		return -1;
 	from = frame->data + offset;
-	if (from + size <= frame->data_end) {
+	if (tm_likely(from + size <= frame->data_end)) {
 		/* Not aligned, but x86-64 and arm64 do not mind; else it is copied byte by byte. */
 		__builtin_memcpy(to, __builtin_assume_aligned(from, 8), size);
 		return 0;

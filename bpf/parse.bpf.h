@@ -17,7 +17,7 @@ static __always_inline void tm_parse(const struct tm_frame *frame, struct tm_pac
 {
 	struct tm_network network = { offset, ethertype, ethertype };
 
-	if (ethertype != ETH_P_IP && ethertype != ETH_P_IPV6)
+	if (tm_unlikely(ethertype != ETH_P_IP && ethertype != ETH_P_IPV6))
 		network = tm_unpack_network(tm_skip_link(frame->context, ethertype, offset, tags));
 	p->kind = TM_SERVICE_ETHERTYPE;
 	p->ethertype = network.last_ethertype;

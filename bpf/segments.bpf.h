@@ -66,7 +66,7 @@ static __always_inline void tm_measure(struct __sk_buff *skb, struct tm_packet *
 
 	p->wire_packets = 1;
 	p->wire_bytes = skb->len + more;
-	if (!size)
+	if (tm_likely(!size))
 		return;
 	headers = tm_header_bytes(skb, p);
 	segments = skb->gso_segs;

@@ -128,7 +128,7 @@ static __always_inline __u32 tm_bytes_before(struct __sk_buff *skb, const struct
 	__be16 mac[ETH_HLEN / 2], shown[ETH_HLEN / 2], other = 0;
 	int i;
 
-	if (!tm_seek_mac && *ethertype == skb->protocol)
+	if (tm_likely(!tm_seek_mac && *ethertype == skb->protocol))
 		return 0;
 	if (bpf_skb_load_bytes_relative(skb, 0, mac, sizeof(mac), BPF_HDR_START_MAC))
 		return 0;
