@@ -52,6 +52,11 @@ class Stack:
         (row,) = (row for row in self.program.rows("hosts") if row["remote_addr"] == far)
         return row["rx_packets"], row["tx_packets"]
 
+    def flows_above(self) -> list[tuple[int, int]]:
+        """Packets in and out of each flow of the upper interface."""
+        rows = self.program.rows("flows", "--filter", f"iface {UPPER}")
+        return [(row["rx_packets"], row["tx_packets"]) for row in rows]
+
     def status(self) -> dict[str, bool]:
         """Whether each interface is in the sums, by its name."""
         told = self.program.status()["interfaces"]
@@ -115,6 +120,7 @@ def test_the_lower_one_comes_and_goes(stack: Stack, way: str) -> None:
         stack.ping()
         assert stack.in_sums() == ((n + 2) * COUNT, (n + 2) * COUNT)
         assert packets(stack.program, UPPER)[0] == (n + 2) * COUNT
+        assert stack.flows_above() == [((n + 2) * COUNT, (n + 2) * COUNT)]
     assert stack.program.run("detach").stdout == f"detached from {UPPER}\n"
     assert not leftovers.orphans(loaded)
     assert leftovers.hooks(stack.lab.server) == hooks

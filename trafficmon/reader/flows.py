@@ -10,8 +10,8 @@ import numpy as np
 from trafficmon.layout import FLOW, FLOW_KEY, FLOW_SET, FLOW_SLOT
 from trafficmon.libbpf.map import Map
 from trafficmon.reader.ahead import Looks
-from trafficmon.reader.cached import Cache, add_slots, read_parts
-from trafficmon.reader.merge import Groups, Records
+from trafficmon.reader.cached import COUNTERS, Cache, add_slots, read_parts
+from trafficmon.reader.merge import Groups, Records, words
 
 
 @dataclass(frozen=True)
@@ -47,3 +47,21 @@ def _add_times_and_flags(values: Records, slots: Records, groups: Groups, rows: 
     np.bitwise_or.at(flags, groups.of_row, slots["tcp_flags"])
     bits = np.unpackbits(flags[:, None], axis=1, bitorder="little")
     values["tcp_flags"][rows] |= bits
+
+
+def with_slots_joined(flows: Flows, slot_for: Records) -> Flows:
+    """Flows of slots that are one interface's, as one; ``slot_for``: its slot, by slot."""
+    keys, counted = flows.keys.copy(), flows.values
+    keys["slot"] = slot_for[keys["slot"]]
+    groups = Groups(words(keys))
+    values = counted[groups.first]
+    low = counted["last_seen_jiffies_low"]
+    oldest_first = np.argsort((low - low[:1]).view(np.int32), kind="stable")  # modulo 2^32
+    owned = oldest_first[counted["owner_id"][oldest_first] != 0]
+    for name, rows in (("last_seen_jiffies_low", oldest_first), ("owner_id", owned)):
+        values[name][groups.of_row[rows]] = counted[name][rows]  # of several the last one stays
+    for name in COUNTERS:
+        values[name] = groups.sum(counted[name])
+    values["first_seen_jiffies"] = groups.minimum(counted["first_seen_jiffies"])
+    np.maximum.at(values["tcp_flags"], groups.of_row, counted["tcp_flags"])
+    return Flows(keys[groups.first], values, flows.entries)

@@ -12,9 +12,11 @@ from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import FlowFlag
 from trafficmon.protocols import protocol_name
 from trafficmon.reader.flow_owners import owner_ids
+from trafficmon.reader.flows import Flows, with_slots_joined
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records, hash_words, words
 from trafficmon.tables.addresses import address_text
+from trafficmon.tables.interfaces import slots_of
 from trafficmon.tables.names import Names
 from trafficmon.tables.owned import OwnerColumns
 from trafficmon.tables.table import Array, Record, Table
@@ -63,7 +65,7 @@ def ports(column: Array, has_ports: Array) -> Array:
 
 def flow_table(live: Live) -> Table:
     """All flows of all interfaces."""
-    flows = live.flows()
+    flows = _flows_by_interface(live)
     keys, values = flows.keys, flows.values
     columns = _Columns(live, keys, values)
     sort_keys: dict[str, Callable[[], Array]] = {
@@ -91,6 +93,17 @@ def flow_table(live: Live) -> Table:
         filter_columns=columns.with_owners,
         identity=lambda: hash_words(words(keys)),
     )
+
+
+def _flows_by_interface(live: Live) -> Flows:
+    """A flow is in one row, also where its interface has had another slot for a time."""
+    places = slots_of(live.interfaces)
+    if all(len(slots) == 1 for _, slots in places):
+        return live.flows()
+    slot_for = np.arange(int(live.meta["max_interfaces"]), dtype=np.uint16)
+    for interface, slots in places:
+        slot_for[slots] = interface.slot
+    return with_slots_joined(live.flows(), slot_for)
 
 
 def whole_jiffies(low: Array, now: int) -> Array:
