@@ -29,14 +29,16 @@ static __always_inline __u32 tm_size_bucket(__u32 bytes)
 	return bytes > 1518 ? 6 + (bytes > 9000) : 4 + (bytes > 1024);
 }
 
-static __always_inline void tm_count_hook(const struct tm_packet *p, enum tm_hook hook, __u32 cpu)
+/* Returns where it counted. */
+static __always_inline struct tm_hook_counters *tm_count_hook(const struct tm_packet *p,
+							      enum tm_hook hook, __u32 cpu)
 {
 	__u32 index = (tm_slot * TM_HOOKS + hook) * tm_cpus + cpu;
 	struct tm_hook_counters *seen = bpf_map_lookup_elem(&hook_counters, &index);
 	__u32 rest = p->wire_bytes;
 
 	if (tm_unlikely(!seen))
-		return;
+		return NULL;
 	seen->bytes += p->wire_bytes;
 	if (tm_unlikely(p->wire_packets > 1)) {
 		rest -= (p->wire_packets - 1) * p->segment_bytes;
@@ -46,6 +48,7 @@ static __always_inline void tm_count_hook(const struct tm_packet *p, enum tm_hoo
 	seen->packets_by_size[tm_size_bucket(rest)]++;
 	if (tm_unlikely(p->kind == TM_SERVICE_BROKEN))
 		seen->parse_errors++;
+	return seen;
 }
 
 /*

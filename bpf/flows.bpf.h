@@ -20,7 +20,7 @@
 
 #define TM_SCORE_HIT 2 /* a third of hits and more keeps the cache in use */
 #define TM_SCORE_MOST 128
-#define TM_SKIP 63
+#define TM_SKIP 1023
 
 #define TM_FIRST_USER_PORT 1024
 #define TM_FIRST_EPHEMERAL_PORT 32768 /* Linux's default; others begin higher */
@@ -311,7 +311,7 @@ static __always_inline __u16 tm_count_in_table(struct tm_flow_slot *slot, const 
 }
 
 /* The flow is not in @set: a vacancy is no bad sign, two residents in the way are. */
-static __always_inline struct tm_flow_slot *tm_miss(struct tm_cpu_state *state,
+static __always_inline struct tm_flow_slot *tm_miss(struct tm_hook_counters *state,
 						    struct tm_flow_set *set)
 {
 	struct tm_flow_slot *slot = tm_vacancy(set);
@@ -326,17 +326,14 @@ static __always_inline struct tm_flow_slot *tm_miss(struct tm_cpu_state *state,
 }
 
 /* tm_count_flow - count a packet for its flow. Returns the service that the flow belongs to. */
-static __always_inline struct tm_service_key tm_count_flow(const struct tm_packet *p, bool rx,
-							   __u32 cpu)
+static __always_inline struct tm_service_key
+tm_count_flow(const struct tm_packet *p, struct tm_hook_counters *state, bool rx, __u32 cpu)
 {
-	struct tm_cpu_state *state = bpf_map_lookup_elem(&cpu_state, &cpu);
 	struct tm_flow_slot *slot = NULL;
 	__u64 now = bpf_jiffies64();
 	struct tm_flow_set *set;
 	__u32 index;
 
-	if (!state)
-		return tm_service_of(&p->key, 0);
 	if (tm_unlikely(state->cache_skip)) {
 		state->cache_skip--;
 		goto table;

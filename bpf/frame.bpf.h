@@ -28,11 +28,12 @@ static __always_inline void tm_count(const struct tm_packet *p, enum tm_hook hoo
 	__u32 cpu = bpf_get_smp_processor_id();
 	bool rx = tm_is_rx(hook);
 
-	tm_count_hook(p, hook, cpu);
-	if (!tm_count_flows)
+	struct tm_hook_counters *seen = tm_count_hook(p, hook, cpu);
+
+	if (!seen || !tm_count_flows)
 		return;
 	if (tm_likely(p->kind == TM_SERVICE_PORT || p->kind == TM_SERVICE_PROTOCOL))
-		service = tm_count_flow(p, rx, cpu);
+		service = tm_count_flow(p, seen, rx, cpu);
 	else if (p->kind == TM_SERVICE_BROKEN)
 		service.ip_version = p->ethertype == ETH_P_IPV6 ? 6 : 4;
 	else

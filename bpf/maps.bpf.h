@@ -5,8 +5,9 @@
  *
  * What one CPU writes alone is a plain ARRAY indexed by CPU, not a PERCPU_ARRAY: the verifier inlines
  * its lookup on every kernel since 4.11 (PERCPU_ARRAY: since 6.10), and user space reads it in one go.
- * Not BPF_F_MMAPABLE: memory of a map that was opened read-only cannot be mapped, so readers without
- * root would need a second way anyhow.
+ * BPF_F_MMAPABLE for where its values lie: at a page's beginning, so that those of 64 bytes have a cache
+ * line each; else they begin 56 bytes into one. It is not mapped: memory of a map that was opened
+ * read-only cannot be, so readers without root would need a second way anyhow.
  */
 #ifndef TM_MAPS_BPF_H
 #define TM_MAPS_BPF_H
@@ -22,6 +23,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct tm_flow_set);
@@ -38,6 +40,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct tm_service_slot);
@@ -45,6 +48,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct tm_hook_counters);
@@ -56,13 +60,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tm_ledger);
 } ledger SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct tm_cpu_state);
-} cpu_state SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

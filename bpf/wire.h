@@ -14,7 +14,7 @@
 
 enum tm_version {
 	TM_MAGIC = 0x746d6f6e, /* "tmon": meta begins with it, and stays so in all versions */
-	TM_LAYOUT_VERSION = 3,
+	TM_LAYOUT_VERSION = 4,
 };
 
 /* Where a packet was seen. One row of hook_counters each, per interface. */
@@ -89,8 +89,9 @@ struct tm_service {
 };
 
 /*
- * Value of `flows`, shared by all CPUs: atomic adds. The kernel's element is a header of 48 bytes, the
- * key of 40, this of 104: three cache lines, of which a packet touches two. So the order matters.
+ * Value of `flows`, shared by all CPUs: atomic adds. What each packet writes comes first: the kernel's
+ * element is a header of 48 bytes, the key of 40, and this. Padded to whole lines of the cache it was
+ * not faster: with many flows it is the pages that come from far away.
  */
 struct tm_flow {
 	__u64 rx_packets;
@@ -147,14 +148,20 @@ struct tm_service_slot {
 
 /*
  * Value of `hook_counters`, one for each (slot, hook, CPU): written by one CPU only, with plain adds.
- * The packets are the sum of packets_by_size. Two cache lines, so that CPUs do not share one.
+ * The packets are the sum of packets_by_size. Two cache lines, so that CPUs do not share one; what
+ * nearly all packets need is on the first.
+ *
+ * cache_score tells whether the flow cache is worth asking. A hit adds to it, a miss in the way of two
+ * residents takes off; at 0 the next cache_skip packets do not ask.
  */
 struct tm_hook_counters {
 	__u64 bytes;
+	__u32 cache_score;
+	__u32 cache_skip;
 	__u64 packets_by_size[TM_SIZE_BUCKETS];
 	__u64 parse_errors;  /* packets with a broken IP header; counted above as well */
 	__u64 super_packets; /* GSO/GRO super-packets seen; above they count as their segments */
-	__u64 pad[5];
+	__u64 pad[4];
 };
 
 /* Value of `ledger`, one a CPU: what could not be counted where it belongs. */
@@ -166,16 +173,6 @@ struct tm_ledger {
 	__u64 service_insert_failure_bytes;
 	__u64 fragment_insert_failures; /* datagrams whose later fragments will have no ports */
 	__u64 pad[2];
-};
-
-/*
- * Value of `cpu_state`, one a CPU: whether the flow cache is worth asking. A hit adds to the score, a
- * miss takes from it; at nothing the next packets go to the table at once.
- */
-struct tm_cpu_state {
-	__u32 cache_score;
-	__u32 cache_skip; /* packets left that do not ask the cache */
-	__u64 pad[7];
 };
 
 /* First fragments, so that the later ones find their ports. */

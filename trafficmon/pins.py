@@ -27,7 +27,6 @@ MAPS = (
     "service_cache",
     "hook_counters",
     "ledger",
-    "cpu_state",
     "fragments",
     "sockets",
     "owners",

@@ -11,7 +11,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import build_bpf
@@ -20,15 +20,14 @@ from trafficmon.attachment.request import DEFAULT_MAX_FLOWS
 from trafficmon.attachment.store import NO_GROUP, Geometry, Store
 from trafficmon.host import bpffs
 from trafficmon.host.interfaces import Interface
-from trafficmon.libbpf.link import AttachType, Link, XdpFlag, attach_cgroup, attach_tcx, attach_xdp
+from trafficmon.libbpf.link import AttachType, Link, XdpFlag, attach_tcx, attach_xdp
 from trafficmon.libbpf.object import Object, Program
 from trafficmon.pins import PinDirectory
 
 HOOKS = ("xdp", "tc_rx", "tc_tx")
 NAMES = ("empty", "plain", "ours")
 _PLAIN_SOURCE = Path(__file__).with_name("plain.bpf.c")
-_TCX = {"tc_rx": AttachType.TCX_INGRESS, "tc_tx": AttachType.TCX_EGRESS}
-_CGROUP = {"rx": AttachType.CGROUP_INET_INGRESS, "tx": AttachType.CGROUP_INET_EGRESS}
+TCX = {"tc_rx": AttachType.TCX_INGRESS, "tc_tx": AttachType.TCX_EGRESS}
 _SLOT = 0
 _numbers = itertools.count()
 
@@ -50,25 +49,12 @@ class Contenders:
         with load as program:
             yield program
 
-    @contextmanager
-    def empty_hooks(self, interface: Interface, cgroup: Path) -> Iterator[None]:
-        """Empty programs at all hooks that a packet passes; of the current network namespace."""
-        with ExitStack() as stack:
-            for hook in ("tc_rx", "tc_tx"):
-                program = stack.enter_context(self._load("empty", hook))
-                stack.enter_context(attach(program, hook, interface))
-            folder = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
-            stack.callback(os.close, folder)
-            for direction, where in _CGROUP.items():
-                program = stack.enter_context(self._load_named(f"empty_cgroup_{direction}"))
-                stack.enter_context(attach_cgroup(program, folder, where))
-            yield
-
     def _load(self, name: str, hook: str) -> AbstractContextManager[Program]:
-        return self._load_named(f"{name}_{'xdp' if hook == 'xdp' else 'tc'}")
+        return self.named(f"{name}_{'xdp' if hook == 'xdp' else 'tc'}")
 
     @contextmanager
-    def _load_named(self, program_name: str) -> Iterator[Program]:
+    def named(self, program_name: str) -> Iterator[Program]:
+        """One of plain.bpf.c, by its name there."""
         with Object(self._simple) as loader:
             loader.keep_only(program_name)
             loader.load()
@@ -107,4 +93,4 @@ def attach(program: Program, hook: str, interface: Interface) -> Link:
     """To the interface, which is of the current network namespace; XDP in native mode."""
     if hook == "xdp":
         return attach_xdp(program, interface.ifindex, XdpFlag.DRV_MODE)
-    return attach_tcx(program, interface.ifindex, _TCX[hook])
+    return attach_tcx(program, interface.ifindex, TCX[hook])

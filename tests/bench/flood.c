@@ -2,8 +2,7 @@
 /*
  * flood receive PORT: takes datagrams until killed.
  * flood send ADDRESS PORT COUNT: sends as many, 16 bytes each; prints the nanoseconds each took.
- * flood compare ROUNDS ADDRESS PORT [ADDRESS PORT ...]: a burst to each in each round; prints for each
- * the nanoseconds a packet of the median burst.
+ * flood bursts ADDRESS PORT COUNT: sends as many for each line of input; prints what each then took.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -14,10 +13,7 @@
 #include <time.h>
 
 #define PAYLOAD_BYTES 16
-#define BURST 100
-#define WARM_UP 4 /* packets behind those to another receiver */
-#define MOST_PLACES 4
-#define MOST_ROUNDS 20000
+#define WARM_UP_OF 10
 
 static long now_ns(void)
 {
@@ -65,34 +61,20 @@ static double burst(int s, long packets)
 	return (double)(now_ns() - begun) / packets;
 }
 
-static int by_size(const void *a, const void *b)
+/* Some before those that are measured: the caches are another's, and the receiver sleeps. */
+static int bursts(int s, long packets)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	char line[16];
+	double took;
 
-	return (x > y) - (x < y);
-}
-
-static int compare(int rounds, int places, char **named)
-{
-	static double took[MOST_PLACES][MOST_ROUNDS];
-	int s[MOST_PLACES], round, i;
-
-	if (places > MOST_PLACES || rounds < 1 || rounds > MOST_ROUNDS)
-		return 2;
-	for (i = 0; i < places; i++)
-		if ((s[i] = open_to(named[2 * i], named[2 * i + 1])) < 0)
+	while (fgets(line, sizeof(line), stdin)) {
+		took = burst(s, packets / WARM_UP_OF);
+		if (took >= 0)
+			took = burst(s, packets);
+		if (took < 0)
 			return 1;
-	for (round = 0; round < rounds; round++)
-		for (i = 0; i < places; i++) {
-			if (burst(s[i], WARM_UP) < 0)
-				return 1;
-			took[i][round] = burst(s[i], BURST);
-			if (took[i][round] < 0)
-				return 1;
-		}
-	for (i = 0; i < places; i++) {
-		qsort(took[i], rounds, sizeof(double), by_size);
-		printf("%.1f\n", took[i][rounds / 2]);
+		printf("%.1f\n", took);
+		fflush(stdout);
 	}
 	return 0;
 }
@@ -104,12 +86,16 @@ int main(int count, char **arguments)
 
 	if (count == 3 && !strcmp(arguments[1], "receive"))
 		return receive(arguments[2]);
-	if (count >= 5 && count % 2 && !strcmp(arguments[1], "compare"))
-		return compare(atoi(arguments[2]), (count - 3) / 2, arguments + 3);
-	if (count != 5 || strcmp(arguments[1], "send"))
+	if (count != 5)
 		return 2;
 	s = open_to(arguments[2], arguments[3]);
-	took = s < 0 ? -1 : burst(s, atol(arguments[4]));
+	if (s < 0)
+		return 1;
+	if (!strcmp(arguments[1], "bursts"))
+		return bursts(s, atol(arguments[4]));
+	if (strcmp(arguments[1], "send"))
+		return 2;
+	took = burst(s, atol(arguments[4]));
 	if (took < 0)
 		return 1;
 	printf("%.1f\n", took);

@@ -104,11 +104,18 @@ int empty_cgroup_rx(struct __sk_buff *skb)
 	return 1; /* allow */
 }
 
-SEC("cgroup_skb/egress")
-int empty_cgroup_tx(struct __sk_buff *skb)
+SEC("tp_btf/sock_send_length")
+int empty_send_length(__u64 *arguments)
 {
-	(void)skb;
-	return 1;
+	(void)arguments;
+	return 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int empty_receive_length(__u64 *arguments)
+{
+	(void)arguments;
+	return 0;
 }
 
 SEC("xdp")

@@ -57,7 +57,6 @@ class Harness:
                     "service_cache": SERVICE_SLOTS * cpus,
                     "hook_counters": 2 * HOOKS * cpus,
                     "ledger": cpus,
-                    "cpu_state": cpus,
                     "interfaces": 2,
                 }
             )

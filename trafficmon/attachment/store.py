@@ -73,7 +73,6 @@ class Geometry:
             "service_cache": SERVICE_SLOTS * self.cpus,
             "hook_counters": self.max_interfaces * HOOKS * self.cpus,
             "ledger": self.cpus,
-            "cpu_state": self.cpus,
             "layers": LAYERS * self.cpus,
             "event_counts": EVENT_KINDS * self.cpus,
             "interfaces": self.max_interfaces,

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""All layers' programs, loaded once, put on and taken off again and again.
+
+So a way to watch is measured within milliseconds of another one, between the same sockets, on the
+same interface: what else slows the machine down meets both.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from tests.bench.contenders import TCX, Contenders
+from tests.kernel.program import Program as TrafficmonProgram
+from tests.kernel.program import attached
+from tests.lab.veth import Endpoint
+from trafficmon.attachment.hosthooks import VARIANTS
+from trafficmon.host.interfaces import all_interfaces
+from trafficmon.libbpf._ffi import check, lib, options
+from trafficmon.libbpf.info import program_by_id
+from trafficmon.libbpf.link import Link, attach_cgroup, attach_tcx
+from trafficmon.libbpf.object import Program
+from trafficmon.pins import HOST_HOOKS, PinDirectory, is_there
+
+_TRACE_RAW_TP = 23  # enum bpf_attach_type: tp_btf
+_SLOT = 0
+_ON_CGROUP = {
+    hook.kind: hook.where
+    for layer in ("cgroup", "sockops")
+    for hook in VARIANTS[layer][0].all_hooks
+    if hook.where is not None
+}
+PASSED = ("tc_rx", "cgroup_rx", "send_length", "receive_length")
+"""Those that a datagram to a watched receiver comes by."""
+
+
+class Place:
+    """Where programs are put: an interface, and a cgroup."""
+
+    def __init__(self, end: Endpoint, cgroup: Path, stack: ExitStack) -> None:
+        self.end, self.cgroup = end, cgroup
+        self._folder = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
+        stack.callback(os.close, self._folder)
+        with end.namespace.inside():
+            self._ifindex = all_interfaces()[end.interface].ifindex
+
+    def put(self, kind: str, program: Program) -> Link:
+        """``program`` at its hook; the current network namespace is the interface's."""
+        if kind in TCX:
+            return attach_tcx(program, self._ifindex, TCX[kind])
+        if kind in _ON_CGROUP:
+            return attach_cgroup(program, self._folder, _ON_CGROUP[kind])
+        fd = lib.bpf_link_create(program.fd, 0, _TRACE_RAW_TP, options("bpf_link_create_opts"))
+        return Link(check(fd, "attach", kind), kind)
+
+
+class Hooks:
+    """Programs by the kind of their hook, held open, for one place."""
+
+    def __init__(self, place: Place, programs: dict[str, Program]) -> None:
+        self._place = place
+        self.kinds = tuple(programs)
+        self._put: list[Callable[[], Link]] = [
+            partial(place.put, kind, program) for kind, program in programs.items()
+        ]
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """All of them."""
+        with self._place.end.namespace.inside(), ExitStack() as stack:
+            for put in self._put:
+                stack.enter_context(put())
+            yield
+
+
+def empty_hooks(place: Place, contenders: Contenders, stack: ExitStack) -> Hooks:
+    """Programs that do nothing at the hooks that a datagram comes by."""
+    loaded = {
+        kind: stack.enter_context(contenders.named(f"empty_{kind.replace('tc_rx', 'tc')}"))
+        for kind in PASSED
+    }
+    return Hooks(place, loaded)
+
+
+def our_hooks(place: Place, stack: ExitStack) -> Hooks:
+    """What attach has loaded for all layers; its pins have gone, and its maps go with it."""
+    end = place.end
+    with attached(end.namespace, end.interface, options=("--cgroup", str(place.cgroup))) as program:
+        loaded = {kind: stack.enter_context(_program_of(link)) for kind, link in _links_of(program)}
+    return Hooks(place, loaded)
+
+
+def _links_of(program: TrafficmonProgram) -> Iterator[tuple[str, Path]]:
+    pins = PinDirectory(program.pin_dir)
+    links = {kind: pins.link(kind, _SLOT) for kind in TCX}
+    links |= {kind: pins.host_link(kind) for kind in HOST_HOOKS if kind != "sockets"}
+    return ((kind, link) for kind, link in links.items() if is_there(link))
+
+
+def _program_of(pin: Path) -> Program:
+    with Link.from_pin(str(pin)) as link:
+        program = program_by_id(link.facts().program_id)
+    assert program, pin
+    return program
