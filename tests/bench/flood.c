@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flood receive PORT: takes datagrams until killed.
+ * flood receive PORT: takes datagrams until killed; nearly each of them wakes it.
+ * flood drain PORT: the same without being woken: it looks 2,000 times a second.
  * flood send ADDRESS PORT COUNT: sends as many, 16 bytes each; prints the nanoseconds each took.
  * flood bursts ADDRESS PORT COUNT: sends as many for each line of input; prints what each then took.
  */
@@ -23,9 +24,11 @@ static long now_ns(void)
 	return now.tv_sec * 1000000000L + now.tv_nsec;
 }
 
-static int receive(const char *port)
+static int receive(const char *port, int is_woken)
 {
+	const struct timespec pause = { .tv_nsec = 500000 };
 	struct sockaddr_in here = { .sin_family = AF_INET, .sin_port = htons(atoi(port)) };
+	int room = 16 << 20;
 	char payload[2048];
 	int s = socket(AF_INET, SOCK_DGRAM, 0);
 
@@ -33,9 +36,18 @@ static int receive(const char *port)
 		return 1;
 	puts("ready");
 	fflush(stdout);
-	while (recv(s, payload, sizeof(payload), 0) >= 0)
-		;
-	return 1;
+	if (is_woken) {
+		while (recv(s, payload, sizeof(payload), 0) >= 0)
+			;
+		return 1;
+	}
+	if (setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
+		return 1;
+	for (;;) {
+		while (recv(s, payload, sizeof(payload), MSG_DONTWAIT) >= 0)
+			;
+		nanosleep(&pause, NULL);
+	}
 }
 
 /* A connected socket, or less than 0. */
@@ -84,8 +96,8 @@ int main(int count, char **arguments)
 	double took;
 	int s;
 
-	if (count == 3 && !strcmp(arguments[1], "receive"))
-		return receive(arguments[2]);
+	if (count == 3)
+		return receive(arguments[2], strcmp(arguments[1], "drain"));
 	if (count != 5)
 		return 2;
 	s = open_to(arguments[2], arguments[3]);

@@ -2,7 +2,8 @@
 """What all layers cost of a flood, and how much of it the kernel takes for calling programs at all.
 
 Between one sender and one receiver: programs are put on and taken off within milliseconds, so what
-else slows the machine down meets all ways alike, and a median over many turns is sharp.
+else slows the machine down meets all ways alike, and a median over many turns is sharp. Nobody is
+woken: whether a receiver sleeps is chance, and costs more than all that is measured here.
 
 Empty programs at the hooks that a datagram comes by (tc, cgroup, the tracepoints of sends and
 receives) are the least that any monitor with these layers costs.
@@ -43,7 +44,7 @@ class Flood:
     def __init__(self, lab: Lab, flood: Path, cgroup: Path, stack: ExitStack) -> None:
         self.place = Place(lab.server_end, cgroup, stack)
         script = f'echo $$ > {cgroup}/cgroup.procs; exec "$@"'
-        receive = ["taskset", "-c", _RECEIVER_CPU, str(flood), "receive", _PORT]
+        receive = ["taskset", "-c", _RECEIVER_CPU, str(flood), "drain", _PORT]
         receiver = lab.server.popen(["sh", "-c", script, "sh", *receive])
         stack.callback(lab.server.end, receiver)
         processes.read_until(receiver, receiver.stdout, "ready")
