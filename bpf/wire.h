@@ -597,6 +597,7 @@ struct tm_meta {
 	__u32 max_flows;     /* as asked for; the table has a little more */
 	__u32 max_interfaces;
 	__u64 netns_inode;
+	__u64 netns_cookie;    /* 0: the kernel has none (before 5.14) */
 	__u64 attached_at_ns;  /* CLOCK_REALTIME */
 	__u64 jiffies_at;      /* jiffies and CLOCK_MONOTONIC, read together once: both */
 	__u64 monotonic_ns_at; /* go on in step, so this holds until the next boot */

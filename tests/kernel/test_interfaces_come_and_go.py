@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,7 @@ from tests.kernel.program import Program
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
 from tests.lab.veth import Link, connect
+from trafficmon.host import netns
 
 pytestmark = pytest.mark.kernel
 
@@ -224,3 +226,17 @@ class TestAnotherNamespace:
             complaint(program, 1, "attach", "--iface", "lo")
             assert program.run("detach").stdout == "detached from tmthere\n"
             assert not leftovers.orphans(loaded)
+
+
+def test_the_next_namespace_may_have_the_number_of_one_that_has_gone() -> None:
+    """So a place is told by the cookie too, where the kernel has that (5.14)."""
+    with Namespace("here") as here:
+        with here.inside():
+            inode, cookie = netns.inode(), netns.cookie()
+            assert netns.is_this(inode, cookie)
+            assert netns.is_this(inode, 0)
+            assert not netns.is_this(inode, cookie + 1)
+        assert netns.path_of(inode, cookie) == Path(here.path)
+        assert netns.path_of(inode, cookie + 1) is None
+        assert netns.inode() != inode, "who asks stays where he is"
+    assert not cookie or netns.path_of(inode, cookie) is None

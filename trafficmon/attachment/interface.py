@@ -216,7 +216,9 @@ def _filters_are_here(store: Store) -> bool:
     """False when they went with their network namespace; an error when they are in another."""
     if store.is_of_this_namespace():
         return True
-    if (place := netns.path_of(int(store.meta()["netns_inode"]))) is None:
+    meta = store.meta()
+    place = netns.path_of(int(meta["netns_inode"]), int(meta["netns_cookie"]))
+    if place is None:
         return False
     raise TrafficmonError(
         "this was attached in another network namespace, and its clsact filters can be removed "

@@ -182,7 +182,8 @@ class Store:
 
     def is_of_this_namespace(self) -> bool:
         """Whether its interfaces are those that this process sees."""
-        return int(self.meta()["netns_inode"]) == netns.inode()
+        meta = self.meta()
+        return netns.is_this(int(meta["netns_inode"]), int(meta["netns_cookie"]))
 
     def has_counted(self, slot: int) -> bool:
         """Whether anything was seen at the interface of ``slot``."""
@@ -215,6 +216,7 @@ def _describe(geometry: Geometry, group_id: int, now: Any) -> bytes:
     meta["max_flows"] = geometry.max_flows
     meta["max_interfaces"] = geometry.max_interfaces
     meta["netns_inode"] = netns.inode()
+    meta["netns_cookie"] = netns.cookie()
     meta["attached_at_ns"] = time.time_ns()
     meta["jiffies_at"] = now["jiffies"]
     meta["monotonic_ns_at"] = now["monotonic_ns"]

@@ -3,33 +3,83 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
+import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from trafficmon.libbpf import system
+
+_SO_NETNS_COOKIE = 71  # include/uapi/asm-generic/socket.h; Linux 5.14 (e8b9eab99232)
 _RTF_REJECT = 0x200  # include/uapi/linux/route.h
 
 
 def inode() -> int:
-    """What tells this network namespace from others until the next boot."""
+    """What tells this network namespace from all others that there are now.
+
+    The number of one that has gone is given to the next (proc_alloc_inum() in fs/proc/generic.c).
+    """
     return Path("/proc/self/ns/net").stat().st_ino
 
 
-def path_of(wanted: int) -> Path | None:
-    """A path to the network namespace with that inode, for nsenter(1); None if there is none.
+def cookie() -> int:
+    """What no other network namespace has until the next boot; 0 where the kernel tells none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as any_socket:
+        try:
+            told = any_socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
+        except OSError as error:
+            if error.errno != errno.ENOPROTOOPT:
+                raise
+            return 0
+    return int.from_bytes(told, sys.byteorder)
 
-    Of a mount (`ip netns`, containers), else of a process. One that only a file descriptor keeps
-    alive is not found.
+
+def is_this(wanted: int, wanted_cookie: int) -> bool:
+    """Whether this network namespace is the one with that inode and, unless 0, that cookie."""
+    return inode() == wanted and wanted_cookie in (0, cookie())
+
+
+def path_of(wanted: int, wanted_cookie: int) -> Path | None:
+    """A path to the network namespace with that inode and, unless 0, that cookie, for nsenter(1).
+
+    Of a mount (`ip netns`, containers), else of a process; None if there is none. One that only a
+    file descriptor keeps alive is not found.
     """
+    for place in _places_of(wanted):
+        with suppress(OSError):  # gone meanwhile
+            if not wanted_cookie or wanted_cookie == _cookie_of(place):
+                return place
+    return None
+
+
+def _places_of(wanted: int) -> Iterator[Path]:
     for line in _lines("/proc/self/mountinfo"):
         cells = line.split(" ")
         if cells[3] == f"net:[{wanted}]":
-            return Path(cells[4])
+            yield Path(cells[4])
     for place in Path("/proc").glob("[0-9]*/ns/net"):
         with suppress(OSError):  # the process has ended
             if place.stat().st_ino == wanted:
-                return place
-    return None
+                yield place
+
+
+def _cookie_of(place: Path) -> int:
+    """Only a socket of that namespace tells it: so of a thread that enters it, and ends there."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - for one error's sake
+
+    def enter_and_ask() -> int:
+        fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            system.enter_network_namespace(fd)
+        finally:
+            os.close(fd)
+        return cookie()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(enter_and_ask).result()
 
 
 def ifindex_of(name: str) -> int | None:

@@ -9,6 +9,7 @@ from trafficmon.libbpf._ffi import check, encode, ffi, lib
 
 BPF_FS_MAGIC = 0xCAFE4A11
 CGROUP2_SUPER_MAGIC = 0x63677270
+_CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
 
 
 def libbpf_version() -> str:
@@ -25,6 +26,12 @@ def filesystem_type(path: str) -> int | None:
     """The magic number of the file system that ``path`` lies on; None if there is no such path."""
     found = int(lib.tm_filesystem_type(encode(path)))
     return None if found < 0 else found & 0xFFFFFFFF
+
+
+def enter_network_namespace(fd: int) -> None:
+    """Put this thread, and no other, into the network namespace that ``fd`` is open on."""
+    if lib.setns(fd, _CLONE_NEWNET):
+        check(-ffi.errno, "enter", "a network namespace")
 
 
 def mount_bpffs(path: str) -> None:

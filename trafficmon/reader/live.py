@@ -131,7 +131,7 @@ class Live:
     def interfaces(self) -> list[WatchedInterface]:
         """All interfaces with counters, attached or no longer."""
         _, records = self.map("interfaces").read_all(np.dtype("u4"), INTERFACE)
-        here = int(self.meta["netns_inode"]) == netns.inode()
+        here = netns.is_this(int(self.meta["netns_inode"]), int(self.meta["netns_cookie"]))
         used = [s for s, record in enumerate(records) if record["state"] != State.FREE]
         return [_interface(slot, records[slot], check=here) for slot in used]
 

@@ -1,4 +1,4 @@
-/* libbpf itself, and the two system calls around it that Python does not have. */
+/* libbpf itself, and the system calls around it that Python does not have. */
 int libbpf_num_possible_cpus(void);
 uint32_t libbpf_major_version(void);
 uint32_t libbpf_minor_version(void);
@@ -6,6 +6,7 @@ uint32_t libbpf_minor_version(void);
 extern "Python" void tm_on_log(int level, char *text);
 void tm_log_to_python(void);
 
+int setns(int fd, int kind);
 int mount(const char *source, const char *target, const char *type, unsigned long flags,
 	  const void *data);
 /* f_type of statfs(2), or -1 and errno. */
