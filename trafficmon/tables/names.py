@@ -62,14 +62,24 @@ class Names:
         if path is not None or self._labels is None:
             return path
         noted = self._labels.cgroup(cgroup_id)
-        above = _above_namespace(self._labels) if noted is not None and in_namespace() else ""
-        return noted.removeprefix(above) if noted is not None else None
+        if noted is None or not in_namespace():
+            return noted
+        return noted.removeprefix(_above_namespace(noted, self._labels))
 
 
-def _above_namespace(labels: Labels) -> str:
-    """What paths that were noted have in front of ours: as a cgroup that is still there has it."""
-    for number, path in _cgroups().known().items():
-        noted = labels.cgroup(number)
-        if noted is not None and noted.endswith(path):
-            return noted.removesuffix(path)
+def _above_namespace(noted: str, labels: Labels) -> str:
+    """What ``noted`` has in front of our paths.
+
+    As a cgroup has it that is still there, else as its own parents have it that are.
+    """
+    known = _cgroups().known()
+    for number, path in known.items():
+        of_known = labels.cgroup(number)
+        if of_known is not None and of_known.endswith(path):
+            return of_known.removesuffix(path)
+    there = set(known.values())
+    *parents, _ = noted.split("/")
+    for at in range(1, len(parents)):
+        if "/".join(["", *parents[at:]]) in there:
+            return "/".join(parents[:at])
     return ""
