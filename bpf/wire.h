@@ -14,7 +14,7 @@
 
 enum tm_version {
 	TM_MAGIC = 0x746d6f6e, /* "tmon": meta begins with it, and stays so in all versions */
-	TM_LAYOUT_VERSION = 4,
+	TM_LAYOUT_VERSION = 5,
 };
 
 /* Where a packet was seen. One row of hook_counters each, per interface. */
