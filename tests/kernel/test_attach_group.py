@@ -65,3 +65,6 @@ def test_the_group_reads_on_after_a_replace() -> None:
         hooks = {layer["hook"]: layer["program_id"] for layer in after}
         assert hooks["xdp"] is hooks["dns"] is None  # messages are copied by what counts
         assert None not in (hooks["tc_rx"], hooks["tc_tx"])
+        missed = {layer["hook"]: layer["missed_runs"] for layer in after}
+        assert missed == {"xdp": None, "dns": None, "tc_rx": 0, "tc_tx": 0}
+        assert status_as(program, GROUP)["ledger"]["missed_runs"] == 0

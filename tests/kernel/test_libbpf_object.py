@@ -294,6 +294,7 @@ def test_run_statistics_count_while_they_are_on(probe_path: Path) -> None:
         facts = info.program_facts(program)
         assert facts.run_count == 500
         assert facts.run_time_ns > 0
+        assert facts.missed_runs == 0
         setting = Path("/proc/sys/kernel/bpf_stats_enabled").read_text().strip() == "1"
         assert info.statistics_are_on() == setting
         probe.run(program, 100)

@@ -290,7 +290,11 @@ class TestHandedOver:
 
 
 def test_many_that_are_closed_at_once(place: Place) -> None:
-    """What their packets counted last is moved by whichever CPU comes, of each for itself."""
+    """What their packets counted last is moved by whichever CPU comes, of each for itself.
+
+    Where tracepoints can be preempted (7.3) the kernel leaves out a call now and then: what is
+    missing is no more than it says.
+    """
     place.watch_the_client()
     server, client = place.server("tm-burst"), place.client()
     listen(server)
@@ -310,7 +314,10 @@ def test_many_that_are_closed_at_once(place: Place) -> None:
     server.wait()
     from_server, to_server = place.seen_by_the_client()
     row = place.process(server)
-    assert app(row) == (300 * 900, 300 * 2000)
+    unseen = place.program.status()["ledger"]["missed_runs"]
+    received, sent = app(row)
+    assert 0 <= 300 * 900 - received <= unseen * 900
+    assert 0 <= 300 * 2000 - sent <= unseen * 2000
     assert (row["rx_packets"], row["rx_bytes"]) == to_server
     resets = from_server[0] - row["tx_packets"]  # the kernel's own, on machines that are slow
     assert 0 <= resets <= 3

@@ -93,6 +93,10 @@ def _boot(version: str, asked: argparse.Namespace) -> Outcome:
         outcome.broken = "no results: it crashed, took too long, or pytest did not begin"
         return outcome
     outcome.tests = _results(text[text.index("<") :])
+    if not outcome.count("passed"):
+        outcome.broken = "no test passed"
+    elif ran.status and not outcome.count("failed"):
+        outcome.broken = f"pytest ended with status {ran.status}, and told of no failure"
     return outcome
 
 

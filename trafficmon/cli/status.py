@@ -79,4 +79,5 @@ def _print_hook(layer: dict[str, Any], name: str) -> None:
         if layer["run_count"]
         else ""
     )
-    print(f"  {name:<22} {layer['mode']:<10}{program}{cost}")
+    missed = f"  missed {layer['missed_runs']:,} runs" if layer["missed_runs"] else ""
+    print(f"  {name:<22} {layer['mode']:<10}{program}{cost}{missed}")

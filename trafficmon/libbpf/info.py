@@ -17,13 +17,18 @@ _BPF_STATS_RUN_TIME = 0
 
 @dataclass(frozen=True)
 class ProgramFacts:
-    """A program. The run counters stand still unless the kernel's statistics are on."""
+    """A program. The run counters stand still unless the kernel's statistics are on.
+
+    ``missed_runs`` are counted always (Linux 5.12, 9ed9e9ba2337): the kernel does not begin a
+    tracing program on a CPU where it is in the middle of it.
+    """
 
     id: int
     type: int
     name: str
     run_count: int
     run_time_ns: int
+    missed_runs: int
     jited_bytes: int
     tag: bytes  # a hash of the instructions
 
@@ -39,6 +44,7 @@ def program_facts(program: Program) -> ProgramFacts:
         text(info.name),
         info.run_cnt,
         info.run_time_ns,
+        info.recursion_misses,
         info.jited_prog_len,
         bytes(info.tag),
     )

@@ -32,6 +32,9 @@ def status_record(live: Live) -> dict[str, Any]:
     """Everything that `status --json` says."""
     services = live.services()  # before the flows: see ledger_record
     flows = live.flows()
+    interfaces = [_interface(live, interface) for interface, _ in slots_of(live.interfaces)]
+    layers = [_host_layer(live, kind) for kind in HOST_KINDS if live.has_hook(kind)]
+    programs = [*layers, *(layer for interface in interfaces for layer in interface["layers"])]
     return {
         "version": text_of(live.meta["program_version"]),
         "pin_dir": str(live.pins.root),
@@ -39,16 +42,22 @@ def status_record(live: Live) -> dict[str, Any]:
         "attached_at": time_text(int(live.meta["attached_at_ns"]) / 1e9),
         "now": time_text(datetime.now(UTC).timestamp()),
         "run_statistics": statistics_are_on(),
-        "interfaces": [_interface(live, interface) for interface, _ in slots_of(live.interfaces)],
-        "layers": [_host_layer(live, kind) for kind in HOST_KINDS if live.has_hook(kind)],
+        "interfaces": interfaces,
+        "layers": layers,
         "events": [_events(live, kind) for kind in EventKind],
         "maps": [
             _fill("flows", flows.entries, int(live.meta["max_flows"])),
             _fill("services", services.entries, live.map("services").facts().max_entries),
             _fill("owners", live.owner_entries(), live.map("owners").facts().max_entries),
         ],
-        "ledger": ledger_record(live, services, flows),
+        "ledger": ledger_record(live, services, flows) | _missed(programs),
     }
+
+
+def _missed(programs: list[dict[str, Any]]) -> dict[str, int | None]:
+    """Runs that the kernel left out, of all programs; None where none may be looked at."""
+    told = [one["missed_runs"] for one in programs if one["missed_runs"] is not None]
+    return {"missed_runs": sum(told) if told else None}
 
 
 def _events(live: Live, kind: EventKind) -> dict[str, Any]:
@@ -108,6 +117,7 @@ def _hook_record(layer: str, hook: str, mode: str) -> dict[str, Any]:
         "program_id": None,
         "run_count": None,
         "ns_per_run": None,
+        "missed_runs": None,
     }
 
 
@@ -118,6 +128,7 @@ def _with_program(record: dict[str, Any], pin: Path) -> dict[str, Any]:
     except (BpfError, MissingPrivilegeError):  # half-finished, or not ours to look at
         return record
     record["program_id"] = facts.id
+    record["missed_runs"] = facts.missed_runs
     if facts.run_count:
         record["run_count"] = facts.run_count
         record["ns_per_run"] = round(facts.run_time_ns / facts.run_count, 1)
