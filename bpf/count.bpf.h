@@ -57,13 +57,9 @@ static __always_inline struct tm_hook_counters *tm_count_hook(const struct tm_pa
  */
 static __always_inline __u64 tm_service_word(struct tm_service_key key)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "as it lies in memory");
 	return (__u64)key.protocol << 48 | (__u64)key.ip_version << 40 | (__u64)key.kind << 32 |
 	       (__u32)key.number << 16 | key.slot;
-#else
-	return (__u64)key.slot << 48 | (__u64)key.number << 32 | (__u32)key.kind << 24 |
-	       key.ip_version << 16 | key.protocol << 8;
-#endif
 }
 
 /* Adds to the shared table; makes the entry if need be. */

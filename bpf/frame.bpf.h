@@ -26,9 +26,8 @@ static __always_inline void tm_count(const struct tm_packet *p, enum tm_hook hoo
 {
 	struct tm_service_key service = { .slot = tm_slot, .kind = p->kind };
 	__u32 cpu = bpf_get_smp_processor_id();
-	bool rx = tm_is_rx(hook);
-
 	struct tm_hook_counters *seen = tm_count_hook(p, hook, cpu);
+	bool rx = tm_is_rx(hook);
 
 	if (!seen || !tm_count_flows)
 		return;

@@ -27,7 +27,7 @@ from trafficmon.pins import PinDirectory
 HOOKS = ("xdp", "tc_rx", "tc_tx")
 NAMES = ("empty", "plain", "ours")
 _PLAIN_SOURCE = Path(__file__).with_name("plain.bpf.c")
-TCX = {"tc_rx": AttachType.TCX_INGRESS, "tc_tx": AttachType.TCX_EGRESS}
+_TCX = {"tc_rx": AttachType.TCX_INGRESS, "tc_tx": AttachType.TCX_EGRESS}
 _SLOT = 0
 _numbers = itertools.count()
 
@@ -93,4 +93,4 @@ def attach(program: Program, hook: str, interface: Interface) -> Link:
     """To the interface, which is of the current network namespace; XDP in native mode."""
     if hook == "xdp":
         return attach_xdp(program, interface.ifindex, XdpFlag.DRV_MODE)
-    return attach_tcx(program, interface.ifindex, TCX[hook])
+    return attach_tcx(program, interface.ifindex, _TCX[hook])

@@ -36,16 +36,13 @@ static int receive(const char *port, int is_woken)
 		return 1;
 	puts("ready");
 	fflush(stdout);
-	if (is_woken) {
-		while (recv(s, payload, sizeof(payload), 0) >= 0)
-			;
-		return 1;
-	}
-	if (setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
+	if (!is_woken && setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
 		return 1;
 	for (;;) {
-		while (recv(s, payload, sizeof(payload), MSG_DONTWAIT) >= 0)
+		while (recv(s, payload, sizeof(payload), is_woken ? 0 : MSG_DONTWAIT) >= 0)
 			;
+		if (is_woken)
+			return 1;
 		nanosleep(&pause, NULL);
 	}
 }
@@ -96,8 +93,10 @@ int main(int count, char **arguments)
 	double took;
 	int s;
 
-	if (count == 3)
-		return receive(arguments[2], strcmp(arguments[1], "drain"));
+	if (count == 3 && !strcmp(arguments[1], "receive"))
+		return receive(arguments[2], 1);
+	if (count == 3 && !strcmp(arguments[1], "drain"))
+		return receive(arguments[2], 0);
 	if (count != 5)
 		return 2;
 	s = open_to(arguments[2], arguments[3]);

@@ -8,22 +8,19 @@ same interface: what else slows the machine down meets both.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
-from tests.bench.contenders import TCX, Contenders
-from tests.kernel.program import Program as TrafficmonProgram
+from tests.bench.contenders import Contenders, attach
 from tests.kernel.program import attached
 from tests.lab.veth import Endpoint
 from trafficmon.attachment.hosthooks import VARIANTS
 from trafficmon.host.interfaces import all_interfaces
 from trafficmon.libbpf._ffi import check, lib, options
-from trafficmon.libbpf.info import program_by_id
-from trafficmon.libbpf.link import Link, attach_cgroup, attach_tcx
+from trafficmon.libbpf.link import Link, attach_cgroup
 from trafficmon.libbpf.object import Program
-from trafficmon.pins import HOST_HOOKS, PinDirectory, is_there
+from trafficmon.pins import HOST_HOOKS, KINDS, PinDirectory, is_there
 
 _TRACE_RAW_TP = 23  # enum bpf_attach_type: tp_btf
 _SLOT = 0
@@ -45,12 +42,12 @@ class Place:
         self._folder = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
         stack.callback(os.close, self._folder)
         with end.namespace.inside():
-            self._ifindex = all_interfaces()[end.interface].ifindex
+            self._interface = all_interfaces()[end.interface]
 
     def put(self, kind: str, program: Program) -> Link:
         """``program`` at its hook; the current network namespace is the interface's."""
-        if kind in TCX:
-            return attach_tcx(program, self._ifindex, TCX[kind])
+        if kind in KINDS:
+            return attach(program, kind, self._interface)
         if kind in _ON_CGROUP:
             return attach_cgroup(program, self._folder, _ON_CGROUP[kind])
         fd = lib.bpf_link_create(program.fd, 0, _TRACE_RAW_TP, options("bpf_link_create_opts"))
@@ -61,18 +58,15 @@ class Hooks:
     """Programs by the kind of their hook, held open, for one place."""
 
     def __init__(self, place: Place, programs: dict[str, Program]) -> None:
-        self._place = place
+        self._place, self._programs = place, programs
         self.kinds = tuple(programs)
-        self._put: list[Callable[[], Link]] = [
-            partial(place.put, kind, program) for kind, program in programs.items()
-        ]
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         """All of them."""
         with self._place.end.namespace.inside(), ExitStack() as stack:
-            for put in self._put:
-                stack.enter_context(put())
+            for kind, program in self._programs.items():
+                stack.enter_context(self._place.put(kind, program))
             yield
 
 
@@ -89,19 +83,12 @@ def our_hooks(place: Place, stack: ExitStack) -> Hooks:
     """What attach has loaded for all layers; its pins have gone, and its maps go with it."""
     end = place.end
     with attached(end.namespace, end.interface, options=("--cgroup", str(place.cgroup))) as program:
-        loaded = {kind: stack.enter_context(_program_of(link)) for kind, link in _links_of(program)}
+        pins = PinDirectory(program.pin_dir)
+        places = {kind: pins.program(kind, _SLOT) for kind in KINDS}
+        places |= {kind: pins.host_program(kind) for kind in HOST_HOOKS if kind != "sockets"}
+        loaded = {
+            kind: stack.enter_context(Program.from_pin(str(pin)))
+            for kind, pin in places.items()
+            if is_there(pin)
+        }
     return Hooks(place, loaded)
-
-
-def _links_of(program: TrafficmonProgram) -> Iterator[tuple[str, Path]]:
-    pins = PinDirectory(program.pin_dir)
-    links = {kind: pins.link(kind, _SLOT) for kind in TCX}
-    links |= {kind: pins.host_link(kind) for kind in HOST_HOOKS if kind != "sockets"}
-    return ((kind, link) for kind, link in links.items() if is_there(link))
-
-
-def _program_of(pin: Path) -> Program:
-    with Link.from_pin(str(pin)) as link:
-        program = program_by_id(link.facts().program_id)
-    assert program, pin
-    return program

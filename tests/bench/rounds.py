@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import pytest
+
 
 def alternate(
     contenders: Sequence[str], rounds: int, measure: Callable[[str], float]
@@ -18,6 +20,14 @@ def alternate(
         for name in (*contenders[first:], *contenders[:first]):
             measured[name].append(measure(name))
     return measured
+
+
+def two_cpus() -> tuple[str, str]:
+    """The last two: one for who sends, one for who receives."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        pytest.fail("a sender and a receiver need a CPU each: this machine lends one")
+    return str(allowed[-2]), str(allowed[-1])
 
 
 @contextmanager

@@ -22,9 +22,9 @@ import pytest
 from tests.bench.contenders import Contenders
 from tests.bench.hooks import PASSED, Place, empty_hooks, our_hooks
 from tests.bench.report import Row, publish
-from tests.bench.rounds import alternate
+from tests.bench.rounds import alternate, two_cpus
 from tests.lab import processes
-from tests.lab.cgroup import own_cgroup
+from tests.lab.cgroup import entering, own_cgroup
 from tests.lab.lab import Lab
 
 pytestmark = pytest.mark.bench
@@ -32,10 +32,8 @@ pytestmark = pytest.mark.bench
 TURNS = 150
 PACKETS = 3_000  # a burst, some 20 ms
 MOST_OVER_EMPTY = 0.05
-_SOURCE = Path(__file__).with_name("flood.c")
 _WAYS = ("nothing", "empty programs", "all layers")
 _PORT = "7000"
-_SENDER_CPU, _RECEIVER_CPU = "2", "3"
 
 
 class Flood:
@@ -43,13 +41,13 @@ class Flood:
 
     def __init__(self, lab: Lab, flood: Path, cgroup: Path, stack: ExitStack) -> None:
         self.place = Place(lab.server_end, cgroup, stack)
-        script = f'echo $$ > {cgroup}/cgroup.procs; exec "$@"'
-        receive = ["taskset", "-c", _RECEIVER_CPU, str(flood), "drain", _PORT]
-        receiver = lab.server.popen(["sh", "-c", script, "sh", *receive])
+        sender_cpu, receiver_cpu = two_cpus()
+        receive = ["taskset", "-c", receiver_cpu, str(flood), "drain", _PORT]
+        receiver = lab.server.popen(entering(cgroup, receive))
         stack.callback(lab.server.end, receiver)
         processes.read_until(receiver, receiver.stdout, "ready")
         send = [str(flood), "bursts", lab.server_end.address(4), _PORT, str(PACKETS)]
-        command = ["taskset", "-c", _SENDER_CPU, *send]
+        command = ["taskset", "-c", sender_cpu, *send]
         self._sender = lab.client.popen(command, stdin=subprocess.PIPE)
         stack.callback(lab.client.end, self._sender)
 
@@ -62,11 +60,9 @@ class Flood:
 
 
 @pytest.fixture
-def flood(tmp_path: Path) -> Iterator[Flood]:
-    program = tmp_path / "flood"
-    subprocess.run(["cc", "-O2", "-o", program, _SOURCE], check=True)
+def flood(flood_program: Path) -> Iterator[Flood]:
     with Lab(offloads=True) as lab, own_cgroup("flood") as cgroup, ExitStack() as stack:
-        yield Flood(lab, program, cgroup, stack)
+        yield Flood(lab, flood_program, cgroup, stack)
 
 
 @pytest.mark.timeout(300)

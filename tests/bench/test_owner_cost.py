@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.bench.report import Row, publish
-from tests.bench.rounds import alternate
+from tests.bench.rounds import alternate, two_cpus
 from tests.kernel.program import attached
 from tests.lab import processes
-from tests.lab.cgroup import own_cgroup
+from tests.lab.cgroup import entering, own_cgroup
 from tests.lab.lab import Lab
 from trafficmon.libbpf.info import run_statistics
 
@@ -33,7 +32,6 @@ BURSTS = 5
 PACKETS = 100_000
 MOST_LOSS = 0.05
 MOST_FLOOD_LOSS = 0.2
-_FLOOD_SOURCE = Path(__file__).with_name("flood.c")
 _PORT = "7000"
 
 
@@ -43,15 +41,15 @@ class Pair:
     def __init__(self, lab: Lab, cgroup: Path, flood: Path) -> None:
         self.lab, self.cgroup, self.flood = lab, cgroup, str(flood)
 
-    def inside(self, *command: str) -> list[str]:
-        """A command that begins by moving itself into the cgroup."""
-        script = f'echo $$ > {self.cgroup}/cgroup.procs; exec "$@"'
-        return ["sh", "-c", script, "sh", *command]
+    def flooded(self) -> AbstractContextManager[None]:
+        """A watched server that takes the flood."""
+        receive = (self.flood, "receive", _PORT)
+        return self.serving("taskset", "-c", two_cpus()[1], *receive, until="ready")
 
     @contextmanager
     def serving(self, *command: str, until: str) -> Iterator[None]:
         """A watched server."""
-        server = self.lab.server.popen(self.inside(*command))
+        server = self.lab.server.popen(entering(self.cgroup, command))
         try:
             processes.read_until(server, server.stdout, until)
             yield
@@ -72,8 +70,8 @@ class Pair:
         behind one that warms the caches.
         """
         address = self.lab.server_end.address(4)
-        command = ["taskset", "-c", "2", self.flood, "send", address, _PORT, str(PACKETS)]
-        flood = self.inside(*command) if watched else command
+        command = ["taskset", "-c", two_cpus()[0], self.flood, "send", address, _PORT, str(PACKETS)]
+        flood = entering(self.cgroup, command) if watched else command
         bursts = [float(self.lab.client.run(flood).stdout) for _ in range(1 + BURSTS)]
         return 1000 / statistics.median(bursts[1:])
 
@@ -93,11 +91,9 @@ class Pair:
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    flood = tmp_path / "flood"
-    subprocess.run(["cc", "-O2", "-o", flood, _FLOOD_SOURCE], check=True)
+def pair(flood_program: Path) -> Iterator[Pair]:
     with own_cgroup("bench") as cgroup, Lab(offloads=True) as lab:
-        yield Pair(lab, cgroup, flood)
+        yield Pair(lab, cgroup, flood_program)
 
 
 def ratio_told(name: str, title: str, unit: str, measured: dict[str, list[float]]) -> float:
@@ -137,7 +133,7 @@ def test_a_flood(pair: Pair, ends: str) -> None:
     A sender's process is up to 10 % slower than the next one, whatever is attached: the limit is
     that much wider.
     """
-    with pair.serving("taskset", "-c", "3", pair.flood, "receive", _PORT, until="ready"):
+    with pair.flooded():
         measured = pair.measured(lambda: pair.packets_per_us(watched=ends == "both ends"))
     kept = ratio_told(
         f"owners-udp-{ends[:4].strip()}", f"UDP flood, {ends}", "packets/us", measured
@@ -154,7 +150,7 @@ def test_cost_by_run(pair: Pair) -> None:
         ) as program,
         run_statistics(),
     ):
-        with pair.serving("taskset", "-c", "3", pair.flood, "receive", _PORT, until="ready"):
+        with pair.flooded():
             pair.packets_per_us(watched=True)
             rows += told_runs("flood", program.status())
         with pair.serving("iperf3", "-s", "--forceflush", until="listening"):

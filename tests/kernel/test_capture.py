@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import time
@@ -18,6 +17,7 @@ from scapy.layers.inet import TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.utils import RawPcapNgReader, RawPcapReader
 
+from tests.kernel import leftovers
 from tests.kernel.owned import SERVER, Place, close_all, connected, exchange, place_of
 from tests.kernel.program import Program, Running, attached
 from tests.lab import raw, traffic
@@ -238,24 +238,13 @@ def test_filters_by_owner(place: Place, tmp_path: Path, kind: str) -> None:
     assert all("7001" in line for line in lines)
 
 
-def _loaded_captures() -> set[int]:
-    """Ids of capture's programs, of all that run on this machine."""
-    listed = json.loads(subprocess.check_output(["bpftool", "prog", "-j"]))
-    return {one["id"] for one in listed if one.get("name", "").startswith("tm_capture")}
-
-
 def test_nothing_is_left_when_it_is_killed(place: Place) -> None:
-    others = _loaded_captures()
+    loaded = leftovers.loaded()
     with capturing(place.program) as running:
-        mine = _loaded_captures() - others
         running.process.kill()
         running.process.wait()
-    assert mine
     place.program.run("detach")
-    deadline = time.monotonic() + 20  # another test's may be among them; the kernel frees late
-    while mine & _loaded_captures():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert not leftovers.orphans(loaded)
     place.attach()
 
 

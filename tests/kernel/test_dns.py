@@ -18,7 +18,7 @@ import pytest
 
 from tests.kernel.program import Program, attached
 from tests.lab import processes
-from tests.lab.cgroup import own_cgroup
+from tests.lab.cgroup import entering, own_cgroup
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
 
@@ -207,10 +207,9 @@ def test_whose_question_it_was_and_who_serves(lab: Lab, tmp_path: Path, server: 
         with attached(lab.client, lab.client_if, options=options) as program:
             listening = program.running("events", "--json", "--type", "dns", until="listening")
             with resolver(lab, tmp_path / "log", server), listening as running:
-                script = f'echo $$ > {cgroup}/cgroup.procs; exec "$@"'
                 asker = [sys.executable, str(PROGRAMS / "asker.py"), server, "53"]
                 for way in ("udp", "tcp"):
-                    argv = ["sh", "-c", script, "sh", *asker, way]
+                    argv = entering(cgroup, [*asker, way])
                     lab.client.run(argv, stdin="www.x.test A\nnx.x.test AAAA\n")
                 time.sleep(0.3)
                 running.interrupt()

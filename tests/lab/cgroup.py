@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,6 +44,11 @@ def joined(cgroup: Path) -> Iterator[None]:
         yield
     finally:
         (root / here / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def entering(cgroup: Path, argv: Sequence[str]) -> list[str]:
+    """A command that moves itself into ``cgroup`` before it begins."""
+    return ["sh", "-c", 'echo $$ >"$0"/cgroup.procs; exec "$@"', str(cgroup), *argv]
 
 
 def may_watch_root() -> bool:

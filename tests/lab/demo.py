@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.lab import processes
+from tests.lab.cgroup import entering
 from tests.lab.lab import Lab
 from tests.lab.processes import Process
 from tests.lab.requirements import require_programs
@@ -115,9 +116,7 @@ def _client(lab: Lab, host: Endpoint, habit: _Habit, seconds: float) -> list[str
 def _iperf3_server(lab: Lab, cgroup: Path | None) -> list[str]:
     listen = ["--server", "--bind", lab.server_end.ipv4, "--port", str(_IPERF3_PORT)]
     argv = ["iperf3", *listen, "--interval", "0", "--forceflush"]
-    if cgroup is None:
-        return argv
-    return ["sh", "-c", 'echo $$ >"$0"/cgroup.procs; exec "$@"', str(cgroup), *argv]
+    return argv if cgroup is None else entering(cgroup, argv)
 
 
 def _iperf3_client(lab: Lab, host: Endpoint, seconds: float) -> list[str]:

@@ -32,8 +32,12 @@ def this_kernels_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trafficmon.tables.names.Names.user", lambda _, uid: f"user{uid}")
 
 
+def _file(name: str, size: str) -> Path:
+    return FOLDER / f"{name}-{size}.txt"
+
+
 def check(name: str, size: str, seen: str) -> None:
-    path = FOLDER / f"{name}-{size}.txt"
+    path = _file(name, size)
     if os.environ.get("UPDATE_SNAPSHOTS"):
         FOLDER.mkdir(exist_ok=True)
         path.write_text(seen + "\n", encoding="utf-8")
@@ -42,7 +46,7 @@ def check(name: str, size: str, seen: str) -> None:
 
 def known(name: str, size: str) -> str | None:
     """What a screen is to look like; None where that is to be written."""
-    path = FOLDER / f"{name}-{size}.txt"
+    path = _file(name, size)
     if os.environ.get("UPDATE_SNAPSHOTS") or not path.exists():
         return None
     return path.read_text(encoding="utf-8").removesuffix("\n")
