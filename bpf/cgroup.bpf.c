@@ -14,6 +14,7 @@
 #include "describe.bpf.h"
 #include "ip_size.bpf.h"
 #include "kernel.bpf.h"
+#include "makeup.bpf.h"
 #include "move.bpf.h"
 #include "owner.bpf.h"
 #include "storage.bpf.h"
@@ -203,6 +204,7 @@ int tm_sock_release(struct bpf_sock *sk)
 		return TM_ALLOW;
 	if (tm_ask_callers)
 		tm_forget_caller(socket, sk);
+	tm_make_up(socket, sk);
 	socket->released = 1;
 	tm_move(socket, 0, 0);
 	id = socket->owner_id;

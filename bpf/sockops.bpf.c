@@ -19,6 +19,32 @@
 	(BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG)
 #define TM_SRTT_SHIFT 3 /* the kernel keeps eight times the smoothed round trip time */
 
+/*
+ * Which sequence number the application's first byte has (@syn: behind a SYN to come): so that the
+ * last close can tell whether all calls were seen. A socket may be connected more than once.
+ */
+static __always_inline void tm_writes_from(struct bpf_sock_ops *ops, struct tm_socket *socket,
+					   __u32 syn)
+{
+	struct tcp_sock *tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
+
+	if (!tcp)
+		return;
+	socket->written_from = tcp->write_seq + syn - (__u32)socket->own.app_tx_bytes;
+	socket->written = TM_WRITTEN_FROM;
+}
+
+/* disconnect() gives a closed socket other numbers, and whoever was writing is told so only then. */
+static __always_inline void tm_writes_to(struct bpf_sock_ops *ops, struct tm_socket *socket)
+{
+	struct tcp_sock *tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
+
+	if (!tcp)
+		return;
+	socket->written_to = tcp->write_seq;
+	socket->written |= TM_WRITTEN_TO;
+}
+
 static __always_inline void tm_watch(struct bpf_sock_ops *ops)
 {
 	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | TM_CALLBACKS);
@@ -57,11 +83,16 @@ static __always_inline void tm_changed(struct bpf_sock_ops *ops, struct tm_socke
 	switch (ops->args[1]) {
 	case BPF_TCP_FIN_WAIT1:
 		socket->end = TM_END_CLOSED_HERE;
+		socket->written |= TM_WRITTEN_FIN;
+		break;
+	case BPF_TCP_LAST_ACK:
+		socket->written |= TM_WRITTEN_FIN;
 		break;
 	case BPF_TCP_CLOSE_WAIT:
 		socket->end = TM_END_CLOSED_THERE;
 		break;
 	case BPF_TCP_CLOSE:
+		tm_writes_to(ops, socket);
 		tm_ended(ops, socket);
 		break;
 	}
@@ -82,11 +113,14 @@ int tm_sock_ops(struct bpf_sock_ops *ops)
 	case BPF_SOCK_OPS_TCP_CONNECT_CB:
 		tm_watch(ops);
 		socket->role = TM_ROLE_ACTIVE;
+		socket->tcp_read_bytes = 0;
+		tm_writes_from(ops, socket, 1);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 		tm_opened(ops, socket, TM_ROLE_ACTIVE);
 		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		tm_writes_from(ops, socket, 0);
 		tm_opened(ops, socket, TM_ROLE_PASSIVE);
 		break;
 	case BPF_SOCK_OPS_RTT_CB:

@@ -14,7 +14,7 @@
 
 enum tm_version {
 	TM_MAGIC = 0x746d6f6e, /* "tmon": meta begins with it, and stays so in all versions */
-	TM_LAYOUT_VERSION = 5,
+	TM_LAYOUT_VERSION = 6,
 };
 
 /* Where a packet was seen. One row of hook_counters each, per interface. */
@@ -250,6 +250,13 @@ enum tm_role {
 	TM_ROLE_PASSIVE = 2,
 };
 
+/* tm_socket.written: what is known of the sequence numbers of what applications have written. */
+enum tm_written {
+	TM_WRITTEN_FROM = 1, /* written_from */
+	TM_WRITTEN_TO = 2,   /* written_to: the connection has ended */
+	TM_WRITTEN_FIN = 4,  /* a FIN has one of them */
+};
+
 /*
  * Value of `sockets`, storage on the socket itself: freed with it, and copied from a listener to the
  * sockets accepted from it. So a listener counts apart from `own`, which begins at 0 with each child.
@@ -266,14 +273,17 @@ struct tm_socket {
 	__u8 begun;    /* has carried a packet of its own */
 	__u8 released; /* no process has it any more */
 	__u8 tcp_state;
-	__u8 used;  /* by a process, as `callers` told */
-	__u8 older; /* than attach; or a child of such a listener */
-	__u8 end;   /* enum tm_end, as far as it is known yet */
-	__u8 told;  /* that it was opened */
-	__u8 pad[4];
-	__u64 id;	 /* of this socket alone, once it has begun */
-	__u64 opened_ns; /* CLOCK_MONOTONIC; 0: before attach */
-	__u64 spare[2];
+	__u8 used;    /* by a process, as `callers` told */
+	__u8 older;   /* than attach; or a child of such a listener */
+	__u8 end;     /* enum tm_end, as far as it is known yet */
+	__u8 told;    /* that it was opened */
+	__u8 written; /* enum tm_written */
+	__u8 pad[3];
+	__u64 id;	    /* of this socket alone, once it has begun */
+	__u64 opened_ns;    /* CLOCK_MONOTONIC; 0: before attach */
+	__u32 written_from; /* TCP's sequence number at which own.app_tx_bytes would be 0 */
+	__u32 written_to;
+	__u64 spare;
 	/* written for packets */
 	__u32 srtt_us;
 	__u32 min_rtt_us;

@@ -207,6 +207,7 @@ enum {
 	BPF_TCP_FIN_WAIT1 = 4,
 	BPF_TCP_CLOSE = 7,
 	BPF_TCP_CLOSE_WAIT = 8,
+	BPF_TCP_LAST_ACK = 9,
 	BPF_TCP_LISTEN = 10,
 };
 
@@ -215,6 +216,7 @@ enum {
 	AF_INET = 2,
 	AF_INET6 = 10,
 	AF_PACKET = 17,
+	SOCK_STREAM = 1,
 	SOCK_RAW = 3,
 	MSG_PEEK = 2,
 	MSG_ERRQUEUE = 0x2000,
@@ -365,6 +367,11 @@ struct sock {
 	__u16 sk_protocol;
 	kuid_t sk_uid;
 	int sk_err;
+	void *sk_user_data;
+};
+
+struct inet_connection_sock {
+	const void *icsk_ulp_ops;
 };
 
 struct minmax_sample {

@@ -292,8 +292,8 @@ class TestHandedOver:
 def test_many_that_are_closed_at_once(place: Place) -> None:
     """What their packets counted last is moved by whichever CPU comes, of each for itself.
 
-    Where tracepoints can be preempted (7.3) the kernel leaves out a call now and then: what is
-    missing is no more than it says.
+    Where tracepoints can be preempted (7.3) the kernel leaves out a call now and then: that is made
+    up for (test_missed_calls.py).
     """
     place.watch_the_client()
     server, client = place.server("tm-burst"), place.client()
@@ -314,11 +314,7 @@ def test_many_that_are_closed_at_once(place: Place) -> None:
     server.wait()
     from_server, to_server = place.seen_by_the_client()
     row = place.process(server)
-    layers = place.program.status()["layers"]
-    missed = sum(one["missed_runs"] for one in layers if one["layer"] == "app")
-    received, sent = app(row)
-    assert sent in [(300 - calls) * 2000 for calls in range(missed + 1)]
-    assert 0 <= 300 * 900 - received <= missed * 900
+    assert app(row) == (300 * 900, 300 * 2000)
     assert (row["rx_packets"], row["rx_bytes"]) == to_server
     resets = from_server[0] - row["tx_packets"]  # the kernel's own, on machines that are slow
     assert 0 <= resets <= 3

@@ -32,6 +32,7 @@ MODULES = (
     "macvlan",
     "vxlan",
     "sctp",
+    "tls",
     "sch_ingress",
     "cls_bpf",
     "sch_netem",

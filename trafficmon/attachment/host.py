@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from trafficmon.attachment import hostlayers
-from trafficmon.attachment.hosthooks import BY_CALLERS
+from trafficmon.attachment.hosthooks import BY_CALLERS, MAKES_UP, ON_SOCKETS
 from trafficmon.attachment.hostlayers import LayerOutcome
 from trafficmon.attachment.request import HOST_LAYERS, Request
 from trafficmon.attachment.store import Store
@@ -32,18 +32,23 @@ def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome
     with Cgroup(path) as cgroup:
         store.set_cgroup(str(path))
         done = [_one(store, layer, cgroup, request, undo) for layer in wanted]
-        if "app" in wanted and hostlayers.attached_mode(store, "app") in BY_CALLERS:
-            _ask_callers(store, cgroup)
+        if "app" in wanted:
+            _tell_the_cgroup_layer(store, cgroup)
         if request.replace:
             left = [layer for layer in running if layer not in wanted]
             done += [hostlayers.replace_layer(store, layer, cgroup) for layer in left]
     return done
 
 
-def _ask_callers(store: Store, cgroup: Cgroup) -> None:
+def _tell_the_cgroup_layer(store: Store, cgroup: Cgroup) -> None:
     """How the app layer goes is known once it is there, and that is after the cgroup's."""
-    if hostlayers.attached_mode(store, "cgroup") != "off":
+    if hostlayers.attached_mode(store, "cgroup") == "off":
+        return
+    app_mode = hostlayers.attached_mode(store, "app")
+    if app_mode in BY_CALLERS:
         hostlayers.replace_layer(store, "cgroup", cgroup)
+    elif app_mode in ON_SOCKETS:
+        hostlayers.replace_hooks(store, MAKES_UP, cgroup)
 
 
 def _cgroup_of(store: Store, request: Request, *, is_running: bool) -> Path | None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from trafficmon.attachment.hosthooks import BY_CALLERS
+from trafficmon.attachment.hosthooks import BY_CALLERS, ON_SOCKETS
 from trafficmon.attachment.store import Store
 from trafficmon.host.cgroups import Cgroup
 from trafficmon.libbpf import features
@@ -16,7 +16,12 @@ def constants_of(store: Store, name: str, cgroup: Cgroup, app_mode: str) -> dict
     watched = {"tm_cgroup_id": cgroup.id}
     match name:
         case "cgroup":
-            return {**cpus, **_may_ask_for_task(), "tm_ask_callers": int(app_mode in BY_CALLERS)}
+            return {
+                **cpus,
+                **_may_ask_for_task(),
+                "tm_ask_callers": int(app_mode in BY_CALLERS),
+                "tm_app_on_sockets": int(app_mode in ON_SOCKETS and _may_read_kernel()),
+            }
         case "calls":
             return {**cpus, **watched, **_may_ask_for_task()}
         case "sockops":
@@ -33,6 +38,10 @@ def _may_ask_for_task() -> dict[str, int]:
     """All who tell owners have to tell the same."""
     may_ask = features.has_helper(ProgramType.CGROUP_SOCK, Helper.GET_CURRENT_TASK)
     return {"tm_read_task": int(may_ask)}
+
+
+def _may_read_kernel() -> bool:
+    return features.has_helper(ProgramType.CGROUP_SOCK, Helper.PROBE_READ_KERNEL)
 
 
 def _drop_reasons() -> dict[str, int]:

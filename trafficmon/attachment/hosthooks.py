@@ -108,9 +108,18 @@ VARIANTS: dict[str, tuple[Variant, ...]] = {
 APP_MODES = ("auto", *(variant.mode for variant in VARIANTS["app"]))
 BY_CALLERS = tuple(variant.mode for variant in (_FEXIT_CALLS, _KPROBES))
 """Modes of the app layer that tell the cgroup layer by a table who uses a socket."""
+ON_SOCKETS = tuple(variant.mode for variant in (_TRACEPOINTS, _FEXIT))
+"""Those that count on the sockets themselves."""
 
 OLDER_SOCKETS = Variant("iterator", "older", (HostHook("older_sockets"),))
 """Run once, when the cgroup layer is attached: never pinned."""
+
+MAKES_UP = Variant(
+    "cgroup",
+    "cgroup",
+    (HostHook("sock_release", AttachType.CGROUP_INET_SOCK_RELEASE),),
+)
+"""Of the cgroup layer, what makes up for calls that the app layer has missed."""
 
 SOCKET_LIST = _SOCKETS
 """Comes with the cgroup layer, and counts nothing: it tells what sockets there are."""

@@ -164,7 +164,15 @@ def remove(store: Store, variant: Variant) -> None:
 def replace_layer(store: Store, layer: str, cgroup: Cgroup) -> LayerOutcome:
     """Fresh programs on the old links, counting into the old maps."""
     variant = next(v for v in VARIANTS[layer] if is_attached(store, v))
-    note = "taken over, counters go on"
+    if replace_hooks(store, variant, cgroup):
+        return LayerOutcome(layer, variant.mode, "taken over, counters go on")
+    note = "taken over: what passed in that moment was not counted"
+    return LayerOutcome(layer, variant.mode, note)
+
+
+def replace_hooks(store: Store, variant: Variant, cgroup: Cgroup) -> bool:
+    """Fresh programs on the links of ``variant``; whether nothing passed in between uncounted."""
+    without_a_gap = True
     with _loaded(store, variant, cgroup) as loader:
         for hook in variant.hooks:
             if hook.where is not None:
@@ -172,8 +180,8 @@ def replace_layer(store: Store, layer: str, cgroup: Cgroup) -> LayerOutcome:
             elif not _is_the_same(store, loader, hook):
                 _unlink(store, hook)
                 _attach_hook(store, loader, hook, cgroup)
-                note = "taken over: what passed in that moment was not counted"
-    return LayerOutcome(layer, variant.mode, note)
+                without_a_gap = False
+    return without_a_gap
 
 
 def _is_the_same(store: Store, loader: Object, hook: HostHook) -> bool:
