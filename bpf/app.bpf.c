@@ -69,8 +69,11 @@ static __noinline int tm_take_over(struct tm_socket *socket)
 
 static __always_inline struct tm_socket *tm_used_socket(struct sock *sk)
 {
-	struct tm_socket *socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	struct tm_socket *socket = NULL;
 
+	/* all of a machine's messages come by here, also those of other families: let them go soon */
+	if (sk->sk_bpf_storage)
+		socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (!socket) {
 		if (sk->__sk_common.skc_family == AF_PACKET)
 			tm_adopt_packet_socket(sk);

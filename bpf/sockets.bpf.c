@@ -19,6 +19,7 @@
 static __always_inline void tm_tell_addresses(struct sock *sk, struct tm_socket_row *row)
 {
 	struct sock_common *common = &sk->__sk_common;
+	struct net *net = common->skc_net.net;
 
 	row->family = common->skc_family;
 	if (row->family == AF_INET) {
@@ -31,7 +32,9 @@ static __always_inline void tm_tell_addresses(struct sock *sk, struct tm_socket_
 	row->local_port_be = bpf_htons(common->skc_num);
 	row->remote_port_be = common->skc_dport;
 	row->tcp_state = common->skc_state;
-	row->netns_inode = common->skc_net.net->ns.inum;
+	row->netns_inode = net->ns.inum;
+	if (bpf_core_field_exists(net->net_cookie)) /* as a number: 5.12 (3d368ab87cf6) */
+		row->netns_cookie = net->net_cookie;
 	row->cookie = common->skc_cookie.counter;
 }
 

@@ -323,6 +323,7 @@ struct tm_socket_row {
 	__u64 tcp_sent_bytes;	 /* sent once: without what was sent again */
 	__u64 tcp_written_bytes; /* given by the application */
 	__u64 cookie;		 /* 0: the kernel has given it none yet */
+	__u64 netns_cookie;	 /* 0: the kernel has none (before 5.12) */
 	__u32 netns_inode;
 	__u32 srtt_us;
 	__u32 min_rtt_us;

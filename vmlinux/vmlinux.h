@@ -338,6 +338,7 @@ struct ns_common {
 
 struct net {
 	struct ns_common ns;
+	__u64 net_cookie;
 };
 
 typedef struct {
@@ -368,6 +369,7 @@ struct sock {
 	kuid_t sk_uid;
 	int sk_err;
 	void *sk_user_data;
+	void *sk_bpf_storage;
 };
 
 struct inet_connection_sock {

@@ -74,6 +74,7 @@ class FakeLive:
         self.events = np.zeros(EVENT_KINDS, EVENT_COUNTS)
         self.dns_book: Book | None = None
         self.hooks = set(HOST_KINDS)
+        self.netns_cookie = 0
         self.process_labels: dict[int, ProcessLabel] = {}
         self.cgroup_labels: dict[int, str] = {}
 
@@ -256,7 +257,7 @@ class FakeLive:
     @property
     def socket_index(self) -> SocketIndex | None:
         """The sockets by addresses."""
-        return None if self.sockets is None else SocketIndex(self.sockets, 0)
+        return None if self.sockets is None else SocketIndex(self.sockets, 0, self.netns_cookie)
 
     @property
     def remote_names(self) -> RemoteNames:

@@ -54,6 +54,23 @@ def test_a_containers_socket_has_its_flow_where_there_is_no_doubt(
     assert comms(fake) == [told]
 
 
+@pytest.mark.parametrize(
+    ("watched", "of_the_socket", "told"),
+    [(7, 7, "listener"), (7, 8, None), (0, 8, "listener")],
+)
+def test_a_namespace_that_has_the_number_of_one_that_has_gone(
+    watched: int, of_the_socket: int, told: str | None
+) -> None:
+    """It has another cookie, where the kernel has such."""
+    fake = FakeLive()
+    fake.netns_cookie = watched
+    fake.owner(1, pid=FREE_PID, comm="listener")
+    row: Any = fake.socket(1, netns_cookie=of_the_socket, family=2, protocol=6, tcp_state=10)
+    row["local_port_be"] = np.array(443, ">u2").view("=u2")
+    fake.flow("10.0.0.1", "10.0.0.9", ports=(443, 40000))
+    assert comms(fake) == [told]
+
+
 def test_the_kernel_is_known_where_the_root_is_watched() -> None:
     records = np.zeros(3, OWNER)
     records["pid"] = (7, 0, 0)

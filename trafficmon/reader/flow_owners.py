@@ -17,13 +17,16 @@ _NONE = np.uint64(0)
 class SocketIndex:
     """Sockets by what a flow's key tells.
 
-    Those of the watched interfaces' network namespace. Another's (a container's) have its flows
-    only where they are connected and no other socket has the same addresses and ports.
+    Those of the watched interfaces' network namespace (its cookie is 0 where the kernel has none).
+    Another's (a container's) have its flows only where they are connected and no other socket has
+    the same addresses and ports.
     """
 
-    def __init__(self, rows: Records, netns_inode: int) -> None:
+    def __init__(self, rows: Records, netns_inode: int, netns_cookie: int) -> None:
         rows = rows[rows["family"] != AF_PACKET]
         is_here, is_connected = rows["netns_inode"] == netns_inode, rows["remote_port_be"] != 0
+        if netns_cookie:  # the inode of one that has gone is given to the next
+            is_here &= rows["netns_cookie"] == netns_cookie
         self._connected = rows[is_connected & is_here]
         self._listening = rows[~is_connected & is_here & (rows["local_port_be"] != 0)]
         self._elsewhere = _without_doubles(rows[is_connected & ~is_here])

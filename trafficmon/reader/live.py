@@ -235,7 +235,8 @@ class Live:
         """The sockets of the watched interfaces' namespace, by addresses; None without them."""
         if self.sockets is None:
             return None
-        return SocketIndex(self.sockets, int(self.meta["netns_inode"]))
+        inode, cookie = int(self.meta["netns_inode"]), int(self.meta["netns_cookie"])
+        return SocketIndex(self.sockets, inode, cookie)
 
     def jiffies_now(self) -> int:
         """What the kernel's jiffies are about now."""
