@@ -51,6 +51,7 @@ def make_builder() -> cffi.FFI:
         (HERE / "shim.c").read_text() + wire,
         libraries=["bpf"],
         py_limited_api=True,
+        extra_compile_args=["-Werror=implicit-function-declaration"],  # as compilers from 2024 on
         define_macros=[("Py_LIMITED_API", "0x030b0000")],
     )
     return builder

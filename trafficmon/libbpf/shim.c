@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What cffi cannot declare: va_list, unions without names. Compiled into _native. */
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
