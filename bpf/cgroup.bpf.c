@@ -18,6 +18,7 @@
 #include "move.bpf.h"
 #include "owner.bpf.h"
 #include "storage.bpf.h"
+#include "tcp.bpf.h"
 
 #define TM_ALLOW 1
 
@@ -40,8 +41,11 @@ static __noinline struct tm_socket *tm_adopt(struct __sk_buff *skb)
 	if (tm_is_kernels(sk, skb))
 		tm_be_kernel(&owner);
 	made = tm_make_storage(sk, tm_own(&owner), 0);
-	if (made)
-		made->older = 1;
+	if (!made)
+		return NULL;
+	made->older = 1;
+	if (sk->protocol == IPPROTO_TCP && sk->state != BPF_TCP_LISTEN)
+		made->tcp_read_bytes = tm_tcp_taken_before(sk);
 	return made;
 }
 

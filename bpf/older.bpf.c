@@ -17,14 +17,6 @@
 #include "tcp.bpf.h"
 #include "watched.bpf.h"
 
-/* What the application has read before is not to count as read since. */
-static __always_inline __u64 tm_read_before(struct sock *sk)
-{
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-
-	return tcp ? tm_tcp_taken(sk, tcp) : 0;
-}
-
 SEC("iter/task_file")
 int tm_older_sockets(struct bpf_iter__task_file *context)
 {
@@ -56,7 +48,7 @@ int tm_older_sockets(struct bpf_iter__task_file *context)
 	if (!known)
 		return 0;
 	known->older = 1;
-	known->tcp_read_bytes = tm_read_before(sk);
+	known->tcp_read_bytes = tm_tcp_taken_before(sk);
 	return 0;
 }
 

@@ -26,4 +26,12 @@ static __always_inline __u64 tm_tcp_taken(struct sock *sk, struct tcp_sock *tcp)
 	return tm_tcp_arrived(sk, tcp) - (has_fin && unread ? unread - 1 : unread);
 }
 
+/* What the application has read of a socket before it was watched is not to count as read since. */
+static __always_inline __u64 tm_tcp_taken_before(void *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	return tcp ? tm_tcp_taken((struct sock *)tcp, tcp) : 0;
+}
+
 #endif /* TM_TCP_BPF_H */

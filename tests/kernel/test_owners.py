@@ -139,6 +139,24 @@ class TestTcp:
         assert (connection["pid"], connection["opened_at"]) == (server.pid, connection["opened_at"])
         sums_agree(place)
 
+    def test_one_that_no_process_has_open_when_it_begins(self, unattached: Place) -> None:
+        """On its way from one to another: what was read of it before is not told."""
+        place = unattached
+        server, client = connected(place)
+        exchange(server, client, 10_000, 20_000)
+        server.do(
+            "a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)",
+            "socket.send_fds(a, [b'x'], [c.fileno()]); c.close()",
+        )
+        place.attach()
+        client.do("c.sendall(bytes(3000))")
+        server.do("_, (fd,), _, _ = socket.recv_fds(b, 1, 1); c = socket.socket(fileno=fd)")
+        exchange(server, client, 500, 4000)
+        server.do("take(c, 3000)")
+        close_all(client, server)
+        assert app(place.process(server)) == (3500, 4000)
+        sums_agree(place)
+
 
 class TestOtherProtocols:
     @pytest.mark.parametrize("is_connected", [True, False])
