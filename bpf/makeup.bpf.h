@@ -42,7 +42,7 @@ static __always_inline void tm_make_up_reads(struct tm_socket *socket, struct so
 	__u64 read, more;
 
 	unread -= BPF_CORE_READ(tcp, copied_seq);
-	read = received - has_fin - (has_fin && unread ? unread - 1 : unread);
+	read = tm_taken_of(received, unread, has_fin);
 	more = read - socket->tcp_read_bytes;
 	if (!more || more >= TM_MOST_MADE_UP)
 		return;

@@ -17,13 +17,17 @@ static __always_inline __u64 tm_tcp_arrived(struct sock *sk, struct tcp_sock *tc
 	return tcp->bytes_received - has_fin;
 }
 
+/* Of what was received, what the application has taken; a FIN that waits behind @unread is in both. */
+static __always_inline __u64 tm_taken_of(__u64 received, __u32 unread, bool has_fin)
+{
+	return received - has_fin - (has_fin && unread ? unread - 1 : unread);
+}
+
 /* Bytes taken by the application since the connection began. */
 static __always_inline __u64 tm_tcp_taken(struct sock *sk, struct tcp_sock *tcp)
 {
-	bool has_fin = sk->__sk_common.skc_flags & TM_SOCK_DONE;
-	__u32 unread = tcp->rcv_nxt - tcp->copied_seq;
-
-	return tm_tcp_arrived(sk, tcp) - (has_fin && unread ? unread - 1 : unread);
+	return tm_taken_of(tcp->bytes_received, tcp->rcv_nxt - tcp->copied_seq,
+			   sk->__sk_common.skc_flags & TM_SOCK_DONE);
 }
 
 /* What the application has read of a socket before it was watched is not to count as read since. */

@@ -62,11 +62,11 @@ class Hooks:
         self.kinds = tuple(programs)
 
     @contextmanager
-    def attached(self) -> Iterator[None]:
-        """All of them."""
+    def attached(self, *only: str) -> Iterator[None]:
+        """All of them, or of these kinds."""
         with self._place.end.namespace.inside(), ExitStack() as stack:
-            for kind, program in self._programs.items():
-                stack.enter_context(self._place.put(kind, program))
+            for kind in only or self.kinds:
+                stack.enter_context(self._place.put(kind, self._programs[kind]))
             yield
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,11 +29,14 @@ from tests.kernel.owned import (
 from trafficmon.attachment.hosthooks import ON_SOCKETS, VARIANTS
 from trafficmon.libbpf import features
 from trafficmon.libbpf.features import Helper, ProgramType
+from trafficmon.libbpf.info import program_facts, program_ids
 from trafficmon.libbpf.link import Link
+from trafficmon.libbpf.object import Program
 from trafficmon.pins import PinDirectory
 
 pytestmark = pytest.mark.kernel
 
+_PATIENCE_S = 10.0
 _TCP_ULP = 31  # include/uapi/linux/tcp.h
 
 
@@ -50,11 +54,24 @@ def place() -> Iterator[Place]:
 def blind(place: Place) -> None:
     """From here on no call is seen; readers find a link in each one's place, and believe it."""
     pins = PinDirectory(place.program.pin_dir)
-    links = [pins.host_link(hook.kind) for variant in VARIANTS["app"] for hook in variant.hooks]
+    kinds = {hook.kind for variant in VARIANTS["app"] for hook in variant.hooks}
+    there = [kind for kind in kinds if pins.host_link(kind).exists()]
+    programs = [_taken_off(pins.host_program(kind)) for kind in there]
     with Link.from_pin(str(pins.host_link("sock_ops"))) as other:
-        for link in filter(Path.exists, links):
-            link.unlink()
-            other.pin(str(link))
+        for kind in there:
+            pins.host_link(kind).unlink()
+            other.pin(str(pins.host_link(kind)))
+    deadline = time.monotonic() + _PATIENCE_S
+    while set(programs) & set(program_ids()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _taken_off(pin: Path) -> int:
+    """The id of the program, which lives as long as its link does: the kernel frees that later."""
+    with Program.from_pin(str(pin)) as program:
+        pin.unlink()
+        return program_facts(program).id
 
 
 def test_all_calls(place: Place) -> None:
