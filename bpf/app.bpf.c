@@ -16,6 +16,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "move.bpf.h"
+#include "connected.bpf.h"
 #include "describe.bpf.h"
 #include "owner.bpf.h"
 #include "storage.bpf.h"
@@ -79,8 +80,11 @@ static __always_inline struct tm_socket *tm_used_socket(struct sock *sk)
 			tm_adopt_packet_socket(sk);
 		return NULL;
 	}
-	if (socket->pid != bpf_get_current_pid_tgid() >> 32)
+	if (socket->pid != bpf_get_current_pid_tgid() >> 32) {
 		tm_take_over(socket);
+		if (socket->elsewhere)
+			tm_note_socket(sk, socket->owner_id);
+	}
 	return socket;
 }
 

@@ -60,7 +60,7 @@ static __always_inline struct tm_event_counts *tm_sample_counts_here(void)
 static __noinline __u64 tm_packet_owner(const struct tm_packet *p, bool rx)
 {
 	if (!rx)
-		return tm_sender(p->context);
+		return tm_sender(p->context, &p->key);
 	return p->key.protocol == IPPROTO_TCP ? tm_socket_for(p->context, &p->key, true)
 					      : tm_receiver(p->context, &p->key);
 }

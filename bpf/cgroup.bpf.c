@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "describe.bpf.h"
+#include "elsewhere.bpf.h"
 #include "ip_size.bpf.h"
 #include "kernel.bpf.h"
 #include "makeup.bpf.h"
@@ -125,6 +126,7 @@ static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
 	__u32 packets = 1, bytes = skb->len;
 	struct tm_socket *socket = NULL;
 	bool is_listener = false;
+	__u64 owner_id;
 
 	if (sk) {
 		/* what is no full socket has none; to ask for that first would be one more call for each */
@@ -148,10 +150,15 @@ static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
 		tm_add_packets(&socket->listening, rx, packets, bytes);
 		return TM_ALLOW;
 	}
-	if (!socket->begun)
+	owner_id = socket->owner_id;
+	if (!socket->begun) {
 		tm_begin(socket);
+		owner_id = 0;
+	}
 	if (tm_ask_callers)
 		tm_ask_caller(socket, bpf_get_socket_cookie(skb));
+	if (socket->elsewhere && socket->owner_id != owner_id)
+		tm_note_packet(skb, socket->owner_id, rx);
 	tm_add_packets(&socket->own, rx, packets, bytes);
 	if (socket->released)
 		tm_move(socket, 0, 0);
@@ -177,8 +184,10 @@ int tm_sock_create(struct bpf_sock *sk)
 	__u64 owner_id = tm_own_current(&owner);
 	struct tm_socket *made = tm_make_storage(sk, owner_id, owner.pid);
 
-	if (made)
+	if (made) {
 		made->opened_ns = bpf_ktime_get_ns();
+		made->elsewhere = tm_netns_cookie && bpf_get_netns_cookie(sk) != tm_netns_cookie;
+	}
 	if (tm_ask_callers)
 		bpf_get_socket_cookie(sk); /* from here on it has one */
 	return TM_ALLOW;

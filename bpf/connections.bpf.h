@@ -6,6 +6,7 @@
 #define TM_CONNECTIONS_BPF_H
 
 #include "events.bpf.h"
+#include "mapped.bpf.h"
 #include "tcp.bpf.h"
 
 /* include/uapi/asm-generic/errno.h */
@@ -13,8 +14,6 @@
 #define TM_ECONNRESET 104
 #define TM_ETIMEDOUT 110
 #define TM_ECONNREFUSED 111
-
-#define TM_MAPPED bpf_htonl(0xffff) /* third word of an IPv4 address in IPv6's clothes */
 
 static __always_inline void tm_conn_addresses(struct bpf_sock_ops *ops, struct tm_flow_key *key)
 {
@@ -29,7 +28,7 @@ static __always_inline void tm_conn_addresses(struct bpf_sock_ops *ops, struct t
 		remote[0] = ops->remote_ip4;
 		return;
 	}
-	if (!ops->remote_ip6[0] && !ops->remote_ip6[1] && ops->remote_ip6[2] == TM_MAPPED) {
+	if (tm_is_mapped(ops->remote_ip6)) {
 		key->flags = TM_FLOW_IPV4 | TM_FLOW_PORTS;
 		local[0] = ops->local_ip6[3];
 		remote[0] = ops->remote_ip6[3];

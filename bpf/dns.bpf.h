@@ -130,7 +130,7 @@ __noinline int tm_tell_dns(TM_CONTEXT *context, bool rx)
 	if (!room->left && room->head.key.protocol == IPPROTO_TCP &&
 	    !(room->head.tcp_flags & (TM_TCP_SYN | TM_TCP_FIN | TM_TCP_RST)))
 		return 0;
-	owner_id = rx ? tm_receiver(context, &room->head.key) : tm_sender(context);
+	owner_id = rx ? tm_receiver(context, &room->head.key) : tm_sender(context, &room->head.key);
 	room->head.event = tm_event_now(TM_EVENT_DNS, rx, owner_id);
 	room->head.came_from = rx ? 0 : tm_came_from(context);
 	tm_tell_pieces(context, room);

@@ -98,7 +98,8 @@ static __always_inline void tm_set_tcp_flags(struct tm_flow *flow, __u8 flags)
  * last packet, as sockets are handed over (tm_take_over). Of what has no socket 0 is no news.
  *
  * A connection's first packets may be of a socket that is not a full one yet, so the first few ask;
- * then, of sockets that nobody is known of, a few in many: asking costs as much as all the rest.
+ * then, of sockets that nobody is known of, a few in many: asking costs as much as all the rest. What
+ * is forwarded has its owner from the beginning or, as a rule, has none.
  */
 #define TM_ASKS 8
 #define TM_ASKS_OF 64
@@ -107,7 +108,9 @@ static __always_inline bool tm_is_to_ask(__u64 known, __u64 tx_packets, const st
 {
 	if (p->tcp_flags & TM_TCP_FIN)
 		return true;
-	return !known && tx_packets % TM_ASKS_OF <= TM_ASKS;
+	if (known || tx_packets % TM_ASKS_OF > TM_ASKS)
+		return false;
+	return tx_packets <= TM_ASKS || tm_has_socket(p->context);
 }
 
 static __always_inline void tm_set_owner(__u64 *known, __u64 sender)
@@ -221,7 +224,7 @@ static __always_inline void tm_add_to_slot(struct tm_flow_slot *slot, const stru
 	slot->last_seen_jiffies = now;
 	slot->tcp_flags |= p->tcp_flags;
 	if (!rx && tm_is_to_ask(slot->owner_id, slot->tx_packets, p))
-		tm_set_owner(&slot->owner_id, tm_sender(p->context));
+		tm_set_owner(&slot->owner_id, tm_sender(p->context, &p->key));
 }
 
 static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm_packet *p, bool rx,
@@ -238,7 +241,7 @@ static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm
 		flow->last_seen_jiffies_low = now;
 	tm_set_tcp_flags(flow, p->tcp_flags);
 	if (!rx && tm_is_to_ask(flow->owner_id, flow->tx_packets, p))
-		tm_set_owner(&flow->owner_id, tm_sender(p->context));
+		tm_set_owner(&flow->owner_id, tm_sender(p->context, &p->key));
 }
 
 static __always_inline void tm_count_new_flow(struct tm_service_key service)
@@ -354,8 +357,8 @@ tm_count_flow(const struct tm_packet *p, struct tm_hook_counters *state, bool rx
 		state->cache_score += TM_SCORE_HIT;
 	tm_add_to_slot(slot, p, rx, now);
 	if (tm_unlikely(now - slot->flushed_jiffies > tm_flush_jiffies)) {
-		tm_set_owner(&slot->owner_id,
-			     rx ? tm_receiver(p->context, &p->key) : tm_sender(p->context));
+		tm_set_owner(&slot->owner_id, rx ? tm_receiver(p->context, &p->key)
+						 : tm_sender(p->context, &p->key));
 		tm_flush_slot(slot);
 	}
 	return tm_service_of(&p->key, slot->service_number);

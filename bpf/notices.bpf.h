@@ -31,7 +31,7 @@ static __always_inline void tm_notice_packet(const struct tm_packet *p, enum tm_
 	if (!tm_is_wanted(kind))
 		return;
 	if (!owner_id && !rx)
-		owner_id = tm_sender(p->context);
+		owner_id = tm_sender(p->context, &p->key);
 	tm_tell_packet(p, kind, rx, owner_id);
 }
 

@@ -17,6 +17,17 @@
 #include "tcp.bpf.h"
 #include "watched.bpf.h"
 
+const volatile __u64 tm_netns_cookie; /* of the watched interfaces' namespace; 0: not known */
+
+static __always_inline bool tm_is_elsewhere(struct sock *sk)
+{
+	struct net *net = sk->__sk_common.skc_net.net;
+
+	if (!tm_netns_cookie || !bpf_core_field_exists(net->net_cookie))
+		return false;
+	return net->net_cookie != tm_netns_cookie;
+}
+
 SEC("iter/task_file")
 int tm_older_sockets(struct bpf_iter__task_file *context)
 {
@@ -48,6 +59,7 @@ int tm_older_sockets(struct bpf_iter__task_file *context)
 	if (!known)
 		return 0;
 	known->older = 1;
+	known->elsewhere = tm_is_elsewhere(sk);
 	known->tcp_read_bytes = tm_tcp_taken_before(sk);
 	return 0;
 }

@@ -61,6 +61,17 @@ struct {
 } socket_locks SEC(".maps");
 
 /*
+ * owner_id of sockets in other network namespaces, by their own addresses and ports (slot: 0). Needed
+ * from a socket's first packet until that is forwarded, and when a flow asks again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tm_flow_key);
+	__type(value, __u64);
+} elsewhere SEC(".maps");
+
+/*
  * Where the app layer cannot reach the storage (calls.bpf.c): who used a socket last, by its cookie.
  * Elsewhere nothing is in it, and it takes no memory. Its rows go with their sockets.
  */

@@ -47,7 +47,9 @@ struct tm_packet {
 };
 
 static struct tm_frame tm_open_frame(TM_CONTEXT *context);
-static __u64 tm_sender(TM_CONTEXT *context); /* owner_id of who sends it, or 0 */
+/* owner_id of who sends it, or 0 */
+static __u64 tm_sender(TM_CONTEXT *context, const struct tm_flow_key *key);
+static bool tm_has_socket(TM_CONTEXT *context);
 /* owner_id of whose socket it is for, or 0 */
 static __u64 tm_receiver(TM_CONTEXT *context, const struct tm_flow_key *key);
 static __u32 tm_came_from(TM_CONTEXT *context); /* ifindex by which what goes out came in, or 0 */

@@ -5,6 +5,7 @@
 #ifndef TM_SKB_BPF_H
 #define TM_SKB_BPF_H
 
+#include "forwarded.bpf.h"
 #include "kernel.bpf.h"
 #include "owner.bpf.h"
 #include "parse.bpf.h"
@@ -48,14 +49,21 @@ static __noinline __u64 tm_current_sender(void)
 	return tm_own(&owner);
 }
 
+static __always_inline bool tm_has_socket(struct __sk_buff *skb)
+{
+	return skb->sk;
+}
+
 /* Forwarded packets have no socket, nor do the kernel's own answers have a full one. */
-static __noinline __u64 tm_sender(struct __sk_buff *skb)
+static __noinline __u64 tm_sender(struct __sk_buff *skb, const struct tm_flow_key *key)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct tm_socket *socket;
 
 	if (!sk)
-		return 0;
+		return skb->ingress_ifindex && key->flags & TM_FLOW_PORTS
+			       ? tm_forwarded_sender(skb, key)
+			       : 0;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return 0;

@@ -273,12 +273,13 @@ struct tm_socket {
 	__u8 begun;    /* has carried a packet of its own */
 	__u8 released; /* no process has it any more */
 	__u8 tcp_state;
-	__u8 used;    /* by a process, as `callers` told */
-	__u8 older;   /* than attach; or a child of such a listener */
-	__u8 end;     /* enum tm_end, as far as it is known yet */
-	__u8 told;    /* that it was opened */
-	__u8 written; /* enum tm_written */
-	__u8 pad[3];
+	__u8 used;	/* by a process, as `callers` told */
+	__u8 older;	/* than attach; or a child of such a listener */
+	__u8 end;	/* enum tm_end, as far as it is known yet */
+	__u8 told;	/* that it was opened */
+	__u8 written;	/* enum tm_written */
+	__u8 elsewhere; /* in another network namespace than the watched interfaces */
+	__u8 pad[2];
 	__u64 id;	    /* of this socket alone, once it has begun */
 	__u64 opened_ns;    /* CLOCK_MONOTONIC; 0: before attach */
 	__u32 written_from; /* TCP's sequence number at which own.app_tx_bytes would be 0 */

@@ -41,9 +41,16 @@ static __always_inline int tm_read_beyond(struct xdp_md *xdp, __u32 offset, void
 	return bpf_xdp_load_bytes(xdp, offset, to, size) ? -1 : 0;
 }
 
-static __always_inline __u64 tm_sender(struct xdp_md *xdp)
+static __always_inline bool tm_has_socket(struct xdp_md *xdp)
 {
 	(void)xdp;
+	return false;
+}
+
+static __always_inline __u64 tm_sender(struct xdp_md *xdp, const struct tm_flow_key *key)
+{
+	(void)xdp;
+	(void)key;
 	return 0;
 }
 

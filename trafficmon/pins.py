@@ -34,6 +34,7 @@ MAPS = (
     "processes",
     "cgroup_paths",
     "blank",
+    "elsewhere",
     "callers",
     "calls",
     "layers",

@@ -439,6 +439,39 @@ struct sk_buff {
 	__u16 inner_transport_header; /* likewise */
 	__u16 network_header;
 	__u8 encapsulation : 1;
+	unsigned long _nfct;
+};
+
+/* include/net/netfilter/nf_conntrack_tuple.h, nf_conntrack.h */
+union nf_inet_addr {
+	__u32 all[4];
+};
+
+union nf_conntrack_man_proto {
+	__be16 all;
+};
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+	union nf_conntrack_man_proto u;
+};
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__be16 all;
+		} u;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+struct nf_conn {
+	struct nf_conntrack_tuple_hash tuplehash[2];
 };
 
 struct skb_shared_info {

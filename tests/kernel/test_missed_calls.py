@@ -27,9 +27,8 @@ from tests.kernel.owned import (
     place_of,
     sums_agree,
 )
+from trafficmon.attachment.hostconstants import may_make_up
 from trafficmon.attachment.hosthooks import ON_SOCKETS, VARIANTS
-from trafficmon.libbpf import features
-from trafficmon.libbpf.features import Helper, ProgramType
 from trafficmon.libbpf.info import program_facts, program_ids
 from trafficmon.libbpf.link import Link
 from trafficmon.libbpf.object import Program
@@ -43,7 +42,7 @@ _TCP_ULP = 31  # include/uapi/linux/tcp.h
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    if not features.has_helper(ProgramType.CGROUP_SOCK, Helper.PROBE_READ_KERNEL):
+    if not may_make_up():
         pytest.skip("programs on cgroups may not read the kernel's memory here")
     with place_of(attach=False) as made:
         told = made.try_to_attach().stdout

@@ -40,6 +40,9 @@ MODULES = (
     "nf_tables",
     "nft_counter",
     "nft_compat",
+    "nft_chain_nat",
+    "nft_masq",
+    "nft_nat",
 )
 """Those of them that the kernel has as modules are loaded."""
 

@@ -23,6 +23,7 @@ EVERYDAY_FILES: tuple[str, ...] = (
     "test_owners.py::TestTcp::test_both_ways_exactly",
     "test_owners.py::TestTcp::test_a_connection_that_was_there_before",
     "test_missed_calls.py::test_all_calls",
+    "test_forwarded.py::test_what_a_container_serves",
     "test_owners.py::TestOtherProtocols::test_pings",
     "test_owners.py::TestHandedOver::test_a_socket_passed_to_another_process",
     "test_events.py::test_a_connection_from_beginning_to_end[10.0.1.2]",
@@ -35,6 +36,7 @@ EVERYDAY_FILES: tuple[str, ...] = (
 FILES: tuple[str, ...] = (
     "test_owners.py",
     "test_missed_calls.py",
+    "test_forwarded.py",
     "test_app_modes.py",
     "test_coverage.py",
     "test_round_trips.py",
@@ -69,6 +71,7 @@ EXPECTED = (
     Expectation("[fexit-calls]", (5, 7), (6, 12)),  # pins of tracing links
     Expectation("[kprobes]", (5, 15)),  # pins of kprobes
     Expectation("test_missed_calls", (5, 15), (6, 12)),  # by fexit, and programs that may read
+    Expectation("test_forwarded", (5, 14)),  # cookies of network namespaces
     Expectation("test_coverage", (5, 10)),
     Expectation("probe_fentry", (5, 5), (6, 12)),
     Expectation("probe_kprobe", (5, 15)),  # links of perf events

@@ -45,7 +45,7 @@ def tc_programs(
     """The tc programs of ``kinds`` ("tc_rx", "tc_tx") for an interface, loaded."""
     with Object(objects.path_of("tc")) as loader, ExitStack() as handles:
         loader.keep_only(*(PROGRAMS[kind] for kind in kinds))
-        readable = features.has_helper(ProgramType.SCHED_CLS, Helper.PROBE_READ_KERNEL)
+        readable = features.may_read_kernel(ProgramType.SCHED_CLS)
         loader.set_constants(
             {"tm_seek_mac": int(behind_generic_xdp), "tm_read_kernel": int(readable)}
         )

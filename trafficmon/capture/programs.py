@@ -18,6 +18,8 @@ from trafficmon.capture.steps import Steps
 from trafficmon.errors import BpfError
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import MATCH_STEPS, Mode
+from trafficmon.libbpf import features
+from trafficmon.libbpf.features import ProgramType
 from trafficmon.libbpf.link import AttachType, attach_tcx
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Object, Program
@@ -85,6 +87,7 @@ def _load(
             "tm_slot": slot,
             "tm_link_header_bytes": interface.link_header_bytes,
             "tm_seek_mac": int(generic),
+            "tm_read_kernel": int(features.may_read_kernel(ProgramType.SCHED_CLS)),
         }
     )
     loader.load()

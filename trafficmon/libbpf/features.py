@@ -66,6 +66,11 @@ def has_helper(program: ProgramType, helper: Helper) -> bool:
     return bool(check(lib.tm_has_helper(int(program), int(helper)), "probe", helper.name))
 
 
+def may_read_kernel(program: ProgramType) -> bool:
+    """Whether programs of this type may read the kernel's memory (not under all lockdowns)."""
+    return has_helper(program, Helper.PROBE_READ_KERNEL)
+
+
 def has_btf() -> bool:
     """Whether the kernel carries its own type information (CONFIG_DEBUG_INFO_BTF)."""
     return Path("/sys/kernel/btf/vmlinux").exists()

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Containers: flows of the outer interface have the owner of the socket inside.
+
+The container is a network namespace behind the watched host; its packets are forwarded, as they are
+or translated (NAT), and have no socket any more when they pass the watched interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.kernel.owned import CLIENT, SERVER, Place, close_all, place_of
+from tests.lab.namespace import Namespace
+from tests.lab.requirements import LabError
+from tests.lab.veth import IpVersion, connect
+from tests.lab.worker import Worker
+from trafficmon.host import netns
+
+pytestmark = pytest.mark.kernel
+
+INSIDE = {4: "10.0.7.1", 6: "fd00:0:0:7::1"}
+GATEWAY = {4: "10.0.7.2", 6: "fd00:0:0:7::2"}
+OUTER = {4: SERVER, 6: "fd00:0:0:1::2"}
+PEER = {4: CLIENT, 6: "fd00:0:0:1::1"}
+TRANSLATE = """
+table inet tmnat {
+  chain out { type nat hook postrouting priority srcnat; oifname "tmserver" masquerade; }
+  chain in {
+    type nat hook prerouting priority dstnat
+    iifname "tmserver" tcp dport 8080 dnat ip to 10.0.7.1:80
+  }
+}
+"""
+
+
+@dataclass
+class Host:
+    """The place, and a container behind its host."""
+
+    place: Place
+    container: Namespace
+
+    def inside(self, name: str) -> Worker:
+        """A process of the container's, in the watched cgroup."""
+        made = Worker(self.container, name, self.place.cgroup)
+        self.place.workers.append(made)
+        return made
+
+    def translate(self) -> None:
+        """As container engines do it."""
+        try:
+            self.place.lab.server.run(["nft", "-f", "-"], stdin=TRANSLATE)
+        except LabError as error:
+            pytest.skip(f"this kernel translates no addresses: {error}")
+
+    def told(self, port: int) -> list[tuple[str, int | None, str | None]]:
+        """Local address, pid and name of each flow of the outer interface with that port."""
+        rows = self.place.program.rows("flows", "--filter", f"port {port}")
+        return [(row["local_addr"], row["pid"], row["comm"]) for row in rows]
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with Namespace("container") as container, place_of(attach=False) as place:
+        lab = place.lab
+        connect(container, lab.server, names=("tminside", "tmoutside"), network=7)
+        forwarding = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        lab.server.run(["sysctl", "-qw", *forwarding])
+        for version in (4, 6):
+            network = {4: "10.0.7.0/24", 6: "fd00:0:0:7::/64"}[version]
+            container.run(["ip", "route", "add", "default", "via", GATEWAY[version]])
+            lab.client.run(["ip", "route", "add", network, "via", OUTER[version]])
+        place.attach()
+        with lab.server.inside():
+            if not netns.cookie():
+                pytest.skip("this kernel does not tell network namespaces apart (5.14)")
+        yield Host(place, container)
+
+
+def listening(place: Place, address: str) -> Worker:
+    client = place.client()
+    family = "AF_INET6" if ":" in address else "AF_INET"
+    client.do(f"l = socket.create_server(({address!r}, 5000), family=socket.{family})")
+    return client
+
+
+@pytest.mark.parametrize("translated", [False, True])
+@pytest.mark.parametrize("version", [4, 6])
+def test_what_a_container_opens(host: Host, version: IpVersion, translated: bool) -> None:
+    """While it is open, and when socket and process have gone."""
+    if translated:
+        host.translate()
+    client = listening(host.place, PEER[version])
+    inside = host.inside("tm-inside")
+    inside.do(f"c = socket.create_connection(({PEER[version]!r}, 5000)); c.sendall(bytes(3000))")
+    client.do("a = accept(l); take(a, 3000); a.sendall(bytes(500))")
+    inside.do("take(c, 500)")
+    expected = [(OUTER[version] if translated else INSIDE[version], inside.pid, "tm-inside")]
+    assert host.told(5000) == expected
+    close_all(inside)
+    inside.end()
+    assert host.told(5000) == expected
+
+
+def test_what_a_container_serves(host: Host) -> None:
+    """The worker that has taken the connection over is told, not who listens."""
+    host.translate()
+    inside, client = host.inside("tm-serves"), host.place.client()
+    inside.do(
+        f"l = socket.create_server(({INSIDE[4]!r}, 80))",
+        "child = os.fork()",
+        "if not child:\n"
+        "    c = accept(l); take(c, 1000); time.sleep(1.2); c.sendall(bytes(2000))\n"
+        "    assert not c.recv(1); os._exit(0)",
+    )
+    client.do(
+        f"c = socket.create_connection(({OUTER[4]!r}, 8080))",
+        "c.sendall(bytes(1000)); take(c, 2000); c.close()",
+    )
+    inside.do("os.waitpid(child, 0)")
+    ((address, pid, comm),) = host.told(8080)
+    assert (address, comm) == (OUTER[4], "tm-serves")
+    assert pid not in (None, inside.pid)
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_datagrams(host: Host, is_connected: bool) -> None:
+    host.translate()
+    client, inside = host.place.client(), host.inside("tm-asks")
+    client.do(f"s = socket.socket(type=socket.SOCK_DGRAM); s.bind(({CLIENT!r}, 6000))")
+    inside.do("s = socket.socket(type=socket.SOCK_DGRAM)")
+    if is_connected:
+        inside.do(f"s.connect(({CLIENT!r}, 6000)); s.send(bytes(100))")
+    else:
+        inside.do(f"s.sendto(bytes(100), ({CLIENT!r}, 6000))")
+    client.do("data, whom = s.recvfrom(200); s.sendto(bytes(300), whom)")
+    inside.do("s.recv(400); s.close()")
+    assert host.told(6000) == [(OUTER[4], inside.pid, "tm-asks")]
+
+
+def test_what_was_open_before_attach(host: Host) -> None:
+    host.translate()
+    host.place.program.run("detach")
+    client, inside = listening(host.place, CLIENT), host.inside("tm-older")
+    inside.do(f"c = socket.create_connection(({CLIENT!r}, 5000))")
+    host.place.attach()
+    inside.do("c.sendall(bytes(100))")
+    client.do("a = accept(l); take(a, 100)")
+    close_all(inside)
+    inside.end()
+    assert host.told(5000) == [(OUTER[4], inside.pid, "tm-older")]
+
+
+def test_what_is_forwarded_for_others_is_nobodys(host: Host) -> None:
+    """Of a machine behind this one: no socket of it is here, or in a watched cgroup."""
+    client = listening(host.place, CLIENT)
+    other = Worker(host.container, "tm-other")
+    host.place.workers.append(other)
+    other.do(f"c = socket.create_connection(({CLIENT!r}, 5000)); c.sendall(bytes(10))")
+    client.do("a = accept(l); take(a, 10)")
+    assert host.told(5000) == [(INSIDE[4], None, None)]
