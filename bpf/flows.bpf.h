@@ -113,10 +113,13 @@ static __always_inline bool tm_is_to_ask(__u64 known, __u64 tx_packets, const st
 	return tx_packets <= TM_ASKS || tm_has_socket(p->context);
 }
 
-static __always_inline void tm_set_owner(__u64 *known, __u64 sender)
+static __always_inline void tm_set_owner(__u64 *known, __u64 *known_at_ns, __u64 owner_id)
 {
-	if (sender)
-		*known = sender;
+	if (!owner_id)
+		return;
+	*known = owner_id;
+	*known_at_ns =
+		bpf_ktime_get_ns(); /* seldom asked, so it may cost; jiffies are too coarse */
 }
 
 static __noinline int tm_lose_flow(__u64 packets, __u64 bytes)
@@ -142,6 +145,7 @@ static __noinline bool tm_make_flow(const struct tm_flow_key *key, __u16 service
 		.last_seen_jiffies_low = first_seen,
 		.service_number = service_number,
 		.owner_id = owner_id,
+		.owner_at_ns = owner_id ? bpf_ktime_get_ns() : 0,
 	};
 	struct tm_ledger *inserts;
 
@@ -168,8 +172,7 @@ static __always_inline void tm_write_back(struct tm_flow_slot *slot)
 		return;
 	flow = bpf_map_lookup_elem(&flows, &slot->key);
 	if (!flow) { /* evicted meanwhile */
-		tm_make_flow(&slot->key, slot->service_number, slot->first_seen_jiffies,
-			     slot->owner_id);
+		tm_make_flow(&slot->key, slot->service_number, slot->first_seen_jiffies, 0);
 		flow = bpf_map_lookup_elem(&flows, &slot->key);
 	}
 	if (!flow) {
@@ -187,8 +190,10 @@ static __always_inline void tm_write_back(struct tm_flow_slot *slot)
 	if (tm_is_later(slot->last_seen_jiffies, flow->last_seen_jiffies_low))
 		flow->last_seen_jiffies_low = slot->last_seen_jiffies;
 	tm_set_tcp_flags(flow, slot->tcp_flags);
-	if (slot->owner_id)
+	if (slot->owner_at_ns > flow->owner_at_ns) { /* another CPU may have asked later */
 		flow->owner_id = slot->owner_id;
+		flow->owner_at_ns = slot->owner_at_ns;
+	}
 }
 
 static __always_inline void tm_empty_counters(struct tm_flow_slot *slot, __u64 now)
@@ -224,7 +229,7 @@ static __always_inline void tm_add_to_slot(struct tm_flow_slot *slot, const stru
 	slot->last_seen_jiffies = now;
 	slot->tcp_flags |= p->tcp_flags;
 	if (!rx && tm_is_to_ask(slot->owner_id, slot->tx_packets, p))
-		tm_set_owner(&slot->owner_id, tm_sender(p->context, &p->key));
+		tm_set_owner(&slot->owner_id, &slot->owner_at_ns, tm_sender(p->context, &p->key));
 }
 
 static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm_packet *p, bool rx,
@@ -241,7 +246,7 @@ static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm
 		flow->last_seen_jiffies_low = now;
 	tm_set_tcp_flags(flow, p->tcp_flags);
 	if (!rx && tm_is_to_ask(flow->owner_id, flow->tx_packets, p))
-		tm_set_owner(&flow->owner_id, tm_sender(p->context, &p->key));
+		tm_set_owner(&flow->owner_id, &flow->owner_at_ns, tm_sender(p->context, &p->key));
 }
 
 static __always_inline void tm_count_new_flow(struct tm_service_key service)
@@ -269,6 +274,7 @@ static __always_inline void tm_move_in(struct tm_flow_slot *slot, const struct t
 	slot->key = p->key;
 	slot->service_number = service_number;
 	slot->owner_id = 0;
+	slot->owner_at_ns = 0;
 	slot->first_seen_jiffies = now;
 	tm_empty_counters(slot, now);
 	tm_add_to_slot(slot, p, rx, now);
@@ -357,8 +363,9 @@ tm_count_flow(const struct tm_packet *p, struct tm_hook_counters *state, bool rx
 		state->cache_score += TM_SCORE_HIT;
 	tm_add_to_slot(slot, p, rx, now);
 	if (tm_unlikely(now - slot->flushed_jiffies > tm_flush_jiffies)) {
-		tm_set_owner(&slot->owner_id, rx ? tm_receiver(p->context, &p->key)
-						 : tm_sender(p->context, &p->key));
+		tm_set_owner(&slot->owner_id, &slot->owner_at_ns,
+			     rx ? tm_receiver(p->context, &p->key)
+				: tm_sender(p->context, &p->key));
 		tm_flush_slot(slot);
 	}
 	return tm_service_of(&p->key, slot->service_number);

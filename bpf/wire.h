@@ -106,6 +106,7 @@ struct tm_flow {
 		[TM_TCP_FLAGS]; /* a byte a flag (FIN first), so that setting one needs no atomic or */
 	__u64 first_seen_jiffies;
 	__u64 owner_id; /* whose socket sent it last; 0: nobody's that is known */
+	__u64 owner_at_ns; /* when that was asked, CLOCK_MONOTONIC: of several CPUs' the latest holds */
 };
 
 /*
@@ -125,9 +126,10 @@ struct tm_flow_slot {
 	__u64 flushed_jiffies;
 	__u64 first_seen_jiffies;
 	__u64 owner_id;
+	__u64 owner_at_ns;
 	__u16 service_number;
 	__u8 tcp_flags; /* as in the TCP header */
-	__u8 pad[13];
+	__u8 pad[5];
 };
 
 struct tm_flow_set {

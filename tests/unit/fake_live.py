@@ -141,6 +141,7 @@ class FakeLive:
         value["tx_packets"], value["tx_bytes"] = tx
         value["tcp_flags"][list(tcp_flags)] = 1
         value["first_seen_jiffies"], value["owner_id"] = first, owner_id
+        value["owner_at_ns"] = bool(owner_id)
         value["last_seen_jiffies_low"] = last & 0xFFFFFFFF
         self._flows.append((key, value))
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.unit.fake_live import FakeLive, packed
-from trafficmon.layout import KERNEL_STARTED_NS, OWNER
+from trafficmon.layout import FLOW, FLOW_SLOT, KERNEL_STARTED_NS, OWNER
+from trafficmon.reader import flows as reader_flows
 from trafficmon.reader.owners import is_known, without_kernel
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.ledger import ledger_record
@@ -69,6 +70,21 @@ def test_a_namespace_that_has_the_number_of_one_that_has_gone(
     row["local_port_be"] = np.array(443, ">u2").view("=u2")
     fake.flow("10.0.0.1", "10.0.0.9", ports=(443, 40000))
     assert comms(fake) == [told]
+
+
+@pytest.mark.parametrize(
+    ("asked_ns", "told"),
+    [((50, 10, 20), 1), ((50, 60, 70), 3), ((50, 70, 60), 2), ((0, 0, 0), 0)],
+)
+def test_of_several_cpus_answers_the_latest_holds(asked_ns: tuple[int, ...], told: int) -> None:
+    """The table's is owner 1, the slots' 2 and 3; who was never asked says nobody."""
+    in_table, *in_slots = asked_ns
+    values, slots = np.zeros(2, FLOW), np.zeros(2, FLOW_SLOT)
+    values["owner_at_ns"][1], values["owner_id"][1] = in_table, in_table and 1
+    slots["owner_at_ns"] = in_slots
+    slots["owner_id"] = np.where(slots["owner_at_ns"], (2, 3), 0)
+    reader_flows._add_owners(values, slots, np.array([1, 1]))
+    assert values["owner_id"].tolist() == [0, told]
 
 
 def test_the_kernel_is_known_where_the_root_is_watched() -> None:

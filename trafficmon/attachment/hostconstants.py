@@ -28,10 +28,8 @@ def constants_of(store: Store, name: str, cgroup: Cgroup, app_mode: str) -> dict
             return {**cpus, **watched, **_may_ask_for_task()}
         case "sockops":
             return {**cpus, "tm_second_jiffies": store.second_jiffies()}
-        case "app":
-            return {**cpus, **watched}
-        case "older":
-            return {**cpus, **watched, **netns}
+        case "app" | "older":
+            return {**cpus, **watched, **(netns if name == "older" else {})}
         case "drops":
             return {**cpus, "tm_second_jiffies": store.second_jiffies(), **_drop_reasons()}
         case _:

@@ -41,12 +41,19 @@ def _add_times_and_flags(values: Records, slots: Records, groups: Groups, rows: 
     for name in ("first_seen_jiffies", "service_number"):
         values[name][rows[lone]] = slots[name][groups.first[lone]]
     values["last_seen_jiffies_low"][rows[lone]] = latest[lone]
-    has_sent = slots["owner_id"] != 0
-    values["owner_id"][rows[groups.of_row[has_sent]]] = slots["owner_id"][has_sent]
+    _add_owners(values, slots, rows[groups.of_row])
     flags = np.zeros(len(groups), np.uint8)
     np.bitwise_or.at(flags, groups.of_row, slots["tcp_flags"])
     bits = np.unpackbits(flags[:, None], axis=1, bitorder="little")
     values["tcp_flags"][rows] |= bits
+
+
+def _add_owners(values: Records, slots: Records, row_of_slot: Records) -> None:
+    """A flow's owner is the one that was asked for last, on whichever CPU."""
+    order = np.argsort(slots["owner_at_ns"], kind="stable")  # of several the last one stays
+    order = order[slots["owner_at_ns"][order] > values["owner_at_ns"][row_of_slot[order]]]
+    for name in ("owner_id", "owner_at_ns"):
+        values[name][row_of_slot[order]] = slots[name][order]
 
 
 def with_slots_joined(flows: Flows, slot_for: Records) -> Flows:
@@ -57,7 +64,7 @@ def with_slots_joined(flows: Flows, slot_for: Records) -> Flows:
     values = counted[groups.first]
     low = counted["last_seen_jiffies_low"]
     oldest_first = np.argsort((low - low[:1]).view(np.int32), kind="stable")  # modulo 2^32
-    owned = oldest_first[counted["owner_id"][oldest_first] != 0]
+    owned = np.argsort(counted["owner_at_ns"], kind="stable")
     for name, rows in (("last_seen_jiffies_low", oldest_first), ("owner_id", owned)):
         values[name][groups.of_row[rows]] = counted[name][rows]  # of several the last one stays
     for name in COUNTERS:
