@@ -57,6 +57,11 @@ static __noinline int tm_note_packet(struct __sk_buff *skb, __u64 owner_id, bool
 		key.remote_port_be = port_be;
 	}
 	bpf_map_update_elem(&elsewhere, &key, &owner_id, BPF_ANY);
+	if (key.protocol == IPPROTO_TCP)
+		return 0;
+	/* one that is not connected talks to others, too: with all of them alike */
+	remote[0] = remote[1] = key.remote_port_be = 0;
+	bpf_map_update_elem(&elsewhere, &key, &owner_id, BPF_ANY);
 	return 0;
 }
 

@@ -55,6 +55,11 @@ static __noinline __u64 tm_forwarded_sender(struct __sk_buff *skb, const struct 
 	if (tm_read_kernel)
 		tm_before_translation(skb, &from);
 	owner_id = bpf_map_lookup_elem(&elsewhere, &from);
+	if (!owner_id && from.protocol == IPPROTO_UDP) {
+		__builtin_memset(from.remote_addr, 0, sizeof(from.remote_addr));
+		from.remote_port_be = 0;
+		owner_id = bpf_map_lookup_elem(&elsewhere, &from);
+	}
 	return owner_id ? *owner_id : 0;
 }
 

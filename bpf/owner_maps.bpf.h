@@ -61,8 +61,9 @@ struct {
 } socket_locks SEC(".maps");
 
 /*
- * owner_id of sockets in other network namespaces, by their own addresses and ports (slot: 0). Needed
- * from a socket's first packet until that is forwarded, and when a flow asks again.
+ * owner_id of sockets in other network namespaces, by their own addresses and ports (slot: 0; of UDP
+ * also without the remote ones). Needed from a socket's first packet until that is forwarded, and when
+ * a flow asks again.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -141,6 +141,24 @@ def test_datagrams(host: Host, is_connected: bool) -> None:
     assert host.told(6000) == [(OUTER[4], inside.pid, "tm-asks")]
 
 
+def test_datagrams_to_and_from_many(host: Host) -> None:
+    """One socket that is not connected, as a server's: all of its flows."""
+    host.translate()
+    client, inside = host.place.client(), host.inside("tm-many")
+    client.do(
+        "all = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(5)]",
+        f"for number, s in enumerate(all): s.bind(({CLIENT!r}, 6000 + number))",
+    )
+    inside.do(
+        "s = socket.socket(type=socket.SOCK_DGRAM)",
+        f"for number in range(5): s.sendto(b'x', ({CLIENT!r}, 6000 + number))",
+        "s.close()",
+    )
+    client.do("for s in all: s.recv(10)")
+    for number in range(5):
+        assert host.told(6000 + number) == [(OUTER[4], inside.pid, "tm-many")]
+
+
 def test_what_was_open_before_attach(host: Host) -> None:
     host.translate()
     host.place.program.run("detach")
