@@ -15,9 +15,9 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "move.bpf.h"
 #include "connected.bpf.h"
 #include "describe.bpf.h"
+#include "move.bpf.h"
 #include "owner.bpf.h"
 #include "storage.bpf.h"
 #include "tcp.bpf.h"

@@ -117,9 +117,9 @@ static __always_inline void tm_set_owner(__u64 *known, __u64 *known_at_ns, __u64
 {
 	if (!owner_id)
 		return;
+	/* seldom asked, so it may cost; jiffies are longer than many a connection */
 	*known = owner_id;
-	*known_at_ns =
-		bpf_ktime_get_ns(); /* seldom asked, so it may cost; jiffies are too coarse */
+	*known_at_ns = bpf_ktime_get_ns();
 }
 
 static __noinline int tm_lose_flow(__u64 packets, __u64 bytes)

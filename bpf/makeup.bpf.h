@@ -3,9 +3,9 @@
  * What no program of the app layer has seen, made up for at the last close.
  *
  * The kernel leaves a tracing program out where it is in the middle of the same program on the same
- * CPU: where tracepoints can be preempted (seen on 7.3) that happens, and a call is not counted. TCP's own
- * sequence numbers know better. A receive that was missed counts with the next one, by itself; this
- * is for what comes last, and for sends.
+ * CPU: where tracepoints can be preempted (seen on 7.3) that happens, and a call is not counted. TCP's
+ * own sequence numbers know better. A receive that was missed counts with the next one, by itself;
+ * this is for what comes last, and for sends.
  *
  * At the last close no call is under way, but packets may still come and go on another CPU. So what
  * these add to is read before what they take from: what is made up may be too little then, never too
@@ -18,8 +18,8 @@
 #include "owner_maps.bpf.h"
 #include "tcp.bpf.h"
 
-const volatile __u32
-	tm_app_on_sockets; /* 1: the app layer counts on sockets, and may be asked this */
+/* 1: the app layer counts on sockets, and programs of this kind may read the kernel's memory */
+const volatile __u32 tm_app_on_sockets;
 
 #define TM_MOST_MADE_UP (1U << 31) /* sequence numbers cannot tell more from less */
 
