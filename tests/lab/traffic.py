@@ -183,7 +183,7 @@ def ping(
         "-c",
         str(count),
         "-i",
-        "0.01",
+        "0.1",  # for as long, at least, it waits for the last reply
         "-s",
         str(payload_bytes),
         server.address(version),
