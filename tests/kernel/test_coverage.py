@@ -50,7 +50,8 @@ def test_what_has_no_owner_has_a_cause() -> None:
         rows = place.program.rows("flows")
         sums_agree(place)
     unowned = [row for row in rows if row["comm"] is None]
-    assert [row for row in unowned if why_unowned(row) == "unexplained"] == []
+    unexplained = [row for row in unowned if why_unowned(row) == "unexplained"]
+    assert not unexplained, unexplained
     total = sum(map(wire_bytes, rows))
     to_nobody = sum(wire_bytes(r) for r in unowned if why_unowned(r) == "arrived for no socket")
     assert 100 * (1 - to_nobody / total) >= LEAST_PERCENT
