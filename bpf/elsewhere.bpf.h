@@ -9,9 +9,8 @@
 #ifndef TM_ELSEWHERE_BPF_H
 #define TM_ELSEWHERE_BPF_H
 
+#include "ip_size.bpf.h"
 #include "owner_maps.bpf.h"
-
-#define TM_IPV6_HEADER_END 40
 
 const volatile __u64 tm_netns_cookie; /* of the watched interfaces' namespace; 0: not known */
 
@@ -28,7 +27,7 @@ static __noinline int tm_note_packet(struct __sk_buff *skb, __u64 owner_id, bool
 {
 	struct tm_flow_key key = {}; /* as if it went out */
 	__u64 *local = (__u64 *)key.local_addr, *remote = (__u64 *)key.remote_addr;
-	__u32 transport = TM_IPV6_HEADER_END;
+	__u32 transport = TM_IPV6_HEADER_BYTES;
 	__u16 port_be;
 	__u8 first = 0;
 

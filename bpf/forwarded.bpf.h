@@ -25,7 +25,7 @@ static __always_inline void tm_before_translation(struct __sk_buff *context,
 	const struct nf_conn *connection;
 	unsigned long tagged = 0;
 
-	/* a kernel without, or whose module is not loaded yet: then nothing is translated either */
+	/* a kernel without, or whose module was not loaded when this was: see docs, known limits */
 	if (!bpf_core_field_exists(skb->_nfct) || !bpf_core_type_exists(struct nf_conn))
 		return;
 	bpf_core_read(&tagged, sizeof(tagged), &skb->_nfct);

@@ -32,7 +32,7 @@ def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome
     with Cgroup(path) as cgroup:
         store.set_cgroup(str(path))
         done = [_one(store, layer, cgroup, request, undo) for layer in wanted]
-        if "app" in wanted:
+        if "app" in wanted and "app" not in running:
             _tell_the_cgroup_layer(store, cgroup)
         if request.replace:
             left = [layer for layer in running if layer not in wanted]

@@ -12,28 +12,30 @@ from trafficmon.libbpf.features import Helper, ProgramType
 
 def constants_of(store: Store, name: str, cgroup: Cgroup, app_mode: str) -> dict[str, int]:
     """The constants of the object called ``name``; ``app_mode``: how the app layer is attached."""
-    cpus = {"tm_cpus": store.geometry().cpus}
     watched = {"tm_cgroup_id": cgroup.id}
     netns = {"tm_netns_cookie": int(store.meta()["netns_cookie"])}
+    second = {"tm_second_jiffies": store.second_jiffies()}
     match name:
         case "cgroup":
-            return {
-                **cpus,
+            more = {
                 **netns,
                 **_may_ask_for_task(),
                 "tm_ask_callers": int(app_mode in BY_CALLERS),
                 "tm_app_on_sockets": int(app_mode in ON_SOCKETS and may_make_up()),
             }
         case "calls":
-            return {**cpus, **watched, **_may_ask_for_task()}
+            more = watched | _may_ask_for_task()
         case "sockops":
-            return {**cpus, "tm_second_jiffies": store.second_jiffies()}
-        case "app" | "older":
-            return {**cpus, **watched, **(netns if name == "older" else {})}
+            more = second
+        case "app":
+            more = watched
+        case "older":
+            more = watched | netns
         case "drops":
-            return {**cpus, "tm_second_jiffies": store.second_jiffies(), **_drop_reasons()}
+            more = second | _drop_reasons()
         case _:
             return {}
+    return {"tm_cpus": store.geometry().cpus} | more
 
 
 def may_make_up() -> bool:

@@ -45,17 +45,18 @@ class Variant:
         )
 
 
-CGROUP_BEFORE = Variant(
-    "cgroup", "cgroup", (HostHook("sock_create", AttachType.CGROUP_INET_SOCK_CREATE),)
-)
+_SOCK_CREATE = HostHook("sock_create", AttachType.CGROUP_INET_SOCK_CREATE)
+_SOCK_RELEASE = HostHook("sock_release", AttachType.CGROUP_INET_SOCK_RELEASE)
+
+CGROUP_BEFORE = Variant("cgroup", "cgroup", (_SOCK_CREATE,))
 """First: from here on every new socket has its owner."""
 
 _CGROUP = Variant(
     "cgroup",
     "cgroup",
     (
-        HostHook("sock_create", AttachType.CGROUP_INET_SOCK_CREATE),
-        HostHook("sock_release", AttachType.CGROUP_INET_SOCK_RELEASE),
+        _SOCK_CREATE,
+        _SOCK_RELEASE,
         HostHook("cgroup_rx", AttachType.CGROUP_INET_INGRESS),
         HostHook("cgroup_tx", AttachType.CGROUP_INET_EGRESS),
     ),
@@ -114,11 +115,7 @@ ON_SOCKETS = tuple(variant.mode for variant in (_TRACEPOINTS, _FEXIT))
 OLDER_SOCKETS = Variant("iterator", "older", (HostHook("older_sockets"),))
 """Run once, when the cgroup layer is attached: never pinned."""
 
-MAKES_UP = Variant(
-    "cgroup",
-    "cgroup",
-    (HostHook("sock_release", AttachType.CGROUP_INET_SOCK_RELEASE),),
-)
+MAKES_UP = Variant("cgroup", "cgroup", (_SOCK_RELEASE,))
 """Of the cgroup layer, what makes up for calls that the app layer has missed."""
 
 SOCKET_LIST = _SOCKETS
