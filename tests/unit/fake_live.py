@@ -36,7 +36,7 @@ from trafficmon.layout import (
 from trafficmon.pins import HOST_HOOKS, HOST_KINDS
 from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows
-from trafficmon.reader.labels import Labels, ProcessLabel
+from trafficmon.reader.labels import Labels, ProcessLabel, ProcessLabels
 from trafficmon.reader.live import Ledger, Live, WatchedInterface
 from trafficmon.reader.owners import Owners, with_open_sockets
 from trafficmon.reader.services import Services
@@ -53,6 +53,17 @@ Count = tuple[int, int]  # packets, bytes
 def packed(address: str) -> bytes:
     """As in a flow's key."""
     return ipaddress.ip_address(address).packed.ljust(16, b"\0")
+
+
+class NotedProcesses:
+    """What labels have noted of processes."""
+
+    def __init__(self, labels: dict[int, ProcessLabel]) -> None:
+        self._labels = labels
+
+    def of(self, owner_id: int) -> ProcessLabel | None:
+        """Of an owner."""
+        return self._labels.get(owner_id)
 
 
 class FakeLive:
@@ -247,9 +258,9 @@ class FakeLive:
         """As noted in ``process_labels`` and ``cgroup_labels``."""
         return cast("Labels", self)
 
-    def process(self, owner_id: int) -> ProcessLabel | None:
+    def processes(self) -> ProcessLabels:
         """Of labels."""
-        return self.process_labels.get(owner_id)
+        return cast("ProcessLabels", NotedProcesses(dict(self.process_labels)))
 
     def cgroup(self, cgroup_id: int) -> str | None:
         """Of labels."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,14 +10,13 @@ if TYPE_CHECKING:
 
 
 class RemoteNames:
-    """Of one reading of the book. A name is told only of what went on while the answer held."""
+    """What the book has at the time; it may be closed then.
+
+    A name is told only of what went on while the answer held.
+    """
 
     def __init__(self, book: Book | None) -> None:
-        self._book = book
-
-    @cached_property
-    def _addresses(self) -> dict[str, list[tuple[str, float, float]]]:
-        return self._book.addresses() if self._book else {}
+        self._addresses = book.addresses() if book else {}
 
     def name(self, address: str, begin: float, end: float) -> str | None:
         """Of a remote address that was in use from ``begin`` to ``end``, seconds since 1970.

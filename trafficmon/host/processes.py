@@ -45,6 +45,15 @@ class ProcessNames:
                 self._known.popitem(last=False)
         return self._known.get(key)
 
+    def running(self) -> frozenset[int]:
+        """The pids that there are now: of the others only remembered() can say anything."""
+        names = (entry.name for entry in self._proc.iterdir())
+        return frozenset(int(name) for name in names if name.isdecimal())
+
+    def remembered(self, pid: int, started_ns: int) -> ProcessName | None:
+        """What name() said last, without asking again."""
+        return self._known.get((pid, started_ns))
+
     def _is_there(self, pid: int, started_ns: int) -> bool:
         """/proc tells the start in ticks: two starts in one tick of one pid there are none."""
         try:

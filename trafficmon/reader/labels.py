@@ -6,6 +6,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+import numpy as np
+
 from trafficmon.errors import BpfError
 from trafficmon.layout import CGROUP_PATH, PROCESS
 from trafficmon.libbpf.map import Map
@@ -23,8 +25,23 @@ class ProcessLabel:
     cmdline: str | None
 
 
+@dataclass(frozen=True)
+class ProcessLabels:
+    """All that is noted of processes: ``ids`` of owners, ascending, and their ``records``."""
+
+    ids: Records
+    records: Records
+
+    def of(self, owner_id: int) -> ProcessLabel | None:
+        """What process an owner is, or was."""
+        place = int(np.searchsorted(self.ids, np.uint64(owner_id)))
+        if place == len(self.ids) or self.ids[place] != owner_id:
+            return None
+        return process_label(self.records[place])
+
+
 class Labels:
-    """Looked up one by one, when somebody asks for a name."""
+    """Looked up one by one, when somebody asks for a name; or all at once."""
 
     def __init__(self, processes: Map, cgroup_paths: Map) -> None:
         self._processes, self._cgroup_paths = processes, cgroup_paths
@@ -33,6 +50,15 @@ class Labels:
         """What process an owner is, or was."""
         raw = _look_up(self._processes, owner_id)
         return None if raw is None else process_label(record_of(raw, PROCESS))
+
+    def processes(self) -> ProcessLabels:
+        """All of them, as they are now; none where the map cannot be read."""
+        try:
+            ids, records = self._processes.read_all(np.dtype("u8"), PROCESS)
+        except BpfError:  # a name is not worth failing for
+            ids, records = np.zeros(0, "u8"), np.zeros(0, PROCESS)
+        order = np.argsort(ids)
+        return ProcessLabels(ids[order], records[order])
 
     def cgroup(self, cgroup_id: int) -> str | None:
         """Its path below the root of the hierarchy, with "/" in front."""

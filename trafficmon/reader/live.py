@@ -80,11 +80,15 @@ class Ledger:
 
 
 class Live:
-    """Opens maps as they are asked for; close() gives them back."""
+    """Opens maps as they are asked for; close() gives them back.
+
+    Once closed it refuses to read: what is read later would be of another moment.
+    """
 
     def __init__(self, pins: PinDirectory, ahead: ReadAhead | None = None) -> None:
         self.pins = pins
         self._ahead = ahead
+        self._is_closed = False
         self._open = ExitStack()
         self._maps: dict[str, Map] = {}
         try:
@@ -101,15 +105,21 @@ class Live:
 
     def close(self) -> None:
         """Let go of the maps."""
+        self._is_closed = True
         self._maps.clear()
         self._open.close()
 
     def map(self, name: str) -> Map:
         """A pinned map, opened for reading."""
+        self._require_open()
         if name not in self._maps:
             opened = Map.from_pin(str(self.pins.map(name)), read_only=True)
             self._maps[name] = self._open.enter_context(opened)
         return self._maps[name]
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise ValueError(f"the reading of {self.pins.root} is closed")
 
     def _read_meta(self) -> Any:
         try:
@@ -180,6 +190,7 @@ class Live:
     @cached_property
     def dns_book(self) -> Book | None:
         """What was learned from DNS; None where nothing was, or it is not ours to read."""
+        self._require_open()
         if not dns_file(self.pins.root).exists():
             return None
         from trafficmon.dns.book import Book  # noqa: PLC0415 - with SQLite, which takes its time
@@ -199,6 +210,7 @@ class Live:
 
     def has_hook(self, kind: str) -> bool:
         """Whether a hook of the host is attached, by its pin."""
+        self._require_open()
         return is_there(self.pins.host_link(kind))
 
     def has_layer(self, layer: str) -> bool:
@@ -212,6 +224,7 @@ class Live:
     @cached_property
     def sockets(self) -> Records | None:
         """SOCKET_ROW, one a socket that is open; None without the cgroup layer. Read once."""
+        self._require_open()
         return read_sockets(self.pins)
 
     @cached_property
@@ -240,6 +253,7 @@ class Live:
 
     def jiffies_now(self) -> int:
         """What the kernel's jiffies are about now."""
+        self._require_open()
         passed_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC) - int(self.meta["monotonic_ns_at"])
         return int(self.meta["jiffies_at"]) + passed_ns // int(self.meta["jiffy_ns"])
 

@@ -19,7 +19,7 @@ from trafficmon.reader.merge import Records, hash_words
 from trafficmon.reader.owners import TCP_LISTEN
 from trafficmon.reader.sockets import AF_INET6, AF_PACKET
 from trafficmon.tables.addresses import address_text
-from trafficmon.tables.names import Names
+from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.owned import OwnerColumns
 from trafficmon.tables.table import Array, Record, Table, as_text
 from trafficmon.tables.times import time_text
@@ -115,7 +115,8 @@ class _Columns:
         self.rows = rows
         self.is_tcp = (rows["protocol"] == _TCP) & (rows["family"] != AF_PACKET)
         self.is_listener = self.is_tcp & (rows["tcp_state"] == TCP_LISTEN)
-        self.owners = OwnerColumns(live.owners, rows["socket"]["owner_id"], Names(live.labels))
+        names = OwnerNames(live.owners, live.labels)
+        self.owners = OwnerColumns(live.owners, rows["socket"]["owner_id"], names)
         self.has_app = live.has_layer("app")
         self.remote_names = live.remote_names
         self.now_ns, self.wall = time.monotonic_ns(), clock.wall_minus_monotonic_ns()

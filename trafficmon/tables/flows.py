@@ -17,7 +17,7 @@ from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records, hash_words, words
 from trafficmon.tables.addresses import address_text
 from trafficmon.tables.interfaces import slots_of
-from trafficmon.tables.names import Names
+from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.owned import OwnerColumns
 from trafficmon.tables.table import Array, Record, Table
 from trafficmon.tables.times import time_text
@@ -124,7 +124,9 @@ class _Columns:
     """The flows' arrays, and how a row of them is told."""
 
     def __init__(self, live: Live, keys: Records, values: Records) -> None:
-        self.live, self.keys, self.values = live, keys, values
+        self.keys, self.values = keys, values
+        self.index, self.owners = live.socket_index, live.owners
+        self.names, self.remote_names = OwnerNames(live.owners, live.labels), live.remote_names
         self.seconds = live.wall_clock()
         self.last_seen_jiffies = whole_jiffies(values["last_seen_jiffies_low"], live.jiffies_now())
         has_ports = (keys["flags"] & FlowFlag.PORTS) != 0
@@ -148,18 +150,16 @@ class _Columns:
 
     def with_owners(self) -> FilterColumns:
         """What an expression can ask of the flows."""
-        ids = owner_ids(self.keys, self.values, self.live.socket_index)
-        owners = OwnerColumns(self.live.owners, ids, Names(self.live.labels))
-        return owners.added_to(self.filter)
+        ids = owner_ids(self.keys, self.values, self.index)
+        return OwnerColumns(self.owners, ids, self.names).added_to(self.filter)
 
     def _owner(self, row: int) -> Record:
         """Looked up for the rows that are told, which are few."""
         keys, values = self.keys[row : row + 1], self.values[row : row + 1]
-        index = self.live.socket_index
-        ids = owner_ids(keys, values, index)
-        told = OwnerColumns(self.live.owners, ids, Names(self.live.labels)).record(0)
-        if index is not None:
-            told["rtt_us"] = int(index.find(keys)["srtt_us"][0]) or None
+        ids = owner_ids(keys, values, self.index)
+        told = OwnerColumns(self.owners, ids, self.names).record(0)
+        if self.index is not None:
+            told["rtt_us"] = int(self.index.find(keys)["srtt_us"][0]) or None
         return told
 
     def record(self, row: int) -> Record:
@@ -179,9 +179,7 @@ class _Columns:
             "first_seen": time_text(first_seen),
             "last_seen": time_text(last_seen),
         }
-        record["remote_name"] = self.live.remote_names.name(
-            record["remote_addr"], first_seen, last_seen
-        )
+        record["remote_name"] = self.remote_names.name(record["remote_addr"], first_seen, last_seen)
         return record | self._owner(row) | {name: int(value[name]) for name in _COUNTS}
 
 

@@ -34,7 +34,7 @@ def host_table(live: Live) -> Table:
     sums = {name: groups.sum(values[name]) for name in _COUNTS}
     connections = np.bincount(groups.of_row, minlength=len(groups)).astype(np.uint64)
 
-    now_jiffies, seconds = live.jiffies_now(), live.wall_clock()
+    now_jiffies, seconds, names = live.jiffies_now(), live.wall_clock(), live.remote_names
     first = groups.minimum(values["first_seen_jiffies"])
     last = groups.maximum(whole_jiffies(values["last_seen_jiffies_low"], now_jiffies))
 
@@ -43,7 +43,7 @@ def host_table(live: Live) -> Table:
         used = seconds(int(first[row])), seconds(int(last[row]))
         return {
             "remote_addr": address,
-            "remote_name": live.remote_names.name(address, *used),
+            "remote_name": names.name(address, *used),
             **{name: int(sums[name][row]) for name in _COUNTS},
             "connections": int(connections[row]),
         }

@@ -7,14 +7,21 @@ What is there is asked for; what has gone, the kernel's programs have noted.
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from trafficmon.host.cgroup_tree import CgroupTree
 from trafficmon.host.cgroups import in_namespace, version_2_root
 from trafficmon.host.processes import ProcessName, ProcessNames
 from trafficmon.host.users import UserNames
-from trafficmon.reader.labels import Labels
+from trafficmon.layout import OWNER
+from trafficmon.reader.labels import Labels, ProcessLabel
 from trafficmon.reader.merge import Records
 from trafficmon.records import text_of
+
+if TYPE_CHECKING:
+    from trafficmon.reader.owners import Owners
 
 
 @cache
@@ -47,15 +54,6 @@ class Names:
         known = _processes().name(int(owner["pid"]), int(owner["started_ns"]))
         return (known.comm if known else None) or text_of(owner["comm"]) or None
 
-    def process(self, owner: Records, owner_id: int) -> ProcessName:
-        """All that is known of a process (OWNER)."""
-        known = _processes().name(int(owner["pid"]), int(owner["started_ns"]))
-        if known is not None:
-            return known
-        noted = self._labels.process(owner_id) if self._labels else None
-        exe, cmdline = (noted.exe, noted.cmdline) if noted else (None, None)
-        return ProcessName(text_of(owner["comm"]) or None, exe, cmdline)
-
     def cgroup(self, cgroup_id: int) -> str | None:
         """Its path, below the root of the hierarchy, or of the cgroup namespace that we are in."""
         path = _cgroups().path(cgroup_id)
@@ -65,6 +63,56 @@ class Names:
         if noted is None or not in_namespace():
             return noted
         return noted.removeprefix(_above_namespace(noted, self._labels))
+
+
+class OwnerNames:
+    """Names of a reading's owners, by their rows.
+
+    All that has to be asked for is asked for when this is made. So a table tells the same names
+    however late it is shown, and after the processes have ended and the reading is closed.
+    """
+
+    def __init__(self, owners: Owners | None, labels: Labels) -> None:
+        names = Names(labels)
+        self._records: Records = np.zeros(0, OWNER) if owners is None else owners.records
+        self._processes = _asked_now(self._records)
+        uids, groups = (np.unique(self._records[n]).tolist() for n in ("uid", "cgroup_id"))
+        self._users = {uid: names.user(uid) for uid in uids}
+        self._cgroups = {number: names.cgroup(number) for number in groups}
+
+    def user(self, row: int) -> str | None:
+        """In the user database of this host."""
+        return self._users[int(self._records["uid"][row])]
+
+    def comm(self, row: int) -> str | None:
+        """The name that the process went by."""
+        known = self._processes.get(row)
+        return (known.comm if known else None) or text_of(self._records["comm"][row]) or None
+
+    def process(self, row: int, noted: ProcessLabel | None) -> ProcessName:
+        """All that is known of the process; ``noted`` by the kernel's programs."""
+        known = self._processes.get(row)
+        if known is not None:
+            return known
+        exe, cmdline = (noted.exe, noted.cmdline) if noted else (None, None)
+        return ProcessName(self.comm(row), exe, cmdline)
+
+    def cgroup(self, row: int) -> str | None:
+        """See Names."""
+        return self._cgroups[int(self._records["cgroup_id"][row])]
+
+
+def _asked_now(records: Records) -> dict[int, ProcessName]:
+    """Of those that run, and those that ran when they were last asked for. Most may have ended."""
+    processes = _processes()
+    running = processes.running() if len(records) else frozenset()
+    found = {}
+    pairs = zip(records["pid"].tolist(), records["started_ns"].tolist(), strict=True)
+    for row, (pid, started_ns) in enumerate(pairs):
+        tell = processes.name if pid in running else processes.remembered
+        if (known := tell(pid, started_ns)) is not None:
+            found[row] = known
+    return found
 
 
 def _above_namespace(noted: str, labels: Labels) -> str:

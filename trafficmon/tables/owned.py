@@ -12,7 +12,7 @@ import numpy as np
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.reader.merge import Records
 from trafficmon.reader.owners import Owners
-from trafficmon.tables.names import Names
+from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.table import Array, Record
 
 FIELDS = ("uid", "user", "pid", "comm", "cgroup")
@@ -21,10 +21,10 @@ FIELDS = ("uid", "user", "pid", "comm", "cgroup")
 class OwnerColumns:
     """By row of ``ids``; all null where ``owners`` is None or an id is not known.
 
-    Owners are few and rows many: names are looked up by owner, when they are wanted.
+    Owners are few and rows many: names are put to rows when they are wanted.
     """
 
-    def __init__(self, owners: Owners | None, ids: Records, names: Names) -> None:
+    def __init__(self, owners: Owners | None, ids: Records, names: OwnerNames) -> None:
         self._names = names
         known = np.zeros(0, np.int64) if owners is None else owners.rows_of(ids)
         self._row = known if owners is not None else np.full(len(ids), -1, np.int64)
@@ -55,14 +55,14 @@ class OwnerColumns:
         used = np.unique(self._row[self._row >= 0])
         count = 0 if self._records is None else len(self._records)
         texts = np.full(count + 1, None, object)
-        for row in used:
-            texts[row] = tell(self._records[row])  # type: ignore[index]
+        for row in used.tolist():
+            texts[row] = tell(row)
         return np.asarray(texts[self._row])
 
     @cached_property
     def user(self) -> Array:
         """None for null."""
-        return self._texts(lambda owner: self._names.user(int(owner["uid"])))
+        return self._texts(self._names.user)
 
     @cached_property
     def comm(self) -> Array:
@@ -72,7 +72,7 @@ class OwnerColumns:
     @cached_property
     def cgroup(self) -> Array:
         """Paths; None for null."""
-        return self._texts(lambda owner: self._names.cgroup(int(owner["cgroup_id"])))
+        return self._texts(self._names.cgroup)
 
     def added_to(self, columns: FilterColumns) -> FilterColumns:
         """``columns``, and what expressions can ask of owners."""
@@ -93,8 +93,8 @@ class OwnerColumns:
         owner = self._records[place]
         return {
             "uid": int(owner["uid"]),
-            "user": self._names.user(int(owner["uid"])),
+            "user": self._names.user(place),
             "pid": int(owner["pid"]) or None,
-            "comm": self._names.comm(owner),
-            "cgroup": self._names.cgroup(int(owner["cgroup_id"])),
+            "comm": self._names.comm(place),
+            "cgroup": self._names.cgroup(place),
         }

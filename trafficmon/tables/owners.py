@@ -17,7 +17,7 @@ from trafficmon.host.cgroup_names import name_of
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups, Records
 from trafficmon.reader.owners import COUNTS
-from trafficmon.tables.names import Names
+from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.table import Array, Record, Table, as_text
 
 COUNT_FIELDS = (*COUNTS, "connections")
@@ -31,7 +31,7 @@ def user_table(live: Live) -> Table:
     """One row a user."""
     rows = _Rows(live, "uid")
     uids = rows.first["uid"].astype(np.int64)
-    users = [rows.names.user(int(uid)) for uid in uids]
+    users = [rows.names.user(row) for row in rows.places]
 
     def record(row: int) -> Record:
         return {"uid": int(uids[row]), "user": users[row], **rows.counts(row)}
@@ -52,13 +52,14 @@ def process_table(live: Live) -> Table:
     rows = _Rows(live, "pid", "started_ns", "uid", "cgroup_id")
     first = rows.first
     pids, uids = first["pid"].astype(np.int64), first["uid"].astype(np.int64)
-    users = [rows.names.user(int(uid)) for uid in uids]
-    groups = [rows.names.cgroup(int(number)) for number in first["cgroup_id"]]
-    comms = [rows.names.comm(one) for one in first]
+    names, noted = rows.names, live.labels.processes()
+    users = [names.user(row) for row in rows.places]
+    groups = [names.cgroup(row) for row in rows.places]
+    comms = [names.comm(row) for row in rows.places]
 
     def record(row: int) -> Record:
         pid = int(pids[row])
-        known = rows.names.process(first[row], int(rows.ids[row]))
+        known = names.process(rows.places[row], noted.of(int(rows.ids[row])))
         return {
             "pid": pid or None,
             "comm": comms[row],
@@ -94,7 +95,7 @@ def cgroup_table(live: Live) -> Table:
     """One row a cgroup; null: it has gone, and its path was not noted."""
     rows = _Rows(live, "cgroup_id")
     numbers = rows.first["cgroup_id"]
-    paths = [rows.names.cgroup(int(number)) for number in numbers]
+    paths = [rows.names.cgroup(row) for row in rows.places]
 
     def record(row: int) -> Record:
         path = paths[row]
@@ -126,7 +127,10 @@ def _texts(values: list[str | None]) -> Array:
 
 
 class _Rows:
-    """Owners put together by ``fields``: ``first`` of each group, and the groups' sums."""
+    """Owners put together by ``fields``: ``first`` of each group, and the groups' sums.
+
+    ``places``: where the first ones are among all owners, which is how ``names`` know them.
+    """
 
     def __init__(self, live: Live, *fields: str) -> None:
         owners = live.owners
@@ -140,8 +144,9 @@ class _Rows:
         columns = [records[field].astype(np.uint64) for field in fields]
         self.groups = Groups(np.stack(columns, axis=1))
         self.first = records[self.groups.first]
-        self.ids = owners.ids[is_worth][self.groups.first]
-        self.names = Names(live.labels)
+        places = np.flatnonzero(is_worth)[self.groups.first]
+        self.places, self.ids = places.tolist(), owners.ids[places]
+        self.names = OwnerNames(owners, live.labels)
         self.sums = {name: self.groups.sum(records[name]) for name in COUNT_FIELDS}
         self.unknown = () if live.has_layer("app") else _APP
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""Tables of pinned maps, shown after those have been closed and their processes have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.kernel.owned import Place, connected, exchange, place_of
+from tests.unit.test_tables_outlive_reading import everything
+from trafficmon.pins import PinDirectory
+from trafficmon.reader.live import Live
+from trafficmon.tables.catalogue import TABLES, table_maker
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with place_of(attach=True) as made:
+        yield made
+
+
+OF_OWNERS = ("users", "processes", "cgroups", "connections")
+
+
+def after_all_has_ended(place: Place, names: list[str]) -> dict[str, Any]:
+    """What the tables say when they are made; the same is required of them later."""
+    server, client = connected(place)
+    exchange(server, client, 30_000, 7_000)
+    with Live(PinDirectory(place.program.pin_dir)) as live:
+        tables = {name: table_maker(name)(live) for name in names}
+        before = {name: everything(table) for name, table in tables.items()}
+    place.program.run("detach")
+    while place.workers:
+        place.workers.pop().end()
+    assert {name: everything(table) for name, table in tables.items()} == before
+    return before
+
+
+def test_tables_of_the_wire_outlive_reading_and_detach(place: Place) -> None:
+    told = after_all_has_ended(place, [name for name in TABLES if name not in OF_OWNERS])
+    assert told["flows"]["records"]
+    assert told["ports"]["records"]
+
+
+def test_tables_of_owners_outlive_their_processes(place: Place) -> None:
+    with Live(PinDirectory(place.program.pin_dir)) as live:
+        if not live.has_hook("sockets"):
+            pytest.skip("this kernel loads no iterator over sockets' storage (layer cgroup)")
+    told = after_all_has_ended(place, list(TABLES))
+    assert "tm-server" in {row["comm"] for row in told["processes"]["records"]}
+
+
+def test_a_closed_reading_refuses(place: Place) -> None:
+    with Live(PinDirectory(place.program.pin_dir)) as live:
+        live.map("owners")
+    asked: list[Any] = [
+        lambda: live.map("owners"),
+        live.flows,
+        lambda: live.sockets,
+        lambda: live.owners,
+        lambda: live.remote_names,
+        lambda: live.has_hook("drop"),
+        live.jiffies_now,
+    ]
+    for ask in asked:
+        with pytest.raises(ValueError, match="closed"):
+            ask()
