@@ -103,8 +103,9 @@ class Learner:
         key = (kind, message.name or "", message.type or "")
         counts = self._learned.names.setdefault(key, NameCounts())
         counts.last_seen = max(counts.last_seen, seen)
-        if message.is_cut:
-            self._learned.lose("cut")
+        if message.is_incomplete:
+            self._learned.lose("incomplete")
+            self._learned.lose("unread_records", message.unread)
         if not message.is_response:
             counts.queries += 1
             return

@@ -136,6 +136,7 @@ class Teller:
             "rcode": message.rcode if message.is_response else None,
             "latency_us": seen.latency_us,
             "truncated": message.is_truncated,
+            "incomplete": message.is_incomplete,
             "answers": [
                 {"name": a.name, "type": a.type, "ttl_s": a.ttl_s, "data": a.data}
                 for a in message.answers

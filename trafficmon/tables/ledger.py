@@ -55,6 +55,11 @@ def _events(live: Live) -> dict[str, int]:
         **told,
         "dns_message_drops": int(counts[EventKind.DNS]["lost"]),
         "dns_malformed": lost.get("malformed", 0),
+        "dns_incomplete": lost.get("incomplete", 0),
+        "dns_unread_records": lost.get("unread_records", 0),
+        "dns_lost_streams": lost.get("streams", 0),
+        "dns_names_forgotten": lost.get("names_forgotten", 0),
+        "dns_addresses_forgotten": lost.get("addresses_forgotten", 0),
         "log_row_drops": int(counts[[EventKind.ROW, EventKind.WRITTEN]]["lost"].sum()),
         "sample_drops": int(counts[EventKind.SAMPLE]["lost"]),
     }

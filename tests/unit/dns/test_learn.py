@@ -129,6 +129,20 @@ def test_malformed_messages_are_counted() -> None:
     assert learner.take().losses == {"malformed": 1}
 
 
+def test_what_is_read_of_a_damaged_answer_counts_and_so_does_the_rest() -> None:
+    learner, asked = Learner(frozenset()), question()
+    made = dns.message.make_response(asked)
+    name = asked.question[0].name
+    made.answer.append(dns.rrset.from_text(name, 60, "IN", "A", "10.9.9.9"))
+    made.answer.append(dns.rrset.from_text(name, 60, "IN", "MX", "5 mail.x.test."))
+    (seen,) = learner.read(copied(made.to_wire()[:-1], 1, is_rx=True))
+    assert seen.message.is_incomplete
+    learned = learner.take()
+    assert learned.losses == {"incomplete": 1, "unread_records": 1}
+    assert list(learned.addresses) == [("10.9.9.9", "www.x.test")]
+    assert learned.names["dns", "www.x.test", "A"].responses == 1
+
+
 def test_over_tcp_in_two_pieces() -> None:
     learner, wire = Learner(frozenset()), question().to_wire()
     framed = len(wire).to_bytes(2, "big") + wire
