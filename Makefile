@@ -12,6 +12,7 @@ PYTHON ?= python3
 IFACE ?=
 KERNELS ?=
 WRITE ?=
+ONLY ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -74,6 +75,10 @@ test-kernel: build deps-test $(VENV)/.stamp-test ## the tests that load programs
 .PHONY: test-long
 test-long: build deps-test $(VENV)/.stamp-test ## those of them that take minutes: 200 kills, every step of attach, 600,000 frames (root)
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider $(BESIDE) --timeout 900 -m 'long'
+
+.PHONY: mutate
+mutate: build deps-test $(VENV)/.stamp-test ## small faults put in one at a time: do the everyday tests notice? ONLY=flows for a part (root)
+	@$(AS_ROOT) $(PY) -m tests.mutation $(if $(ONLY),--only '$(ONLY)')
 
 .PHONY: test-fresh
 test-fresh: ## `make run` and `make test` from a clone in a new minimal Debian 12 (root, mmdebstrap)

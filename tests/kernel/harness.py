@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Self
 
@@ -11,6 +13,7 @@ import numpy as np
 from trafficmon import objects
 from trafficmon.host import clock
 from trafficmon.layout import (
+    EVENT_KINDS,
     FLOW_KEY,
     FLOW_SET,
     HOOK_COUNTERS,
@@ -34,14 +37,39 @@ PROGRAMS = {
 }
 SERVICE_SLOTS = 256
 SLOT = 1
-_MAPS = ("flows", "flow_cache", "services", "service_cache", "hook_counters", "ledger")
+INTERFACES = 2
+_SKB_BYTES = 184  # struct __sk_buff, include/uapi/linux/bpf.h
+_INGRESS_IFINDEX_AT, _GSO_SEGS_AT, _GSO_SIZE_AT = 36, 164, 176
+
+
+def context_of(*, gso_size: int = 0, gso_segs: int = 0, ingress_ifindex: int = 0) -> bytes:
+    """A struct __sk_buff with what BPF_PROG_TEST_RUN takes from it."""
+    context = bytearray(_SKB_BYTES)
+    struct.pack_into("=I", context, _INGRESS_IFINDEX_AT, ingress_ifindex)
+    struct.pack_into("=I", context, _GSO_SEGS_AT, gso_segs)
+    struct.pack_into("=I", context, _GSO_SIZE_AT, gso_size)
+    return bytes(context)
 
 
 class Harness:
-    """One program, ready for frames. ``flow_sets``: size of the flow cache."""
+    """One program, ready for frames.
 
-    def __init__(self, hook: Hook, *, flow_sets: int = 64, max_flows: int = 65536) -> None:
-        self.hook = hook
+    ``flow_sets``: size of the flow cache. ``sizes`` and ``constants``: further ones, by name.
+    ``shared``: maps to use instead of new ones, such as another harness's.
+    """
+
+    def __init__(
+        self,
+        hook: Hook,
+        *,
+        flow_sets: int = 64,
+        max_flows: int = 65536,
+        slot: int = SLOT,
+        sizes: Mapping[str, int] | None = None,
+        constants: Mapping[str, int] | None = None,
+        shared: Mapping[str, Map] | None = None,
+    ) -> None:
+        self.hook, self.slot = hook, slot
         source, name, self.answer = PROGRAMS[hook]
         self._open = ExitStack()
         self.maps: dict[str, Map] = {}
@@ -55,25 +83,31 @@ class Harness:
                     "flows": max_flows,
                     "flow_cache": flow_sets * cpus,
                     "service_cache": SERVICE_SLOTS * cpus,
-                    "hook_counters": 2 * HOOKS * cpus,
+                    "hook_counters": INTERFACES * HOOKS * cpus,
                     "ledger": cpus,
-                    "interfaces": 2,
+                    "interfaces": INTERFACES,
+                    "event_counts": EVENT_KINDS * cpus,
+                    "dns_room": cpus,
+                    **(sizes or {}),
                 }
             )
+            loader.reuse_maps(shared or {})
             loader.set_constants(
                 {
-                    "tm_slot": SLOT,
+                    "tm_slot": slot,
                     "tm_cpus": cpus,
                     "tm_flow_sets": flow_sets,
                     "tm_service_slots": SERVICE_SLOTS,
                     "tm_flush_jiffies": 1_000_000_000 // clock.jiffy_ns(),
                     "tm_seed": 0x243F6A8885A308D3,
+                    **(constants or {}),
                 }
             )
             loader.load()
             self.program: Program = self._open.enter_context(loader.program(name))
-            for wanted in _MAPS:
-                self.maps[wanted] = self._open.enter_context(loader.map(wanted))
+            for wanted in loader.maps():
+                if "." not in wanted:  # data sections
+                    self.maps[wanted] = self._open.enter_context(loader.map(wanted))
         self._clean_flow_cache = self.maps["flow_cache"].read_array(FLOW_SET)
         self._clean_service_cache = self.maps["service_cache"].read_array(SERVICE_SLOT)
 
@@ -83,9 +117,9 @@ class Harness:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def run(self, frame: bytes, repeat: int = 1) -> Run:
+    def run(self, frame: bytes, repeat: int = 1, context: bytes = b"") -> Run:
         """Through the program; fails the test if it answered or changed anything."""
-        ran = test_run(self.program, frame, repeat)
+        ran = test_run(self.program, frame, repeat, context=context)
         assert ran.result == self.answer, f"answered {ran.result} to {frame.hex()}"
         assert ran.data == frame, f"changed {frame.hex()} to {ran.data.hex()}"
         return ran
@@ -101,9 +135,9 @@ class Harness:
     def totals(self) -> Any:
         """This hook's HOOK_COUNTERS, all CPUs."""
         cpus = possible_cpus()
-        shape = (2, HOOKS, cpus)
+        shape = (INTERFACES, HOOKS, cpus)
         cells = self.maps["hook_counters"].read_array(HOOK_COUNTERS).reshape(shape)
-        mine = cells[SLOT, self.hook]
+        mine = cells[self.slot, self.hook]
         total = np.zeros(1, HOOK_COUNTERS)[0]
         for field in HOOK_COUNTERS.names or ():
             total[field] = mine[field].sum(axis=0)

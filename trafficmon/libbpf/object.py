@@ -43,10 +43,13 @@ class Run:
     data: bytes  # the packet as the program left it
 
 
-def test_run(program: Program, frame: bytes, repeat: int = 1, *, room: int = 0) -> Run:
+def test_run(
+    program: Program, frame: bytes, repeat: int = 1, *, room: int = 0, context: bytes = b""
+) -> Run:
     """Run ``program`` on ``frame`` (at least 14 bytes), in the kernel, attached to nothing.
 
-    ``room``: bytes to keep for a frame that the program made longer.
+    ``room``: bytes to keep for a frame that the program made longer. ``context``: the struct
+    __sk_buff that a tc program is given, of which the kernel takes what no frame tells (gso_size).
     """
     out = ffi.new("char[]", len(frame) + room)
     run = ffi.new("struct bpf_test_run_opts *")
@@ -57,6 +60,9 @@ def test_run(program: Program, frame: bytes, repeat: int = 1, *, room: int = 0) 
     run.data_out = out
     run.data_size_out = len(out)
     run.repeat = repeat
+    if context:
+        run.ctx_in = ffi.from_buffer(context)
+        run.ctx_size_in = len(context)
     check(lib.bpf_prog_test_run_opts(program.fd, run), "test-run", program.name)
     return Run(run.retval, run.duration, bytes(ffi.buffer(out, run.data_size_out)))
 
