@@ -57,6 +57,8 @@ HOST_HOOKS = {
     "cgroup_rx": ("cgroup", "cgroup"),
     "cgroup_tx": ("cgroup", "cgroup"),
     "sockets": ("cgroup", "iterator"),
+    "sockets_tcp": ("cgroup", "iterator"),
+    "sockets_udp": ("cgroup", "iterator"),
     "sock_ops": ("sockops", "cgroup"),
     "tcp_read": ("app", "tracepoint"),
     "send_length": ("app", "tracepoint"),
@@ -74,6 +76,8 @@ HOST_HOOKS = {
 """Hooks that there are once on a host, by the tail of their programs' names: layer and mode."""
 
 HOST_KINDS = tuple(HOST_HOOKS)
+SOCKET_ITERATORS = ("sockets", "sockets_tcp", "sockets_udp")
+"""Hooks that list sockets; the first alone, or all of them (bpf/sockets_found.bpf.c)."""
 
 _PROGRAM = re.compile(rf"(?:{'|'.join(KINDS)})_\d+(?:_new)?|(?:{'|'.join(HOST_KINDS)})(?:_new)?")
 

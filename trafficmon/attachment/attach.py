@@ -30,7 +30,7 @@ from trafficmon.host.lock import exclusive
 from trafficmon.layout import State
 from trafficmon.libbpf import features
 from trafficmon.libbpf.features import Helper, ProgramType
-from trafficmon.pins import PinDirectory
+from trafficmon.pins import SOCKET_ITERATORS, PinDirectory
 
 
 @dataclass
@@ -239,9 +239,10 @@ def _let_group_read(store: Store, request: Request, report: Report) -> None:
 
 def _let_group_list_sockets(store: Store, group: int) -> None:
     """An iterator's link is read like a file; the directory of links is passed, not listed."""
-    link = store.pins.host_link("sockets")
-    os.chown(link.parent, -1, group)
-    link.parent.chmod(0o710)
-    if link.exists():
-        os.chown(link, -1, group)
-        link.chmod(0o440)
+    links = [store.pins.host_link(kind) for kind in SOCKET_ITERATORS]
+    os.chown(links[0].parent, -1, group)
+    links[0].parent.chmod(0o710)
+    for link in links:
+        if link.exists():
+            os.chown(link, -1, group)
+            link.chmod(0o440)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trafficmon import objects
-from trafficmon.attachment.hosthooks import OLDER_SOCKETS, SOCKET_LIST, VARIANTS, Variant
+from trafficmon.attachment.hosthooks import OLDER_SOCKETS, SOCKET_LISTS, VARIANTS, Variant
 from trafficmon.attachment.request import WIRE_LAYERS
 from trafficmon.attachment.xdp import candidates
 from trafficmon.bpfobject import inspect
@@ -22,7 +22,18 @@ from trafficmon.libbpf.info import statistics_are_on, xdp_program
 from trafficmon.libbpf.object import Object
 from trafficmon.libbpf.system import libbpf_version
 
-_OBJECTS = ("xdp", "tc", "cgroup", "sockops", "app", "calls", "drops", "sockets", "older")
+_OBJECTS = (
+    "xdp",
+    "tc",
+    "cgroup",
+    "sockops",
+    "app",
+    "calls",
+    "drops",
+    "sockets",
+    "sockets_found",
+    "older",
+)
 
 
 @dataclass(frozen=True)
@@ -139,7 +150,7 @@ def _loading() -> Iterator[Finding]:
             yield Finding(f"layer {name}", ok=False, detail=str(error))
     for name, variants in VARIANTS.items():
         yield _first_that_loads(f"layer {name}", *variants)
-    yield _first_that_loads("list of sockets", SOCKET_LIST)
+    yield _first_that_loads("list of sockets", *SOCKET_LISTS)
     yield _first_that_loads("sockets older than attach", OLDER_SOCKETS)
     frames = features.has_helper(ProgramType.XDP, Helper.XDP_GET_BUFF_LEN)
     yield Finding("XDP frames of several buffers", frames, "Linux 5.18 and later")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trafficmon.libbpf import features
 from trafficmon.libbpf.link import AttachType
-from trafficmon.pins import CALLS
+from trafficmon.pins import CALLS, SOCKET_ITERATORS
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ _CGROUP = Variant(
         HostHook("cgroup_tx", AttachType.CGROUP_INET_EGRESS),
     ),
 )
-_SOCKETS = Variant("iterator", "sockets", (HostHook("sockets"),))
+_STORAGE = Variant("iterator", "sockets", (HostHook("sockets"),))
+_FOUND = Variant("iterators", "sockets_found", tuple(HostHook(kind) for kind in SOCKET_ITERATORS))
 _SOCKOPS = Variant("cgroup", "sockops", (HostHook("sock_ops", AttachType.CGROUP_SOCK_OPS),))
 _TCP_READ = HostHook("tcp_read")
 _TRACEPOINTS = Variant(
@@ -118,5 +119,6 @@ OLDER_SOCKETS = Variant("iterator", "older", (HostHook("older_sockets"),))
 MAKES_UP = Variant("cgroup", "cgroup", (_SOCK_RELEASE,))
 """Of the cgroup layer, what makes up for calls that the app layer has missed."""
 
-SOCKET_LIST = _SOCKETS
-"""Comes with the cgroup layer, and counts nothing: it tells what sockets there are."""
+SOCKET_LISTS = (_STORAGE, _FOUND)
+"""Come with the cgroup layer, list sockets and count nothing. The best first; the second is for
+kernels that refuse iterators over the elements of maps."""

@@ -16,7 +16,7 @@ from trafficmon.attachment.hostconstants import constants_of
 from trafficmon.attachment.hosthooks import (
     CGROUP_BEFORE,
     OLDER_SOCKETS,
-    SOCKET_LIST,
+    SOCKET_LISTS,
     VARIANTS,
     HostHook,
     Variant,
@@ -106,16 +106,21 @@ def _attach_hook(store: Store, loader: Object, hook: HostHook, cgroup: Cgroup) -
 
 
 def _attach_socket_list(store: Store, cgroup: Cgroup) -> None:
-    (hook,) = SOCKET_LIST.hooks
-    if store.pins.host_link(hook.kind).exists():
+    """By storage, in one walk; else by files and tables: see bpf/sockets_found.bpf.c."""
+    by_storage, by_files = SOCKET_LISTS
+    if any(is_attached(store, variant) for variant in SOCKET_LISTS):
         return
+    (hook,) = by_storage.hooks
     _unlink(store, hook)
-    with (
-        _loaded(store, SOCKET_LIST, cgroup) as loader,
-        loader.program(hook.program) as program,
-        attach_map_iterator(loader, hook.program, store.maps["sockets"]) as link,
-    ):
-        _pin(store, hook, program, link)
+    try:
+        with (
+            _loaded(store, by_storage, cgroup) as loader,
+            loader.program(hook.program) as program,
+            attach_map_iterator(loader, hook.program, store.maps["sockets"]) as link,
+        ):
+            _pin(store, hook, program, link)
+    except (BpfError, MissingPrivilegeError):
+        _attach_variant(store, by_files, cgroup)
 
 
 def _find_older_sockets(store: Store, cgroup: Cgroup) -> None:
@@ -155,7 +160,7 @@ def attached_mode(store: Store, layer: str) -> str:
 
 def remove(store: Store, variant: Variant) -> None:
     """Take the hooks off: with its last name a link goes."""
-    variants = (variant, SOCKET_LIST) if variant.object == "cgroup" else (variant,)
+    variants = (variant, *SOCKET_LISTS) if variant.object == "cgroup" else (variant,)
     for one in variants:
         for hook in one.hooks:
             _unlink(store, hook)

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""All sockets of the watched cgroup, as the pinned iterator tells them."""
+"""All sockets of the watched cgroup, as the pinned iterators list them."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 
 from trafficmon.errors import MissingPrivilegeError
 from trafficmon.layout import SOCKET_ROW
 from trafficmon.libbpf.link import read_pinned_iterator
-from trafficmon.pins import PinDirectory
+from trafficmon.pins import SOCKET_ITERATORS, PinDirectory
 from trafficmon.reader.merge import Records
 
 AF_INET, AF_INET6, AF_PACKET = 2, 10, 17
@@ -17,8 +19,18 @@ _MAPPED = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)  # ::ffff:0:0/96, RFC
 
 def read_sockets(pins: PinDirectory) -> Records | None:
     """SOCKET_ROW, one a socket; None where the cgroup layer is not attached."""
+    parts = [_read(pins.host_link(kind)) for kind in SOCKET_ITERATORS]
+    if parts[0] is None:
+        return None
+    found = np.concatenate([part for part in parts if part is not None])
+    more_than_one = any(part is not None for part in parts[1:])
+    return as_on_the_wire(without_doubles(found) if more_than_one else found)
+
+
+def _read(link: Path) -> Records | None:
+    """What the iterator pinned at ``link`` writes; None where there is none."""
     try:
-        raw = read_pinned_iterator(str(pins.host_link("sockets")))
+        raw = read_pinned_iterator(str(link))
     except FileNotFoundError:
         return None
     except PermissionError:
@@ -26,8 +38,13 @@ def read_sockets(pins: PinDirectory) -> Records | None:
             "no permission to list sockets; run as root, or ask root to "
             "'trafficmon attach --group NAME' with a group of yours"
         ) from None
-    rows = np.frombuffer(bytearray(raw), SOCKET_ROW, len(raw) // SOCKET_ROW.itemsize)
-    return as_on_the_wire(rows)
+    return np.frombuffer(bytearray(raw), SOCKET_ROW, len(raw) // SOCKET_ROW.itemsize)
+
+
+def without_doubles(rows: Records) -> Records:
+    """Of several rows with one cookie the first: one socket found by several files or ways."""
+    _, first = np.unique(rows["cookie"], return_index=True)
+    return rows[np.sort(first)]
 
 
 def as_on_the_wire(rows: Records) -> Records:

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What the iterators over sockets write: one struct tm_socket_row for each.
+ */
+#ifndef TM_SOCKET_ROW_BPF_H
+#define TM_SOCKET_ROW_BPF_H
+
+#include "owner_maps.bpf.h"
+#include "tcp.bpf.h"
+
+#define TM_SRTT_SHIFT 3
+#define TM_TCP_FIN_WAIT1 4
+#define TM_TCP_LAST_ACK 9
+#define TM_TCP_CLOSING 11
+
+static __always_inline void tm_fill_addresses(struct sock *sk, struct tm_socket_row *row)
+{
+	struct sock_common *common = &sk->__sk_common;
+	struct net *net = common->skc_net.net;
+
+	row->family = common->skc_family;
+	if (row->family == AF_INET) {
+		__builtin_memcpy(row->local_addr, &common->skc_rcv_saddr, 4);
+		__builtin_memcpy(row->remote_addr, &common->skc_daddr, 4);
+	} else if (row->family == AF_INET6) {
+		bpf_probe_read_kernel(row->local_addr, 16, &common->skc_v6_rcv_saddr);
+		bpf_probe_read_kernel(row->remote_addr, 16, &common->skc_v6_daddr);
+	}
+	row->local_port_be = bpf_htons(common->skc_num);
+	row->remote_port_be = common->skc_dport;
+	row->tcp_state = common->skc_state;
+	row->netns_inode = net->ns.inum;
+	if (bpf_core_field_exists(net->net_cookie)) /* as a number: 5.12 (3d368ab87cf6) */
+		row->netns_cookie = net->net_cookie;
+	row->cookie = common->skc_cookie.counter;
+}
+
+/* What was sent, and with what waits to be sent what was written: a FIN that waits is no byte. */
+static __always_inline void tm_fill_tcp(struct sock *sk, struct tcp_sock *tcp,
+					struct tm_socket_row *row)
+{
+	__u8 state = row->tcp_state;
+	bool sends_fin = state == TM_TCP_FIN_WAIT1 || state == TM_TCP_LAST_ACK ||
+			 state == TM_TCP_CLOSING;
+	__u32 unsent = tcp->write_seq - tcp->snd_nxt;
+
+	row->tcp_rx_bytes = tm_tcp_arrived(sk, tcp);
+	row->tcp_read_bytes = tm_tcp_taken(sk, tcp);
+	row->tcp_sent_bytes = tcp->bytes_sent - tcp->bytes_retrans;
+	row->tcp_written_bytes = row->tcp_sent_bytes + (sends_fin && unsent ? unsent - 1 : unsent);
+	row->srtt_us = tcp->srtt_us >> TM_SRTT_SHIFT;
+	row->min_rtt_us = tcp->rtt_min.s[0].v;
+	row->retransmits = tcp->total_retrans;
+}
+
+/* tm_write_row - one row. @cookie: 0 where the caller does not make one. */
+static __always_inline int tm_write_row(struct seq_file *seq, struct sock *sk,
+					const struct tm_socket *socket, __u64 cookie)
+{
+	struct tm_socket_row row = {};
+	struct tcp_sock *tcp;
+
+	__builtin_memcpy(&row.socket, socket, sizeof(row.socket));
+	row.protocol = sk->sk_protocol;
+	row.uid = sk->sk_uid.val;
+	tm_fill_addresses(sk, &row);
+	if (cookie)
+		row.cookie = cookie;
+	if (row.protocol == IPPROTO_TCP && (row.family == AF_INET || row.family == AF_INET6)) {
+		tcp = bpf_skc_to_tcp_sock(sk);
+		if (tcp && row.tcp_state != BPF_TCP_LISTEN)
+			tm_fill_tcp(sk, tcp, &row);
+	}
+	return bpf_seq_write(seq, &row, sizeof(row));
+}
+
+#endif /* TM_SOCKET_ROW_BPF_H */
