@@ -16,7 +16,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Before any fixture is made: tests that pin and attach take nothing of the machine's mounts."""
+    """Before any fixture is made: tests that pin and attach take no mount for granted."""
     marks = {mark.name for item in session.items for mark in item.iter_markers()}
     if os.geteuid() == 0 and marks & {"kernel", "bench"}:  # without root each says that it needs it
         enter_own_mounts()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Mounts of its own for a process of tests: the machine's BPF file system and /run are neither
-needed nor changed, and what a killed test leaves in them goes with its process."""
+"""Mounts of its own for a process of tests: a new BPF file system and an empty /run.
+
+Those of the machine are neither needed nor changed, and what a killed test leaves goes with it.
+"""
 
 import ctypes
 import os
