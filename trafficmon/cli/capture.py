@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from trafficmon.cli.common import PinDir
+from trafficmon.cli.contained import Contained
 from trafficmon.errors import TrafficmonError, UsageError
 
 if TYPE_CHECKING:
@@ -97,14 +98,18 @@ def _one_of(asked: int) -> int:
 def _loop(
     made: Session, sink: _File | _Lines, count: int | None, go_on: Callable[[], None]
 ) -> None:
-    taken = 0
+    taken, contained = 0, Contained()
 
     def take() -> int:
+        before = taken
+        contained.run(take_what_came, "writing packets")
+        return taken - before
+
+    def take_what_came() -> None:
         nonlocal taken
         samples = made.read()[: None if count is None else count - taken]
-        taken += len(samples)
         sink.write(samples)
-        return len(samples)
+        taken += len(samples)
 
     print("capturing; Ctrl-C ends it", file=sys.stderr, flush=True)
     try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trafficmon.cli.common import PinDir
+from trafficmon.cli.contained import Contained
 from trafficmon.errors import UsageError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class _Show:
         from trafficmon.events.tell import Teller
 
         self._live, self._types, self._left = live, types, count
-        self._teller, self._batch = Teller(live), []
+        self._teller, self._batch, self._contained = Teller(live), [], Contained()
         self._write = _json_line if as_json else _text_line
 
     def run(self, limit: int | None) -> None:
@@ -112,7 +113,7 @@ class _Show:
         arguments = live.pins, live.meta, live.attached_ifindexes()
         made = open_.enter_context(collector(*arguments, patience_s=_PATIENCE_S))
         made.collect()  # what has waited is not what happens now
-        made.on_message = lambda seen: self._batch.append(self._teller.dns(seen))
+        made.on_message = lambda seen: self._add(lambda: self._teller.dns(seen))
         return made
 
     def _loop(
@@ -155,7 +156,11 @@ class _Show:
             self._write_batch()
 
     def _on_event(self, raw: bytes) -> None:
-        self._batch.append(self._teller.record(raw))
+        self._add(lambda: self._teller.record(raw))
+
+    def _add(self, make: Callable[[], Record]) -> None:
+        """One that cannot be made into a record does not keep away those behind it."""
+        self._contained.run(lambda: self._batch.append(make()), "decoding an event")
 
     def _write_batch(self) -> None:
         """Two ring buffers, and one of them written by all CPUs: by time they are one story."""

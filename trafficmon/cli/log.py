@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trafficmon.cli.common import PinDir
+from trafficmon.cli.contained import Contained
 from trafficmon.errors import UsageError
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class _Loop:
         self._one, self._sink = one, sink
         self._interval_s, self._per_packet = interval_s, per_packet
         self._complained: str | None = None
+        self._contained = Contained()
 
     def run(self, go_on: Callable[[], None], hung_up: _Flag) -> None:
         self._take()
@@ -130,13 +132,16 @@ class _Loop:
                 if hung_up.take():
                     self._sink.reopen()
                 if ready and self._per_packet:
-                    self._one.take_packets(time.time_ns())
+                    self._contained.run(self._take_packets, "writing rows of packets")
                 if time.monotonic() >= due:
                     due += self._interval_s
-                    self._take()
+                    self._contained.run(self._take, "writing rows")
                 go_on()
         except KeyboardInterrupt:
             self._take()
+
+    def _take_packets(self) -> None:
+        self._one.take_packets(time.time_ns())
 
     def _take(self) -> None:
         journal = self._one.journal

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trafficmon.cli.common import Json, PinDir
+from trafficmon.cli.contained import Contained
 from trafficmon.errors import UsageError
 
 if TYPE_CHECKING:
@@ -112,16 +113,24 @@ def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> Non
     gc.enable()  # see __main__
     keeper = RateKeeper()
     on_screen = wish.form == "text" and sys.stdout.isatty()
-    while True:
+
+    head = f"{_HOME_AND_CLEAR}trafficmon top {wish.table}, every {seconds:g} s; Ctrl-C ends it\n"
+
+    def show() -> None:
         with Live(pins) as live:
             _refresh_names(live, wish.table)
             table = keeper.add_rates(maker(live)) if wish.form == "text" else maker(live)
         rows = _rows(table, _for_screen(wish, table) if fill and on_screen else wish)
         if on_screen:
-            print(_HOME_AND_CLEAR, end="")
-            print(f"trafficmon top {wish.table}, every {seconds:g} s; Ctrl-C ends the view\n")
+            print(head)
         _write(table, rows, wish)
         sys.stdout.flush()
+
+    contained = Contained()
+    while True:
+        told = contained.run(show, f"reading {wish.table}")
+        if told and on_screen:  # numbers of before would be taken for new ones
+            print(f"{head}\n{told}", flush=True)
         time.sleep(seconds)
 
 

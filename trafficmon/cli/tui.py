@@ -61,7 +61,10 @@ def _draw(pins: PinDirectory, interval: float) -> None:
             "and 'trafficmon tui --text' reads commands from anywhere"
         )
     source, feed = pinned(pins)
-    TrafficApp(source, feed, usual_path(), interval_s=interval, where=str(pins.root)).run()
+    app = TrafficApp(source, feed, usual_path(), interval_s=interval, where=str(pins.root))
+    app.run()
+    if app.return_code:
+        raise typer.Exit(app.return_code)
 
 
 def _talk(pins: PinDirectory) -> None:

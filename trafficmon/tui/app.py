@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakSet
@@ -14,7 +15,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer, Input, TabbedContent, TabPane
-from textual.worker import get_current_worker
 
 from trafficmon.errors import TrafficmonError, UsageError
 from trafficmon.filter.errors import FilterError
@@ -28,7 +28,7 @@ from trafficmon.tui.panes.eventsview import EventsView
 from trafficmon.tui.panes.filterfield import FilterField
 from trafficmon.tui.panes.grid import Grid
 from trafficmon.tui.panes.overview import OverviewPane
-from trafficmon.tui.panes.pane import Asked, Pane, Question
+from trafficmon.tui.panes.pane import Asked, Pane
 from trafficmon.tui.panes.problem import Problem
 from trafficmon.tui.panes.rowspane import RowsPane
 from trafficmon.tui.panes.stateline import State, StateLine
@@ -39,6 +39,7 @@ from trafficmon.tui.readings.detail import Detail
 from trafficmon.tui.readings.feed import Feed
 from trafficmon.tui.readings.session import MissingLayerError, Session, Source
 from trafficmon.tui.switches import Switches
+from trafficmon.tui.threads import in_thread
 
 TABS = (
     "overview",
@@ -57,6 +58,7 @@ TABS = (
     "interfaces",
 )
 _TITLES = {"dns": "DNS"}
+_SLOW_S = 5.0  # a reading that takes longer is told of
 
 
 class TrafficApp(Switches):
@@ -131,6 +133,7 @@ class TrafficApp(Switches):
         if self._settings.tab in TABS:
             self.action_open_tab(self._settings.tab)
         self.set_interval(self._interval_s, self.refresh_data)
+        self.set_interval(1.0, self._tell_if_slow)
         self.refresh_data()
 
     def on_unmount(self) -> None:
@@ -165,31 +168,54 @@ class TrafficApp(Switches):
         """Read what is looked at, in a thread; a reading that takes long is not overtaken."""
         if (self._is_frozen and not at_once) or not self._pace.begin(at_once=at_once):
             return
-        asked = Asked(*self._sort(), self._expression)
-        self._read(self._pane, self._pane.question(asked))
+        self._read(self._pane, Asked(*self._sort(), self._expression))
 
-    @work(thread=True, exit_on_error=False)
-    def _read(self, pane: Pane, question: Question) -> None:
-        begun = time.monotonic()
-        try:
-            seen = question(self._session)
-        except (TrafficmonError, OSError) as error:
-            seen = error
-        took_s = time.monotonic() - begun
-        if not get_current_worker().is_cancelled:
-            self.call_from_thread(self._show, pane, seen, took_s)
-
-    def _show(self, pane: Pane, seen: Any, took_s: float) -> None:
+    @work(exit_on_error=False)
+    async def _read(self, pane: Pane, asked: Asked) -> None:
+        """Whatever comes of it is shown, and the next reading comes."""
+        seen = await self._answer(pane, asked)
+        took_s = self._pace.reading_for_s()
         again = self._pace.end(took_s, is_first=pane not in self._seen)
         self._seen.add(pane)
+        try:
+            self._show(pane, seen)
+        except Exception as error:  # noqa: BLE001 - a pane that cannot show it is to say so
+            self._show_fault(pane, error, "showing")
+        if again:
+            self.refresh_data(at_once=True)
+
+    async def _answer(self, pane: Pane, asked: Asked) -> Any:
+        try:
+            question = pane.question(asked)
+            return await in_thread(lambda: question(self._session))
+        except Exception as error:  # noqa: BLE001 - it is an answer too, and shown
+            return error
+
+    def _show(self, pane: Pane, seen: Any) -> None:
         if not isinstance(seen, Exception):
             self._show_state(pane.show(seen, self.look))
         elif isinstance(seen, FilterError | UsageError | MissingLayerError):
             self._show_refusal(pane, seen)
-        else:
+        elif isinstance(seen, TrafficmonError | OSError):
             self._show_problem(pane, seen)
-        if again:
-            self.refresh_data(at_once=True)
+        else:
+            self._show_fault(pane, seen, "reading")
+
+    def _show_fault(self, pane: Pane, error: Exception, doing: str) -> None:
+        """In the place of what would be shown: numbers of before would be taken for new ones."""
+        told = self.fault(error, f"{doing} {self._tab}")
+        with suppress(Exception):  # it has been said above the screen
+            pane.say(told)
+        self._show_state()
+
+    def _tell_if_slow(self) -> None:
+        """A reading that hangs stops the numbers, not the keys."""
+        if (waited_s := self._pace.reading_for_s()) >= _SLOW_S:
+            self._state.show(self._state_of(f"no answer for {waited_s:.0f} s, still reading"))
+
+    def _state_of(self, told: str) -> State:
+        text = None if self._expression is None else self._expression.text
+        return State(self._clock(), self._is_frozen, text, told, self._session.notes)
 
     def _show_state(self, told: str = "") -> None:
         if not self._tabs.display:  # setting it, to what it is too, has the screen laid out anew
@@ -197,9 +223,7 @@ class TrafficApp(Switches):
         if self._session.restarts != self._restarts:
             self._restarts = self._session.restarts
             self.notify("counters restarted: something was attached anew", severity="warning")
-        text = None if self._expression is None else self._expression.text
-        notes = self._session.notes
-        self._state.show(State(self._clock(), self._is_frozen, text, told, notes))
+        self._state.show(self._state_of(told))
 
     def _show_refusal(self, pane: Pane, error: Exception) -> None:
         """This table cannot be had, or not like this; the others can."""

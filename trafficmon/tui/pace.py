@@ -13,7 +13,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._is_reading = self._is_asked_again = False
-        self._rest_until = 0.0
+        self._rest_until = self._begun = 0.0
 
     def begin(self, *, at_once: bool) -> bool:
         """Whether to read now. What is asked for at once and has to wait comes next."""
@@ -22,8 +22,12 @@ class Pace:
         if self._is_reading:
             self._is_asked_again |= at_once
             return False
-        self._is_reading = True
+        self._is_reading, self._begun = True, time.monotonic()
         return True
+
+    def reading_for_s(self) -> float:
+        """How long the reading that is under way has taken; 0 where there is none."""
+        return time.monotonic() - self._begun if self._is_reading else 0.0
 
     def end(self, took_s: float, *, is_first: bool) -> bool:
         """Returns whether to read again at once. A pane's first reading loads what it needs."""

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from trafficmon.errors import TrafficmonError, UsageError
 from trafficmon.filter.nodes import Expression
 from trafficmon.filter.parser import parse
+from trafficmon.host.error_log import ErrorLog
 from trafficmon.render.columns import Column, cell_text
 from trafficmon.render.eventline import event_line
 from trafficmon.render.plain import to_text
@@ -65,6 +66,7 @@ class Conversation:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session, self._feed = Session(source, now), feed
+        self._errors = ErrorLog()
         self._lines, self._out, self._wait = lines, out, wait
         self._expression: Expression | None = None
         self._sort: dict[str, str] = {}
@@ -91,6 +93,8 @@ class Conversation:
             self._say(str(error))
             if told := remedy(error):
                 self._say(told)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next question is answered
+            self._say(self._errors.note(error, f"answering {line}"))
 
     def _do(self, line: str) -> None:
         word, _, rest = line.partition(" ")

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textual.app import App
-
+from trafficmon.tui.contained import ContainedApp
 from trafficmon.tui.panes.pane import Look
 from trafficmon.tui.settings import Settings
 
 _SPANS = (60, 300, 3600)  # readings that a graph shows
 
 
-class Switches(App[None]):
+class Switches(ContainedApp):
     """The part of the application that has to do with no table; which keys, that says."""
 
     def __init__(self, settings_path: Path) -> None:

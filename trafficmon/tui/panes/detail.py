@@ -20,6 +20,7 @@ from trafficmon.render.safe import escape_controls
 from trafficmon.render.shown import COLUMNS
 from trafficmon.render.table import table_lines
 from trafficmon.tables.table import Record
+from trafficmon.tui.contained import Contained
 from trafficmon.tui.panes.cells import rate_text
 from trafficmon.tui.panes.pane import Asked, Look, Question
 from trafficmon.tui.readings.detail import Detail, read_detail
@@ -29,7 +30,7 @@ from trafficmon.tui.readings.happened import belonging
 _EVENTS, _MARGIN = 20, 8
 
 
-class DetailScreen(ModalScreen[None]):
+class DetailScreen(Contained, ModalScreen[None]):
     """Shows a Detail; one without a key is only its record, as of an event."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -7,6 +7,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from trafficmon.filter.completion import complete
+from trafficmon.tui.contained import Contained
 
 
 class _Words(Suggester):
@@ -25,7 +26,7 @@ class _Words(Suggester):
         return None
 
 
-class FilterField(Input):
+class FilterField(Contained, Input):
     """Hidden until somebody wants to type."""
 
     def __init__(self) -> None:

@@ -21,6 +21,7 @@ from textual.strip import Strip
 
 from trafficmon.render.columns import Align
 from trafficmon.render.width import clip, pad
+from trafficmon.tui.contained import Contained
 
 _GAP = 2
 _HEAD_LINES = 1
@@ -44,7 +45,7 @@ class Head:
     align: Align = "left"
 
 
-class Grid(ScrollView, can_focus=True):
+class Grid(Contained, ScrollView, can_focus=True):
     """Rows, one of them under the cursor, below a line of heads that stays."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"grid--head", "grid--cursor", *_ODD}

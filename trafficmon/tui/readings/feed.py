@@ -12,12 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Protocol
 
 from trafficmon.dns.learn import Seen
 from trafficmon.errors import TrafficmonError
 from trafficmon.events.reader import EventReader, event_reader
 from trafficmon.events.tell import KINDS, Teller
+from trafficmon.host.error_log import ErrorLog
 from trafficmon.layout import EventKind
 from trafficmon.reader.live import Live
 from trafficmon.reader.presence import Presence
@@ -51,10 +53,11 @@ class LiveFeed:
     """Of what is attached. What goes wrong is noted, and tried again."""
 
     def __init__(self, open_live: Callable[[], Live]) -> None:
-        self._open_live = open_live
+        self._open_live, self._errors = open_live, ErrorLog()
         self._records: dict[str, deque[Record]] = {name: deque(maxlen=KEPT) for name in KINDS}
         self._messages: deque[Seen] = deque(maxlen=KEPT)
-        self._note, self._ended = "", threading.Event()
+        self._note = self._fault = ""
+        self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -79,12 +82,17 @@ class LiveFeed:
         kept = [record for of_type in self._records.values() for record in of_type.copy()]
         return sorted(kept, key=lambda record: str(record["time"]), reverse=True)
 
-    def _keep(self, record: Record) -> None:
-        self._records[str(record["type"])].append(record)
+    def _keep_made(self, make: Callable[[], Record]) -> None:
+        """One that cannot be made into a record does not keep away those behind it."""
+        try:
+            record = make()
+            self._records[str(record["type"])].append(record)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the events after it come
+            self._fault = self._errors.note(error, "decoding an event")
 
     def note(self) -> str:
         """What is to be said about them."""
-        return self._note
+        return "; ".join(part for part in (self._note, self._fault) if part)
 
     def _run(self) -> None:
         while not self._ended.is_set():
@@ -92,6 +100,8 @@ class LiveFeed:
                 self._read()
             except (TrafficmonError, OSError) as error:
                 self._note = str(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the events after it come
+                self._fault = self._errors.note(error, "reading events")
             self._ended.wait(_AGAIN_S)
 
     def _read(self) -> None:
@@ -100,7 +110,7 @@ class LiveFeed:
             presence, teller = Presence(live.pins), Teller(live)
 
             def on_event(raw: bytes) -> None:
-                self._keep(teller.record(raw))
+                self._keep_made(lambda: teller.record(raw))
 
             reader = open_.enter_context(event_reader(live, _KINDS, on_event, _LIMIT))
             while not self._ended.is_set():
@@ -108,7 +118,7 @@ class LiveFeed:
                 self._ended.wait(_LOOK_S / 4)  # a flood is read in portions, not one by one
                 reader.read()
                 while self._messages:
-                    self._keep(teller.dns(self._messages.popleft()))
+                    self._keep_made(partial(teller.dns, self._messages.popleft()))
                 self._note = _missing(reader)
                 presence.require()
 

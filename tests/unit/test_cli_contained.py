@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Commands that go on: what nobody expected costs one round, is told once, and kept in a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tui.fake import FakeSource
+from trafficmon.cli import main, top
+from trafficmon.cli.contained import Contained
+from trafficmon.errors import NotAttachedError
+from trafficmon.reader import live
+from trafficmon.tables import owners
+from trafficmon.tables.table import Table
+
+
+@pytest.fixture(autouse=True)
+def error_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "trafficmon" / "errors.log"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["trafficmon", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    return int(ended.value.code or 0)
+
+
+def test_top_watch_goes_on_after_a_round_that_failed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error_log: Path
+) -> None:
+    source, made, rounds = FakeSource(), owners.process_table, []
+
+    @contextmanager
+    def reading(*_: object) -> Iterator[Any]:
+        with source() as opened:
+            yield opened
+
+    def odd(opened: Any) -> Table:
+        if len(rounds) in (1, 2):
+            raise KeyError("nobody\x1b[2J")
+        return made(opened)
+
+    def sleep(seconds: float) -> None:
+        assert seconds == 3
+        rounds.append(seconds)
+        if len(rounds) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(live, "Live", reading)
+    monkeypatch.setattr(owners, "process_table", odd)
+    monkeypatch.setattr(top, "_refresh_names", lambda *_: None)
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert run(monkeypatch, "top", "processes", "--watch", "3", "--json") == 130
+    told = capsys.readouterr()
+    arrays = told.out.replace("]\n[", "]\x00[").split("\x00")
+    assert [len(json.loads(one)) for one in arrays] == [3, 3, 3]
+    assert told.err.count("internal error while reading processes (KeyError") == 1
+    assert str(error_log) in told.err
+    assert "\x1b" not in told.err
+    assert "Traceback" in error_log.read_text()
+
+
+def test_what_ends_a_command_ends_it(capsys: pytest.CaptureFixture[str]) -> None:
+    contained = Contained()
+
+    def ends() -> None:
+        raise NotAttachedError("it was taken out")
+
+    with pytest.raises(NotAttachedError):
+        contained.run(ends, "reading")
+    assert contained.run(lambda: 1 // 0, "dividing")
+    assert contained.run(lambda: 1, "counting") is None
+    assert capsys.readouterr().err.count("\n") == 1

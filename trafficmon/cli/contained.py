@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""Commands that go on: an error that nobody expected costs one round of them, not the rest."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from trafficmon.errors import TrafficmonError
+from trafficmon.host.error_log import ErrorLog
+from trafficmon.render.safe import escape_controls
+
+
+class Contained:
+    """Runs rounds of a command; each failure is told once on standard error, in one line."""
+
+    def __init__(self) -> None:
+        self._errors, self._told = ErrorLog(), set[str]()
+
+    def run(self, work: Callable[[], object], doing: str) -> str | None:
+        """``work``; returns what was wrong.
+
+        TrafficmonError and OSError go on to whoever called: they end a command.
+        """
+        try:
+            work()
+        except (TrafficmonError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next round comes
+            told = escape_controls(self._errors.note(error, doing))
+        else:
+            return None
+        if told not in self._told:
+            self._told.add(told)
+            print(f"trafficmon: {told}", file=sys.stderr, flush=True)
+        return told
