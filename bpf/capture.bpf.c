@@ -48,7 +48,7 @@ struct {
 
 static __always_inline struct tm_event_counts *tm_sample_counts_here(void)
 {
-	__u32 index = tm_slot * tm_cpus + bpf_get_smp_processor_id();
+	__u32 index = tm_row * tm_cpus + bpf_get_smp_processor_id();
 
 	return bpf_map_lookup_elem(&sample_counts, &index);
 }

@@ -33,7 +33,7 @@ static __always_inline __u32 tm_size_bucket(__u32 bytes)
 static __always_inline struct tm_hook_counters *tm_count_hook(const struct tm_packet *p,
 							      enum tm_hook hook, __u32 cpu)
 {
-	__u32 index = (tm_slot * TM_HOOKS + hook) * tm_cpus + cpu;
+	__u32 index = (tm_row * TM_HOOKS + hook) * tm_cpus + cpu;
 	struct tm_hook_counters *seen = bpf_map_lookup_elem(&hook_counters, &index);
 	__u32 rest = p->wire_bytes;
 
@@ -59,7 +59,7 @@ static __always_inline __u64 tm_service_word(struct tm_service_key key)
 {
 	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "as it lies in memory");
 	return (__u64)key.protocol << 48 | (__u64)key.ip_version << 40 | (__u64)key.kind << 32 |
-	       (__u32)key.number << 16 | key.slot;
+	       (__u32)key.number << 16 | key.row;
 }
 
 /* Adds to the shared table; makes the entry if need be. */

@@ -70,7 +70,7 @@ static __always_inline struct tm_service_key tm_service_of(const struct tm_flow_
 							   __u16 number)
 {
 	struct tm_service_key service = {
-		.slot = key->slot,
+		.row = tm_row,
 		.number = number,
 		.kind = key->flags & TM_FLOW_PORTS ? TM_SERVICE_PORT : TM_SERVICE_PROTOCOL,
 		.ip_version = key->flags & TM_FLOW_IPV6 ? 6 : 4,

@@ -51,7 +51,7 @@ static __noinline __u64 tm_forwarded_sender(struct __sk_buff *skb, const struct 
 	struct tm_flow_key from = *key;
 	__u64 *owner_id;
 
-	from.slot = 0;
+	from.interface_id = 0;
 	if (tm_read_kernel)
 		tm_before_translation(skb, &from);
 	owner_id = bpf_map_lookup_elem(&elsewhere, &from);

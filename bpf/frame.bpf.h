@@ -24,7 +24,7 @@ static __always_inline void tm_notice(const struct tm_packet *p, enum tm_hook ho
 /* tm_count - a parsed and measured packet into all that counts it at @hook. */
 static __always_inline void tm_count(const struct tm_packet *p, enum tm_hook hook)
 {
-	struct tm_service_key service = { .slot = tm_slot, .kind = p->kind };
+	struct tm_service_key service = { .row = tm_row, .kind = p->kind };
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct tm_hook_counters *seen = tm_count_hook(p, hook, cpu);
 	bool rx = tm_is_rx(hook);

@@ -75,6 +75,15 @@ struct {
 	__type(value, struct tm_interface);
 } interfaces SEC(".maps");
 
+/* By number: names outlive the slots, as flows do. Written by attach only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TM_LAST_INTERFACE_NUMBER);
+	__type(key, __u32);
+	__type(value, struct tm_interface_name);
+} interface_names SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -86,7 +95,8 @@ struct {
  * Set between open and load. One copy of the programs is loaded for each interface, so all of these
  * are constants to the verifier and to the JIT: no lookup of the interface per packet.
  */
-const volatile __u32 tm_slot;
+const volatile __u32 tm_row;	      /* 2 * the interface's slot + covered: where it counts */
+const volatile __u32 tm_interface_id; /* 2 * its number + covered: what its flows are marked with */
 const volatile __u32 tm_link_header_bytes = 14;
 const volatile __u32
 	tm_seek_mac; /* 1: look each time where the frame begins (tc behind generic XDP) */

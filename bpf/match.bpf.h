@@ -101,8 +101,8 @@ __attribute__((noinline)) int tm_match_term(__u32 index, __u32 cpu)
 		return p->key.flags & step->low ? 1 : 0;
 	case TM_MATCH_DIRECTION:
 		return p->is_rx == step->low;
-	case TM_MATCH_SLOT:
-		return p->key.slot == step->low;
+	case TM_MATCH_INTERFACE:
+		return p->key.interface_id == step->low;
 	default:
 		return tm_match_owned(step, p->owner_id);
 	}

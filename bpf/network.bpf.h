@@ -99,7 +99,7 @@ static __always_inline void tm_parse_fragment(struct tm_packet *p, enum tm_hook 
 	bool rx = tm_is_rx(hook);
 	struct tm_fragment first;
 
-	place->key.slot = tm_slot;
+	place->key.interface_id = tm_interface_id;
 	place->key.hook = hook;
 	if (!place->begin) {
 		if (p->key.flags & TM_FLOW_PORTS)

@@ -61,7 +61,7 @@ struct {
 } socket_locks SEC(".maps");
 
 /*
- * owner_id of sockets in other network namespaces, by their own addresses and ports (slot: 0; of UDP
+ * owner_id of sockets in other network namespaces, by their own addresses and ports (interface_id 0; of UDP
  * also without the remote ones). Needed from a socket's first packet until that is forwarded, and when
  * a flow asks again.
  */

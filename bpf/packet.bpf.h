@@ -34,7 +34,7 @@ struct tm_frame {
 /* What a frame turned out to be. */
 struct tm_packet {
 	TM_CONTEXT *context;
-	struct tm_flow_key key; /* of a flow; slot alone where there is none */
+	struct tm_flow_key key; /* of a flow; interface_id alone where there is none */
 	enum tm_service_kind kind;
 	__u16 ethertype; /* host order; the last one read */
 	__u8 tcp_flags;

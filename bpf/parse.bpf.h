@@ -21,7 +21,7 @@ static __always_inline void tm_parse(const struct tm_frame *frame, struct tm_pac
 		network = tm_unpack_network(tm_skip_link(frame->context, ethertype, offset, tags));
 	p->kind = TM_SERVICE_ETHERTYPE;
 	p->ethertype = network.last_ethertype;
-	p->key.slot = tm_slot;
+	p->key.interface_id = tm_interface_id;
 	if (network.ethertype == ETH_P_IP)
 		tm_parse_ipv4(frame, p, hook, network.offset);
 	else if (network.ethertype == ETH_P_IPV6)

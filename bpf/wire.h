@@ -14,7 +14,7 @@
 
 enum tm_version {
 	TM_MAGIC = 0x746d6f6e, /* "tmon": meta begins with it, and stays so in all versions */
-	TM_LAYOUT_VERSION = 6,
+	TM_LAYOUT_VERSION = 7,
 };
 
 /* Where a packet was seen. One row of hook_counters each, per interface. */
@@ -42,6 +42,8 @@ enum tm_limit {
 	TM_DNS_BYTES = 1232, /* of a message; what DNS over UDP is advised not to go beyond */
 	TM_SAMPLE_BYTES = 65536,
 	TM_MATCH_STEPS = 64,
+	TM_PACKET_KINDS = 7, /* IPv4, IPv6, not IP, TCP, UDP, ICMP, other IP */
+	TM_LAST_INTERFACE_NUMBER = 32767,
 };
 
 /* tm_flow_key.flags. Every flow has one of the first two, so a key of zeroes is no flow. */
@@ -57,7 +59,7 @@ struct tm_flow_key {
 	__u8 remote_addr[16];
 	__u16 local_port_be;
 	__u16 remote_port_be;
-	__u16 slot; /* of the interface */
+	__u16 interface_id; /* 2 * tm_interface.number + covered */
 	__u8 protocol;
 	__u8 flags; /* enum tm_flow_flag */
 };
@@ -71,7 +73,7 @@ enum tm_service_kind {
 };
 
 struct tm_service_key {
-	__u16 slot;
+	__u16 row;	 /* as of hook_counters */
 	__u16 number;	 /* host order */
 	__u8 kind;	 /* enum tm_service_kind */
 	__u8 ip_version; /* 4, 6, or 0 */
@@ -149,7 +151,9 @@ struct tm_service_slot {
 };
 
 /*
- * Value of `hook_counters`, one for each (slot, hook, CPU): written by one CPU only, with plain adds.
+ * Value of `hook_counters`, one for each (row, hook, CPU): written by one CPU only, with plain adds. An
+ * interface has two rows, 2 * its slot and the one after it, which counts while sums over interfaces
+ * leave the interface out: so what was in the sums stays there, whatever becomes of the interface.
  * The packets are the sum of packets_by_size. Two cache lines, so that CPUs do not share one; what
  * nearly all packets need is on the first.
  *
@@ -182,7 +186,7 @@ struct tm_fragment_key {
 	__u8 source_addr[16];
 	__u8 destination_addr[16];
 	__u32 identification_be;
-	__u16 slot;
+	__u16 interface_id;
 	__u8 protocol; /* 0 with IPv6, where reassembly does not ask for it */
 	__u8 hook;     /* enum tm_hook */
 };
@@ -438,7 +442,7 @@ enum tm_end {
 
 struct tm_conn {
 	struct tm_event event;
-	struct tm_flow_key key; /* slot: none */
+	struct tm_flow_key key; /* interface_id: none */
 	__u64 opened_ns;	/* 0: before attach */
 	__u64 rx_packets;
 	__u64 rx_bytes;
@@ -468,7 +472,7 @@ struct tm_packet_event {
 struct tm_drop_event {
 	struct tm_event event;
 	struct tm_drop_key drop;
-	struct tm_flow_key key; /* flags 0: no IP header; local is the source. slot: none */
+	struct tm_flow_key key; /* flags 0: no IP header; local is the source. interface_id: none */
 	__u32 bytes;
 	__u32 ifindex; /* 0: none yet */
 };
@@ -513,7 +517,7 @@ enum tm_match_kind {
 	TM_MATCH_PROTOCOL = 7,
 	TM_MATCH_FAMILY = 8,	/* low: enum tm_flow_flag */
 	TM_MATCH_DIRECTION = 9, /* low: 1 in, 0 out */
-	TM_MATCH_SLOT = 10,
+	TM_MATCH_INTERFACE = 10,
 	TM_MATCH_UID = 11,
 	TM_MATCH_PID = 12,
 	TM_MATCH_CGROUP = 13, /* number */
@@ -578,6 +582,23 @@ enum tm_interface_state {
 };
 
 /*
+ * What a slot's cells and services held when its present interface came into it: that is of interfaces
+ * that are gone, and in no row of `interfaces`. Counters are never set back, so sums over slots are
+ * right while a slot is given away, whenever they are read.
+ */
+struct tm_hook_base {
+	__u64 bytes;
+	__u64 packets_by_size[TM_SIZE_BUCKETS];
+	__u64 parse_errors;
+};
+
+struct tm_interface_base {
+	struct tm_hook_base hooks[TM_HOOKS];
+	__u64 packets_by_kind
+		[TM_PACKET_KINDS]; /* out of `services`: see trafficmon/reader/services.py */
+};
+
+/*
  * Value of `interfaces`, by slot. Written by attach and detach only. The members up to tc_priority
  * keep their places in all versions: filters of an older one are found by them.
  */
@@ -591,13 +612,21 @@ struct tm_interface {
 	__u8 clsact_made; /* whether the clsact qdisc is ours to remove */
 	__u8 covered;	  /* its packets also pass an attached interface below: sums leave it out */
 	__u8 dns;	  /* whether its DNS messages are copied */
-	__u8 pad;
+	__u8 exchanging;  /* some of its programs may count as before `covered` was changed */
 	__u32 tc_rx_handle; /* of the cls_bpf filters, TM_ATTACH_CLSACT only */
 	__u32 tc_tx_handle;
 	__u16 tc_priority;
 	__u16 link_header_bytes;      /* 14, or 0 for devices that carry bare IP */
 	__u64 attached_at_ns;	      /* CLOCK_REALTIME */
 	__u8 reason[TM_REASON_BYTES]; /* why XDP is as it is; UTF-8 */
+	__u32 number;		      /* of `interface_names`; 0: the slot was never used */
+	__u32 pad_number;
+	struct tm_interface_base base;
+};
+
+/* Value of `interface_names`, by number. A number is given again once no flow has it any more. */
+struct tm_interface_name {
+	__u8 name[TM_NAME_BYTES];
 };
 
 /* Value of `meta`, one. The first three members keep their places in all versions. */

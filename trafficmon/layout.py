@@ -17,6 +17,7 @@ SERVICE_SLOT = dtype_of("tm_service_slot")
 HOOK_COUNTERS = dtype_of("tm_hook_counters")
 LEDGER = dtype_of("tm_ledger")
 INTERFACE = dtype_of("tm_interface")
+INTERFACE_NAME = dtype_of("tm_interface_name")
 META = dtype_of("tm_meta")
 CLOCK = dtype_of("tm_clock")
 OWNER = dtype_of("tm_owner")
@@ -49,6 +50,9 @@ DNS_BYTES = constant("TM_DNS_BYTES")
 """Of a DNS message; the rest of a longer one is cut off."""
 SAMPLE_BYTES = constant("TM_SAMPLE_BYTES")
 MATCH_STEPS = constant("TM_MATCH_STEPS")
+LAST_INTERFACE_NUMBER = constant("TM_LAST_INTERFACE_NUMBER")
+ROWS_OF_AN_INTERFACE = 2
+"""Of hook_counters and services: counted in sums over interfaces, and left out of them."""
 
 SIZE_BOUNDS = (64, 128, 256, 512, 1024, 1518, 9000)
 """Upper bounds of packets_by_size, bytes; the last bucket has none."""
@@ -141,7 +145,7 @@ class MatchKind(IntEnum):
     PROTOCOL = constant("TM_MATCH_PROTOCOL")
     FAMILY = constant("TM_MATCH_FAMILY")
     DIRECTION = constant("TM_MATCH_DIRECTION")
-    SLOT = constant("TM_MATCH_SLOT")
+    INTERFACE = constant("TM_MATCH_INTERFACE")
     UID = constant("TM_MATCH_UID")
     PID = constant("TM_MATCH_PID")
     CGROUP = constant("TM_MATCH_CGROUP")

@@ -44,6 +44,7 @@ MAPS = (
     "event_counts",
     "event_control",
     "interfaces",
+    "interface_names",
     "meta",  # last: once it is there, all are
 )
 KINDS = ("xdp", "tc_rx", "tc_tx")

@@ -36,7 +36,7 @@ PROGRAMS = {
     Hook.TC_TX: ("tc", "tm_tc_tx", 0xFFFFFFFF),
 }
 SERVICE_SLOTS = 256
-SLOT = 1
+ROW = 1
 INTERFACES = 2
 _SKB_BYTES = 184  # struct __sk_buff, include/uapi/linux/bpf.h
 _INGRESS_IFINDEX_AT, _GSO_SEGS_AT, _GSO_SIZE_AT = 36, 164, 176
@@ -64,7 +64,7 @@ class Harness:
         *,
         flow_sets: int = 64,
         max_flows: int = 65536,
-        slot: int = SLOT,
+        slot: int = ROW,
         sizes: Mapping[str, int] | None = None,
         constants: Mapping[str, int] | None = None,
         shared: Mapping[str, Map] | None = None,
@@ -94,7 +94,8 @@ class Harness:
             loader.reuse_maps(shared or {})
             loader.set_constants(
                 {
-                    "tm_slot": slot,
+                    "tm_row": slot,
+                    "tm_interface_id": slot,
                     "tm_cpus": cpus,
                     "tm_flow_sets": flow_sets,
                     "tm_service_slots": SERVICE_SLOTS,

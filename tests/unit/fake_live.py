@@ -36,10 +36,11 @@ from trafficmon.layout import (
 from trafficmon.pins import HOST_HOOKS, HOST_KINDS
 from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows
+from trafficmon.reader.interfaces import BASE, WatchedInterface, counted_by_hook, rows_of
 from trafficmon.reader.labels import Labels, ProcessLabel, ProcessLabels
-from trafficmon.reader.live import Ledger, Live, WatchedInterface
+from trafficmon.reader.live import Ledger, Live
 from trafficmon.reader.owners import Owners, with_open_sockets
-from trafficmon.reader.services import Services
+from trafficmon.reader.services import Services, packets_by_kind
 from trafficmon.records import set_text
 
 MAX_INTERFACES = 8
@@ -75,7 +76,8 @@ class FakeLive:
         self.meta["max_flows"] = 1000
         self.interfaces: list[WatchedInterface] = []
         self.losses = Ledger(0, 0, 0, 0, 0, 0)
-        self._hooks = np.zeros((MAX_INTERFACES, HOOKS), HOOK_COUNTERS)
+        self._hooks = np.zeros((2 * MAX_INTERFACES, HOOKS), HOOK_COUNTERS)
+        self._bases = np.zeros(MAX_INTERFACES, BASE)
         self._flows: list[tuple[Any, Any]] = []
         self._services: list[tuple[Any, Any]] = []
         self._owners: list[tuple[int, Any]] = []
@@ -110,6 +112,7 @@ class FakeLive:
         self.interfaces.append(
             WatchedInterface(
                 slot=slot,
+                number=slot,
                 name=name,
                 ifindex=100 + slot,
                 state=state,
@@ -121,8 +124,20 @@ class FakeLive:
                 dns=True,
                 reason="",
                 attached_at_ns=0,
+                base=self._bases[slot].copy(),
             )
         )
+
+    def _row(self, slot: int, *, covered: bool | None = None) -> int:
+        """Of an interface's counters, and id of its flows: its number is its slot here."""
+        if covered is None:
+            covered = any(one.covered for one in self.interfaces if one.slot == slot)
+        return 2 * slot + covered
+
+    @property
+    def interface_names(self) -> dict[int, str]:
+        """By number."""
+        return {one.number: one.name for one in self.interfaces}
 
     def flow(
         self,
@@ -134,16 +149,20 @@ class FakeLive:
         rx: Count = NOTHING,
         tx: Count = NOTHING,
         slot: int = 0,
+        covered: bool | None = None,
         tcp_flags: Sequence[int] = (),
         first: int = NOW_JIFFIES,
         last: int = NOW_JIFFIES,
         owner_id: int = 0,
     ) -> None:
-        """A flow. ``ports``: local, remote; ``tcp_flags``: their bits' numbers."""
+        """A flow. ``ports``: local, remote; ``tcp_flags``: their bits' numbers.
+
+        ``covered``: whether it counted while sums left its interface out; None: as it is now.
+        """
         key, value = np.zeros(1, FLOW_KEY)[0], np.zeros(1, FLOW)[0]
         key["local_addr"] = np.frombuffer(packed(local), np.uint8)
         key["remote_addr"] = np.frombuffer(packed(remote), np.uint8)
-        key["slot"], key["protocol"] = slot, protocol
+        key["interface_id"], key["protocol"] = self._row(slot, covered=covered), protocol
         key["flags"] = FlowFlag.IPV6 if ":" in local else FlowFlag.IPV4
         if ports is not None:
             key["flags"] |= FlowFlag.PORTS
@@ -167,10 +186,12 @@ class FakeLive:
         tx: Count = NOTHING,
         flows: int = 0,
         slot: int = 0,
+        covered: bool | None = None,
     ) -> None:
         """A row of the division by service."""
         key, value = np.zeros(1, SERVICE_KEY)[0], np.zeros(1, SERVICE)[0]
-        key["slot"], key["number"], key["kind"] = slot, number, kind
+        key["row"] = self._row(slot, covered=covered)
+        key["number"], key["kind"] = number, kind
         key["ip_version"], key["protocol"] = version, protocol
         value["rx_packets"], value["rx_bytes"] = rx
         value["tx_packets"], value["tx_bytes"] = tx
@@ -178,13 +199,27 @@ class FakeLive:
         self._services.append((key, value))
 
     def hook(
-        self, hook: Hook, sizes: Sequence[int], octets: int, *, broken: int = 0, slot: int = 0
+        self,
+        hook: Hook,
+        sizes: Sequence[int],
+        octets: int,
+        *,
+        broken: int = 0,
+        slot: int = 0,
+        covered: bool | None = None,
     ) -> None:
         """A hook's own totals: packets by size, and their bytes."""
-        counters = self._hooks[slot, hook]
+        counters = self._hooks[self._row(slot, covered=covered), hook]
         counters["packets_by_size"] = list(sizes) + [0] * (8 - len(sizes))
         counters["bytes"] = octets
         counters["parse_errors"] = broken
+
+    def give_away(self, slot: int) -> None:
+        """The slot's interface is gone; what the slot holds is the base of the next one."""
+        self.interfaces = [one for one in self.interfaces if one.slot != slot]
+        base = self._bases[slot]
+        base["hooks"] = counted_by_hook(self._hooks, slot)
+        base["packets_by_kind"] = packets_by_kind(self.services(), rows_of(slot))
 
     def flows(self) -> Flows:
         """All of them."""
@@ -198,7 +233,7 @@ class FakeLive:
         return Services(keys, values, len(keys))
 
     def hook_counters(self) -> Any:
-        """By slot and hook."""
+        """By row and hook."""
         return self._hooks
 
     def ledger(self) -> Ledger:

@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 
 from trafficmon.errors import LayoutError, MissingPrivilegeError, NotAttachedError
-from trafficmon.layout import HOOK_COUNTERS, HOOKS, LAYOUT_VERSION, LEDGER, MAGIC, META, Hook
+from trafficmon.layout import (
+    HOOK_COUNTERS,
+    HOOKS,
+    INTERFACE,
+    LAYOUT_VERSION,
+    LEDGER,
+    MAGIC,
+    META,
+    Hook,
+)
 from trafficmon.pins import PinDirectory
 from trafficmon.reader import live as live_module
 from trafficmon.reader.live import Live
@@ -47,6 +56,9 @@ class FakeMap:
         array = self.contents[self.name]
         assert array.dtype == dtype
         return array
+
+    def read_first(self, dtype: np.dtype[Any], count: int) -> Any:
+        return self.read_array(dtype)[:count]
 
 
 @pytest.fixture
@@ -106,16 +118,20 @@ def test_a_directory_closed_to_us_is_told_with_what_to_do(
         Live(pins)
 
 
-def test_counters_are_summed_over_cpus_by_slot_and_hook(pins: PinDirectory) -> None:
+def test_counters_are_summed_over_cpus_by_row_and_hook(pins: PinDirectory) -> None:
     cpus = 4
-    cells = np.zeros((3, HOOKS, cpus), HOOK_COUNTERS)
-    cells["bytes"] = np.arange(3 * HOOKS * cpus).reshape(3, HOOKS, cpus)
+    cells = np.zeros((10, HOOKS, cpus), HOOK_COUNTERS)
+    cells["bytes"] = np.arange(10 * HOOKS * cpus).reshape(10, HOOKS, cpus)
     cells["packets_by_size"][1, Hook.TC_TX, :, 7] = 2**61
+    records = np.zeros(5, INTERFACE)
+    records["number"][:3] = 1, 0, 2  # the third slot is the last that was used
+    FakeMap.contents["interfaces"] = records
+    FakeMap.contents["meta"]["cpus"] = cpus
     FakeMap.contents["hook_counters"] = cells.reshape(-1)
     with Live(pins) as live:
         total = live.hook_counters()
-    assert total.shape == (3, HOOKS)
-    assert total["bytes"].tolist() == cells["bytes"].sum(axis=2).tolist()
+    assert total.shape == (6, HOOKS)
+    assert total["bytes"].tolist() == cells["bytes"][:6].sum(axis=2).tolist()
     assert total["packets_by_size"][1, Hook.TC_TX].tolist() == [0] * 7 + [2**63]
 
 

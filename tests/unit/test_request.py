@@ -15,7 +15,7 @@ from trafficmon.attachment.store import NO_GROUP, Geometry
 from trafficmon.errors import UsageError
 from trafficmon.host import netns
 from trafficmon.host.interfaces import ARPHRD_ETHER, Interface
-from trafficmon.layout import FLOW_SET
+from trafficmon.layout import FLOW_SET, HOOK_COUNTERS, HOOKS
 
 _CACHE_BYTES = 16 << 20
 
@@ -123,9 +123,16 @@ def test_map_sizes_for_1_to_1024_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen == sorted(chosen, reverse=True)
 
 
-def test_many_interfaces_get_room_for_as_many_again() -> None:
-    assert Geometry.choose(1024, 1).max_interfaces == 64
-    assert Geometry.choose(1024, 500).max_interfaces == 1000
+def test_interfaces_get_room_for_more_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to 16 MiB of counters, but never for less than 64, and for as many again as are named."""
+    for cpus, room in ((2, 1024), (16, 1024), (32, 512), (128, 128), (1024, 64)):
+        monkeypatch.setattr(store, "possible_cpus", lambda cpus=cpus: cpus)
+        geometry = Geometry.choose(1024, 1)
+        assert geometry.max_interfaces == room
+        cells = geometry.map_entries()["hook_counters"]
+        assert cells == 2 * room * HOOKS * cpus
+        assert cells * HOOK_COUNTERS.itemsize <= 16 << 20 or room == 64
+        assert Geometry.choose(1024, 1500).max_interfaces == 3000
 
 
 @pytest.mark.parametrize("kind", ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap"])

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.fake_live import BOOT_S, JIFFIES_A_SECOND, NOW_JIFFIES, FakeLive
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
-from trafficmon.layout import State
-from trafficmon.reader.flows import with_slots_joined
+from trafficmon.reader.flows import with_ids_joined
 from trafficmon.tables.addresses import address_text
 from trafficmon.tables.flows import flow_table, whole_jiffies
 from trafficmon.tables.table import Table, choose_rows
@@ -188,33 +187,35 @@ def test_addresses_are_short() -> None:
     assert address_text(b"\x7f\0\0\1".ljust(16, b"\0"), ipv6=False) == "127.0.0.1"
 
 
-def _had_two_slots(jiffies: int) -> FakeLive:
-    """A flow in each, the later one seen at ``jiffies``, and one more in the second."""
+def _left_out_at_times(jiffies: int) -> FakeLive:
+    """A flow in the sums and out of them, the latter at ``jiffies``, and one out of them alone."""
     fake = FakeLive()
-    fake.interface(0, "br0", state=State.DETACHED)
     fake.interface(1, "br0", covered=True)
 
-    def flow(slot: int, rx: tuple[int, int], flags: tuple[int, ...], at: int, owner: int) -> None:
+    def flow(
+        covered: bool, rx: tuple[int, int], flags: tuple[int, ...], at: int, owner: int
+    ) -> None:
         fake.flow(
             HERE,
             THERE,
             ports=(443, 50000),
             rx=rx,
-            slot=slot,
+            slot=1,
+            covered=covered,
             tcp_flags=flags,
             first=at - 40,
             last=at,
             owner_id=owner,
         )
 
-    flow(0, (3, 300), (1,), jiffies - 60, 7)
-    flow(1, (4, 2**40), (0, 4), jiffies, 0)
+    flow(False, (3, 300), (1,), jiffies - 60, 7)
+    flow(True, (4, 2**40), (0, 4), jiffies, 0)
     fake.flow(HERE, THERE, ICMP, rx=(1, 98), slot=1)
     return fake
 
 
-def test_a_flow_of_an_interface_that_had_two_slots_is_one_row() -> None:
-    flows = flow_table(_had_two_slots(NOW_JIFFIES).live)
+def test_a_flow_of_an_interface_that_sums_left_out_for_a_time_is_one_row() -> None:
+    flows = flow_table(_left_out_at_times(NOW_JIFFIES).live)
     assert flows.length == 2
     flow = flows.record(choose_rows(flows, None, "bytes", 1)[0])
     assert (flow["rx_packets"], flow["rx_bytes"]) == (7, 300 + 2**40)
@@ -222,10 +223,10 @@ def test_a_flow_of_an_interface_that_had_two_slots_is_one_row() -> None:
 
 
 @pytest.mark.parametrize("jiffies", [NOW_JIFFIES, 2**32 + 50])
-def test_of_two_slots_the_first_and_the_last_time_and_the_owner_that_is_known(jiffies: int) -> None:
+def test_of_both_the_first_and_the_last_time_and_the_owner_that_is_known(jiffies: int) -> None:
     """Also where the lower half of jiffies has begun anew between them."""
-    flows = _had_two_slots(jiffies).flows()
-    joined = with_slots_joined(flows, np.array([1, 1], np.uint16))
+    flows = _left_out_at_times(jiffies).flows()
+    joined = with_ids_joined(flows)
     (row,) = np.flatnonzero(joined.keys["protocol"] == TCP)
     value = joined.values[row]
     assert (value["first_seen_jiffies"], value["owner_id"]) == (jiffies - 100, 7)

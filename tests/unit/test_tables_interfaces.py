@@ -186,16 +186,36 @@ def test_layers_stand_in_the_order_of_a_packet(fake: FakeLive) -> None:
         assert sorted(choose_rows(table, None, key, None)) == [0, 1, 2, 3]
 
 
-def test_an_interface_with_a_slot_for_the_time_when_sums_left_it_out(fake: FakeLive) -> None:
-    fake.interface(0, "br0")
-    fake.interface(1, "br0", state=State.DETACHED, covered=True)
-    fake.interface(2, "eth0", state=State.DETACHED)
-    for slot, packets in ((0, 5), (1, 7), (2, 1)):
-        fake.hook(Hook.TC_RX, [packets], packets * 60, slot=slot)
-        fake.service(ServiceKind.PROTOCOL, protocol=1, version=4, rx=(packets, 0), slot=slot)
+def test_an_interface_that_sums_leave_out_keeps_what_it_counted_in_them(fake: FakeLive) -> None:
+    fake.interface(0, "br0", covered=True)
+    fake.interface(1, "eth0", state=State.DETACHED)
+    for slot, covered, packets in ((0, False, 5), (0, True, 7), (1, False, 1)):
+        fake.hook(Hook.TC_RX, [packets], packets * 60, slot=slot, covered=covered)
+        kind = ServiceKind.PROTOCOL
+        fake.service(kind, protocol=1, rx=(packets, 0), slot=slot, covered=covered)
     found = interfaces(fake)
     assert (found["br0"]["rx_packets"], found["br0"]["rx_bytes"]) == (12, 720)
     assert (found["br0"]["icmp_packets"], found["br0"]["xdp_mode"]) == (12, "off")
     assert (found["eth0"]["rx_packets"], found["eth0"]["xdp_mode"]) == (1, "detached")
     assert interface_table(fake.live).length == 2
     assert layers(fake)["tc"]["rx_packets"] == 6
+
+
+def test_what_earlier_interfaces_counted_in_a_slot_is_in_sums_alone(fake: FakeLive) -> None:
+    kind = ServiceKind.PROTOCOL
+    fake.hook(Hook.TC_RX, [5, 2], 700, broken=1)
+    fake.hook(Hook.TC_RX, [1], 60, covered=True)
+    fake.hook(Hook.TC_TX, [3], 180)
+    fake.service(kind, protocol=17, rx=(6, 0), tx=(3, 0))
+    fake.interface(0, "veth1")
+    fake.give_away(0)
+    fake.interface(0, "veth2")
+    row = interfaces(fake)["veth2"]
+    assert {row[name] for name in ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")} == {0}
+    assert row["parse_errors"] == row["udp_packets"] == row["ipv4_packets"] == 0
+    fake.hook(Hook.TC_RX, [6, 2], 764, broken=3)
+    fake.service(kind, protocol=17, rx=(1, 0))
+    row = interfaces(fake)["veth2"]
+    assert (row["rx_packets"], row["rx_bytes"], row["parse_errors"]) == (1, 64, 2)
+    assert (row["udp_packets"], row["tx_packets"], row["packet_size"]["64"]) == (1, 0, 1)
+    assert (layers(fake)["tc"]["rx_packets"], layers(fake)["tc"]["rx_bytes"]) == (8, 764)

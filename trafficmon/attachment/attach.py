@@ -8,7 +8,7 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from trafficmon.attachment import host
+from trafficmon.attachment import host, slots
 from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment.detach import remove_everything
 from trafficmon.attachment.hostlayers import LayerOutcome
@@ -20,7 +20,7 @@ from trafficmon.attachment.request import (
     Request,
     usual_interfaces,
 )
-from trafficmon.attachment.stacking import covered, finish_moves, settle, with_those_attached
+from trafficmon.attachment.stacking import covered, finish_interrupted, settle, with_those_attached
 from trafficmon.attachment.store import NO_GROUP, Geometry, Store
 from trafficmon.attachment.xdp import is_worth_trying
 from trafficmon.errors import ForeignMapsError, LayoutError, TrafficmonError, UnsupportedError
@@ -56,7 +56,7 @@ def attach(pins: PinDirectory, request: Request) -> Report:
         wanted = _prepare(pins, request, report)
         with ExitStack() as undo:
             store = undo.enter_context(_open_or_create(pins, request, undo))
-            finish_moves(store)
+            finish_interrupted(store)
             undo.callback(settle, store)
             together = with_those_attached(store, wanted)
             for interface in wanted:
@@ -161,8 +161,7 @@ def _open_or_create(pins: PinDirectory, request: Request, undo: ExitStack) -> St
 def _one(
     store: Store, interface: Interface, request: Request, undo: ExitStack, *, is_covered: bool
 ) -> Attached:
-    name, ifindex = interface.name, interface.ifindex
-    slot = one_interface.slot_for(store, name, ifindex, covered=is_covered)
+    slot = slots.slot_for(store, interface)
     before = store.interface(slot)
     same = before["state"] == State.ATTACHED and before["ifindex"] == interface.ifindex
     if not (same and one_interface.is_alive(store, slot)):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment import tc
-from trafficmon.attachment.stacking import finish_moves, settle
+from trafficmon.attachment.slots import current_name
+from trafficmon.attachment.stacking import finish_interrupted, settle
 from trafficmon.attachment.store import Store
 from trafficmon.dns.book import discard as discard_book
 from trafficmon.errors import BpfError, ForeignMapsError, LayoutError, TrafficmonError, UsageError
@@ -65,7 +66,7 @@ def _some(pins: PinDirectory, names: list[str]) -> Detached:
         }
         try:
             if store.is_of_this_namespace():
-                finish_moves(store)
+                finish_interrupted(store)
                 settle(store, leaving=leaving)  # before: what is above them counts in their place
         finally:
             for slot, name in leaving.items():
@@ -86,7 +87,7 @@ def _slots_by_name(store: Store) -> dict[str, int]:
     slots = {text_of(record["name"]): slot for slot, record in by_state}  # attached ones win
     if store.is_of_this_namespace():
         for slot, record in by_state:
-            if name := one_interface.current_name(record):
+            if name := current_name(record):
                 slots[name] = slot
     return slots
 

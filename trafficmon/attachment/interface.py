@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from trafficmon.attachment import tc, xdp
+from trafficmon.attachment import slots, tc, xdp
 from trafficmon.attachment.request import Request
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError, TrafficmonError, UsageError
@@ -44,46 +44,10 @@ class Attached:
     dns: bool = False  # whether its DNS messages are copied
 
 
-def slot_for(store: Store, name: str, ifindex: int, *, covered: bool) -> int:
-    """The slot of the interface: the one it had, under whatever name, else a free one.
-
-    What a slot has counted is in the sums over interfaces or is not: so one that was detached is
-    the interface's again only if it was ``covered`` then as it is now.
-    """
-    used = store.interfaces()
-    for slot, record in used.items():
-        if record["ifindex"] == ifindex and record["state"] == State.ATTACHED:
-            return slot
-    for slot, record in used.items():
-        is_its = text_of(record["name"]) == name and current_name(record) in (name, None)
-        if is_its and (record["covered"] == covered or not store.has_counted(slot)):
-            return slot
-    return free_slot(store)
-
-
-def free_slot(store: Store) -> int:
-    """One that nothing has used yet."""
-    used = store.interfaces()
-    for slot in range(store.geometry().max_interfaces):
-        if slot not in used:
-            return slot
-    raise TrafficmonError(
-        f"all {store.geometry().max_interfaces} places for interfaces are taken; "
-        "'trafficmon detach', then attach all of them in one command"
-    )
-
-
-def current_name(record: Any) -> str | None:
-    """The interface's name, which may have changed since; None if an attached one has gone."""
-    if record["state"] == State.ATTACHED:
-        return netns.name_of(int(record["ifindex"]))
-    return text_of(record["name"])
-
-
 def is_alive(store: Store, slot: int) -> bool:
     """Whether the record of ``slot`` is true: its interface is there, and so are its hooks."""
     record = store.interface(slot)
-    if record["state"] != State.ATTACHED or current_name(record) is None:
+    if record["state"] != State.ATTACHED or slots.current_name(record) is None:
         return False
     if record["tc_mode"] == Mode.CLSACT and not tc.has_filters(store.pins, slot, record):
         return False
@@ -106,16 +70,13 @@ def _link_is_alive(store: Store, kind: str, slot: int) -> bool:
 def attach(
     store: Store, interface: Interface, slot: int, request: Request, *, covered: bool
 ) -> Attached:
-    """Attach all layers asked for; whatever fails takes back what was done before it.
-
-    A slot that has counted stays ``covered`` or not as it is: stacking.settle() moves it then.
-    """
+    """Attach all layers asked for; whatever fails takes back what was done before it."""
     before = store.interface(slot)
     with ExitStack() as undo:
         remove(store, slot)
         undo.callback(take_back, store, slot, before)
-        if store.has_counted(slot):
-            covered = bool(before["covered"])
+        if not slots.belongs_to(before, interface):
+            slots.vacate(store, slot)
         record = _begin(store, interface, slot, _dns_of(interface, request), covered=covered)
         with_tc = "tc" in request.layers
         outcome = xdp.XdpOutcome(Mode.OFF, "layer xdp was not asked for")
@@ -171,6 +132,10 @@ def _begin(store: Store, interface: Interface, slot: int, dns: int, *, covered: 
     record["state"] = State.ATTACHING
     record["dns"] = dns
     record["covered"] = covered
+    before = store.interface(slot)
+    is_its_own = slots.belongs_to(before, interface)
+    record["base"] = before["base"]
+    record["number"] = before["number"] if is_its_own else slots.new_number(store, interface.name)
     store.set_interface(slot, record)
     return record
 
@@ -178,12 +143,11 @@ def _begin(store: Store, interface: Interface, slot: int, dns: int, *, covered: 
 def take_back(store: Store, slot: int, before: Any) -> None:
     """After a failure: nothing is attached here, and what was counted stays readable.
 
-    A slot that was free is so again, unless something was counted in it: the next interface shall
-    begin with nothing.
+    A slot that was free is so again, unless something was counted in it.
     """
     remove(store, slot)
-    if before["state"] == State.FREE and not store.has_counted(slot):
-        store.set_interface(slot, before)
+    if before["state"] == State.FREE and not slots.has_counted(store, slot):
+        slots.vacate(store, slot)
 
 
 def remove(store: Store, slot: int) -> None:

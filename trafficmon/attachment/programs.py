@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from trafficmon import objects
 from trafficmon.attachment.store import Store
 from trafficmon.host.interfaces import Interface
+from trafficmon.layout import ROWS_OF_AN_INTERFACE
 from trafficmon.libbpf import features
 from trafficmon.libbpf.features import Helper, ProgramType
 from trafficmon.libbpf.object import Object, Program
@@ -59,9 +60,11 @@ def _load(
     loader.reuse_maps(store.maps)
     loader.set_map_entries({"dns_room": store.geometry().cpus})
     constants = store.constants()
-    constants["tm_slot"] = slot
+    record = store.interface(slot)
+    constants["tm_row"] = ROWS_OF_AN_INTERFACE * slot + int(record["covered"])
+    constants["tm_interface_id"] = 2 * int(record["number"]) + int(record["covered"])
     constants["tm_link_header_bytes"] = interface.link_header_bytes
     constants["tm_count_flows"] = int(count_flows)
-    constants["tm_copy_dns"] = int(store.interface(slot)["dns"])
+    constants["tm_copy_dns"] = int(record["dns"])
     loader.set_constants(constants)
     loader.load()

@@ -2,55 +2,37 @@
 """Taking over a running attachment: new programs on the old links, counting into the old maps.
 
 A link's program, and a filter's, is swapped atomically: every packet meets the old one or the new
-one. Both add to the same counters, or the new ones to those of another slot.
+one. Both add to counters of the same interface.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from trafficmon.attachment import tc
 from trafficmon.attachment.programs import tc_programs, xdp_program
 from trafficmon.attachment.store import Store
 from trafficmon.host.interfaces import Interface
-from trafficmon.layout import Mode, State
+from trafficmon.layout import Mode
 from trafficmon.libbpf.info import program_facts
 from trafficmon.libbpf.link import Link
 from trafficmon.libbpf.object import Program
 
 
 def replace_programs(store: Store, interface: Interface, slot: int) -> None:
-    """Swap all programs of an attached interface for freshly loaded ones."""
+    """Swap all programs of an attached interface for freshly loaded ones, as its record says."""
     record = store.interface(slot)
     for kind, program in _programs_like(store, interface, slot, record):
         _swap(store, slot, record, kind, program)
 
 
-def move(store: Store, interface: Interface, slot: int, to: int) -> None:
-    """Have an attached interface counted in slot ``to`` from now on; what ``slot`` has stays there.
-
-    Until the last swap the record of ``to`` says that it is being attached: after a kill the next
-    attach takes off what hangs on it, and finds ``slot`` without its hooks.
-    """
-    record = store.interface(slot)
-    moved = record.copy()
-    moved["state"] = State.ATTACHING
-    store.set_interface(to, moved)
-    for kind, program in _programs_like(store, interface, to, record):
-        _carry_over(store, slot, to, record, kind, program)
-    moved["state"] = State.ATTACHED
-    store.set_interface(to, moved)
-    record["state"] = State.DETACHED
-    record["xdp_mode"] = record["tc_mode"] = Mode.OFF
-    store.set_interface(slot, record)
-
-
 def _programs_like(
     store: Store, interface: Interface, slot: int, record: Any
 ) -> Iterator[tuple[str, Program]]:
-    """Those of ``record``, loaded to count in ``slot``; one that was yielded goes with the next."""
+    """Those of ``record``, loaded; one that was yielded goes with the next."""
     if record["tc_mode"] != Mode.OFF:
         kinds = ("tc_rx", "tc_tx") if record["tc_rx"] else ("tc_tx",)
         generic = record["xdp_mode"] == Mode.XDP_GENERIC
@@ -62,34 +44,26 @@ def _programs_like(
             yield "xdp", program
 
 
-def _carry_over(store: Store, slot: int, to: int, record: Any, kind: str, program: Program) -> None:
-    """The new pin may be read by whom the old one could be; a link only gets another name."""
-    old, new = store.pins.program(kind, slot), store.pins.program(kind, to)
-    program.pin(str(new))
-    allowed = old.stat()
-    os.chown(new, allowed.st_uid, allowed.st_gid)
-    new.chmod(allowed.st_mode & 0o777)
-    if kind != "xdp" and record["tc_mode"] == Mode.CLSACT:
-        tc.replace_filter(record, kind, program)
-    else:
-        with Link.from_pin(str(store.pins.link(kind, slot))) as link:
-            link.update(program)
-        store.pins.link(kind, slot).rename(store.pins.link(kind, to))
-    old.unlink()
-
-
 def _swap(store: Store, slot: int, record: Any, kind: str, program: Program) -> None:
     """The new pin stands beside the old until the swap is done: either may be what is running."""
     path, fresh = store.pins.program(kind, slot), store.pins.next_program(kind, slot)
     if fresh.exists():
         _finish_swap(store, slot, record, kind)
     program.pin(str(fresh))
+    _let_same_read(path, fresh)
     if kind != "xdp" and record["tc_mode"] == Mode.CLSACT:
         tc.replace_filter(record, kind, program)
     else:
         with Link.from_pin(str(store.pins.link(kind, slot))) as link:
             link.update(program)
     fresh.replace(path)
+
+
+def _let_same_read(old: Path, new: Path) -> None:
+    """Who could ask about the old program may ask about the new one."""
+    allowed = old.stat()
+    os.chown(new, allowed.st_uid, allowed.st_gid)
+    new.chmod(allowed.st_mode & 0o777)
 
 
 def _finish_swap(store: Store, slot: int, record: Any, kind: str) -> None:

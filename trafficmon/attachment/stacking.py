@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from trafficmon.attachment import interface as one_interface
-from trafficmon.attachment.replace import move
+from trafficmon.attachment import slots
+from trafficmon.attachment.replace import replace_programs
 from trafficmon.attachment.store import Store
 from trafficmon.host.interfaces import Interface, all_interfaces
 from trafficmon.layout import State
-from trafficmon.records import text_of
 
 _SAME_PACKETS = {"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap"}
 
@@ -34,32 +34,20 @@ def with_those_attached(store: Store, wanted: Iterable[Interface]) -> list[Inter
     return list(together.values())
 
 
-def finish_moves(store: Store) -> None:
-    """What was killed in the midst of settle() or of an attach; the caller holds the lock."""
-    begun = set()
+def finish_interrupted(store: Store) -> None:
+    """Takes off what an attach that was killed has left; the caller holds the lock."""
     for slot, record in store.interfaces().items():
         if record["state"] == State.ATTACHING:
-            begun.add(int(record["ifindex"]))
             one_interface.remove(store, slot)
-    for slot, interface in _attached(store).items():
-        if interface.ifindex in begun:  # some of its hooks hung on the other slot
-            one_interface.attach_again(store, interface, slot, store.interface(slot))
-    for slot, interface in _attached(store).items():
-        if not one_interface.is_alive(store, slot) and _has_moved(store, interface, slot):
-            one_interface.remove(store, slot)
-
-
-def _has_moved(store: Store, interface: Interface, slot: int) -> bool:
-    """Whether another slot has its hooks, and only the word is missing that this one has not."""
-    others = (n for n, one in _attached(store).items() if one == interface and n != slot)
-    return any(one_interface.is_alive(store, other) for other in others)
+            if not slots.has_counted(store, slot):
+                slots.vacate(store, slot)
 
 
 def settle(store: Store, *, leaving: Collection[int] = ()) -> list[str]:
     """Who is covered, of those attached but the slots that are ``leaving``. Returns notes.
 
-    An interface that was not covered when it counted and is now (or the other way round) gets
-    another slot: what it has counted stays in the sums, what it will count is left out.
+    What an interface has counted before that changes stays in the sums, or out of them: it has a
+    row of counters for each, and its programs are exchanged for ones that count in the other row.
     """
     attached = {s: one for s, one in _attached(store).items() if s not in leaving}
     notes = []
@@ -70,9 +58,11 @@ def settle(store: Store, *, leaving: Collection[int] = ()) -> list[str]:
                 f"{interface.name} sits on another attached interface: it has its own counters, "
                 "and sums over interfaces leave it out"
             )
-        if bool(store.interface(slot)["covered"]) == is_covered:
+        record = store.interface(slot)
+        if bool(record["covered"]) == is_covered and not record["exchanging"]:
             continue
-        if _change(store, interface, slot, is_covered=is_covered) and is_covered:
+        _exchange(store, interface, slot, is_covered=is_covered)
+        if is_covered and slots.has_counted(store, slot):
             notes.append(
                 f"{interface.name} was in the sums until now: what passed in that moment is in "
                 "them twice"
@@ -89,27 +79,15 @@ def _attached(store: Store) -> dict[int, Interface]:
     }
 
 
-def _change(store: Store, interface: Interface, slot: int, *, is_covered: bool) -> bool:
-    """Returns whether it had to move."""
-    place = slot
-    if store.has_counted(slot):
-        place = _place(store, interface, is_covered=is_covered)
-        if one_interface.is_alive(store, slot):
-            move(store, interface, slot, place)
-        else:  # somebody has taken its hooks off
-            before = store.interface(slot)
-            one_interface.remove(store, slot)
-            one_interface.attach_again(store, interface, place, before)
-    record = store.interface(place)
-    record["covered"] = is_covered
-    store.set_interface(place, record)
-    return place != slot
-
-
-def _place(store: Store, interface: Interface, *, is_covered: bool) -> int:
-    """The slot that the interface has had when it was so before, or a free one."""
-    for slot, record in store.interfaces().items():
-        is_its = text_of(record["name"]) == interface.name and record["state"] == State.DETACHED
-        if is_its and bool(record["covered"]) == is_covered:
-            return slot
-    return one_interface.free_slot(store)
+def _exchange(store: Store, interface: Interface, slot: int, *, is_covered: bool) -> None:
+    """Other programs on the same hooks; after a kill in the midst of it settle() does it again."""
+    record = store.interface(slot)
+    record["covered"], record["exchanging"] = is_covered, True
+    store.set_interface(slot, record)
+    if one_interface.is_alive(store, slot):
+        replace_programs(store, interface, slot)
+    else:  # somebody has taken its hooks off
+        one_interface.attach_again(store, interface, slot, record)
+    record = store.interface(slot)
+    record["exchanging"] = False
+    store.set_interface(slot, record)

@@ -27,6 +27,7 @@ from trafficmon.layout import (
     LAYOUT_VERSION,
     MAGIC,
     META,
+    ROWS_OF_AN_INTERFACE,
     State,
 )
 from trafficmon.libbpf.map import Map
@@ -39,7 +40,9 @@ NO_GROUP = 0xFFFFFFFF
 SERVICE_SLOTS = 256
 _CACHE_BYTES = 16 << 20  # of all CPUs together
 _FEWEST_SETS, _MOST_SETS = 128, 2048
-_FEWEST_INTERFACES = 64
+_FEWEST_INTERFACES, _MOST_INTERFACES = 64, 1024
+_COUNTER_BYTES = 16 << 20  # of all CPUs and interfaces, before more are asked for at once
+_INTERFACE_BYTES = ROWS_OF_AN_INTERFACE * HOOKS * HOOK_COUNTERS.itemsize  # on a CPU
 _SMALLEST_FRAME = bytes(64)
 
 
@@ -63,7 +66,8 @@ class Geometry:
         sets = _MOST_SETS
         while sets > _FEWEST_SETS and sets * cpus * FLOW_SET.itemsize > _CACHE_BYTES:
             sets //= 2
-        return cls(cpus, sets, max_flows, max(_FEWEST_INTERFACES, 2 * interfaces))
+        room = min(_MOST_INTERFACES, _COUNTER_BYTES // (cpus * _INTERFACE_BYTES))
+        return cls(cpus, sets, max_flows, max(_FEWEST_INTERFACES, room, 2 * interfaces))
 
     def map_entries(self) -> dict[str, int]:
         """max_entries by map."""
@@ -71,7 +75,7 @@ class Geometry:
             "flows": self.max_flows,
             "flow_cache": self.flow_sets * self.cpus,
             "service_cache": SERVICE_SLOTS * self.cpus,
-            "hook_counters": self.max_interfaces * HOOKS * self.cpus,
+            "hook_counters": self.max_interfaces * ROWS_OF_AN_INTERFACE * HOOKS * self.cpus,
             "ledger": self.cpus,
             "layers": LAYERS * self.cpus,
             "event_counts": EVENT_KINDS * self.cpus,
@@ -184,12 +188,6 @@ class Store:
         """Whether its interfaces are those that this process sees."""
         meta = self.meta()
         return netns.is_this(int(meta["netns_inode"]), int(meta["netns_cookie"]))
-
-    def has_counted(self, slot: int) -> bool:
-        """Whether anything was seen at the interface of ``slot``."""
-        cells = self.maps["hook_counters"].read_array(HOOK_COUNTERS)
-        by_slot = cells["bytes"].reshape(self.geometry().max_interfaces, -1)
-        return bool(by_slot[slot].any())
 
     def interfaces(self) -> dict[int, Any]:
         """The used slots."""

@@ -84,7 +84,8 @@ def _load(
             **constants,
             "tm_cpus": cpus,
             "tm_flush_jiffies": store.second_jiffies(),
-            "tm_slot": slot,
+            "tm_row": slot,  # of this capture's own counts
+            "tm_interface_id": slot,
             "tm_link_header_bytes": interface.link_header_bytes,
             "tm_seek_mac": int(generic),
             "tm_read_kernel": int(features.may_read_kernel(ProgramType.SCHED_CLS)),

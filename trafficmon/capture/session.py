@@ -129,7 +129,7 @@ class Session:
         return matches(self._expression, columns_of(heads, owners, self._names))
 
     def _sample(self, head: Any, data: bytes, owner: Record, offset_ns: int) -> Sample:
-        interface, lost = self._names[int(head["key"]["slot"])], int(head["lost_before"])
+        interface, lost = self._names[int(head["key"]["interface_id"])], int(head["lost_before"])
         place = interface, int(head["cpu"])
         dropped = lost - self._lost.get(place, 0)
         self._lost[place] = lost
@@ -181,7 +181,7 @@ def columns_of(heads: Records, owners: list[Record], names: dict[int, str]) -> F
         protocol=np.where(has_address, key["protocol"].astype(np.int64), -1),
         rx_packets=is_rx,
         tx_packets=1 - is_rx,
-        interface=np.array([names[int(slot)] for slot in key["slot"]], object),
+        interface=np.array([names[int(slot)] for slot in key["interface_id"]], object),
         uid=numbers("uid"),
         pid=numbers("pid"),
         user=texts("user"),

@@ -143,7 +143,7 @@ class _Compiler:
             return self._add(MatchKind.NOT)
         self.steps.pop()
         for place, slot in enumerate(wanted):
-            self._add(MatchKind.SLOT, low=slot)
+            self._add(MatchKind.INTERFACE, low=slot)
             if place:
                 self._add(MatchKind.OR)
         return True

@@ -21,6 +21,7 @@ from trafficmon.layout import (
     Role,
 )
 from trafficmon.protocols import protocol_name
+from trafficmon.reader.interfaces import interface_number
 from trafficmon.reader.live import Live
 from trafficmon.records import record_of
 from trafficmon.tables.addresses import address_text
@@ -49,7 +50,7 @@ class Teller:
     def __init__(self, live: Live) -> None:
         self._live, self._owners = live, OwnerLookup(live)
         self._drops = DropNames()
-        self._interfaces = {one.slot: one.name for one in live.interfaces}
+        self._interfaces = live.interface_names
         self._by_ifindex = {one.ifindex: one.name for one in live.interfaces}
         self._tell: dict[int, Callable[[bytes], Record]] = {
             EventKind.CONN: self._conn,
@@ -102,7 +103,7 @@ class Teller:
 
     def _wire(self, event: Any) -> Record:
         return {
-            "interface": self._interfaces.get(int(event["key"]["slot"])),
+            "interface": self._interfaces.get(int(interface_number(event["key"]["interface_id"]))),
             "direction": "in" if event["event"]["what"] else "out",
             **flow_ends(event["key"]),
         }

@@ -46,6 +46,10 @@ class Map(RawMap):
         """All values of an ARRAY, in the order of their indexes."""
         return self.read_all(np.dtype("u4"), value_type, raw)[1]
 
+    def read_first(self, value_type: np.dtype[Any], count: int) -> Records:
+        """The first ``count`` values of an ARRAY."""
+        return self.read_array(value_type, self.raw_entries(count))
+
     def update_many(self, keys: Records, values: Records) -> None:
         """Set all ``keys`` to ``values`` in one call."""
         keys, values = np.ascontiguousarray(keys), np.ascontiguousarray(values)

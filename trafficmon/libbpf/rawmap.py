@@ -140,13 +140,13 @@ class RawMap(Handle):
         check(result, "delete from", f"map {self.name}")
         return True
 
-    def raw_entries(self) -> RawEntries:
-        """All keys and values, by batches.
+    def raw_entries(self, first: int | None = None) -> RawEntries:
+        """All keys and values, by batches; of an array only the ``first`` so many, if given.
 
         Of a per-CPU map a value is all CPUs' values in a row. Entries that come or go while it
         reads may or may not be among them, as with any walk over a live hash table.
         """
-        return _BatchReader(self).run()
+        return _BatchReader(self).run(first)
 
     def check_sizes(self, *, key: int, value: int | None = None, count: int = 1) -> None:
         """BpfError unless ``count`` keys, and values, have this many bytes."""
@@ -171,13 +171,17 @@ class _BatchReader:
         self.flags = options("bpf_map_batch_opts")
         self.position = ffi.new("char[]", max(8, self.facts.key_bytes))
 
-    def run(self) -> RawEntries:
+    def run(self, first: int | None = None) -> RawEntries:
         facts = self.facts
         whole = facts.max_entries if facts.type in _ARRAYS else -1
-        step = room = min(facts.max_entries, _LARGEST_BATCH)
+        if first is not None and whole > first:
+            whole = first
+        step = room = min(whole if whole > 0 else facts.max_entries, _LARGEST_BATCH)
         keys, values = _buffer(room * facts.key_bytes), _buffer(room * self.value_bytes)
         filled, begun = 0, False
         while filled != whole:
+            if whole > 0:
+                step = min(step, whole - filled)
             if room - filled < step:
                 room += step
                 keys = _grown(keys, room * facts.key_bytes)

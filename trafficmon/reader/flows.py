@@ -56,10 +56,10 @@ def _add_owners(values: Records, slots: Records, row_of_slot: Records) -> None:
         values[name][row_of_slot[order]] = slots[name][order]
 
 
-def with_slots_joined(flows: Flows, slot_for: Records) -> Flows:
-    """Flows of slots that are one interface's, as one; ``slot_for``: its slot, by slot."""
+def with_ids_joined(flows: Flows) -> Flows:
+    """What an interface's flow counted in the sums and out of them, as one."""
     keys, counted = flows.keys.copy(), flows.values
-    keys["slot"] = slot_for[keys["slot"]]
+    keys["interface_id"] &= 0xFFFE
     groups = Groups(words(keys))
     values = counted[groups.first]
     low = counted["last_seen_jiffies_low"]

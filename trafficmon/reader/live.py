@@ -25,12 +25,13 @@ from trafficmon.layout import (
     HOOK_COUNTERS,
     HOOKS,
     INTERFACE,
+    INTERFACE_NAME,
     LAYER_COUNTERS,
     LAYERS,
     LEDGER,
     META,
     OWNER,
-    Mode,
+    ROWS_OF_AN_INTERFACE,
     State,
 )
 from trafficmon.libbpf.map import Map
@@ -38,6 +39,7 @@ from trafficmon.pins import HOST_HOOKS, PinDirectory, is_there
 from trafficmon.reader.ahead import Looks, ReadAhead
 from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows, read_flows
+from trafficmon.reader.interfaces import WatchedInterface, watched
 from trafficmon.reader.labels import Labels
 from trafficmon.reader.merge import Records
 from trafficmon.reader.owners import Owners, with_open_sockets, without_kernel
@@ -47,24 +49,6 @@ from trafficmon.records import FIRST_KEY, record_of, require_layout, text_of
 
 if TYPE_CHECKING:
     from trafficmon.dns.book import Book
-
-
-@dataclass(frozen=True)
-class WatchedInterface:
-    """An interface's record."""
-
-    slot: int
-    name: str
-    ifindex: int
-    state: State
-    gone: bool  # it was there when attached, and is no longer
-    xdp_mode: Mode
-    tc_mode: Mode
-    tc_rx: bool
-    covered: bool  # sums over interfaces leave it out
-    dns: bool  # its DNS messages are copied
-    reason: str
-    attached_at_ns: int
 
 
 @dataclass(frozen=True)
@@ -138,12 +122,24 @@ class Live:
         return record_of(raw, META)
 
     @cached_property
+    def _interface_records(self) -> Records:
+        """INTERFACE, of the slots that have ever been used."""
+        records = self.map("interfaces").read_array(INTERFACE)
+        used = np.flatnonzero(records["number"])
+        return records[: int(used[-1]) + 1 if len(used) else 0]
+
+    @cached_property
     def interfaces(self) -> list[WatchedInterface]:
         """All interfaces with counters, attached or no longer."""
-        _, records = self.map("interfaces").read_all(np.dtype("u4"), INTERFACE)
         here = netns.is_this(int(self.meta["netns_inode"]), int(self.meta["netns_cookie"]))
-        used = [s for s, record in enumerate(records) if record["state"] != State.FREE]
-        return [_interface(slot, records[slot], check=here) for slot in used]
+        return watched(self._interface_records, here=here)
+
+    @cached_property
+    def interface_names(self) -> dict[int, str]:
+        """By number: of all interfaces that flows may be of, also of those that are gone."""
+        numbers, noted = self.map("interface_names").read_all(np.dtype("u4"), INTERFACE_NAME)
+        names = {int(n): text_of(one["name"]) for n, one in zip(numbers, noted, strict=True)}
+        return names | {interface.number: interface.name for interface in self.interfaces}
 
     def flows(self) -> Flows:
         """All flows."""
@@ -158,10 +154,11 @@ class Live:
         return self._ahead.take() if self._ahead and self._ahead.table == table else None
 
     def hook_counters(self) -> Records:
-        """HOOK_COUNTERS by [slot, hook], summed over CPUs."""
-        return self._sum(
-            "hook_counters", HOOK_COUNTERS, (int(self.meta["max_interfaces"]), HOOKS, -1)
-        )
+        """HOOK_COUNTERS by [row, hook], summed over CPUs: of the slots that have ever been used."""
+        rows = len(self._interface_records) * ROWS_OF_AN_INTERFACE
+        cells = rows * HOOKS * int(self.meta["cpus"])
+        by_cpu = self.map("hook_counters").read_first(HOOK_COUNTERS, cells)
+        return _over_cpus(by_cpu.reshape(rows, HOOKS, int(self.meta["cpus"])))
 
     def ledger(self) -> Ledger:
         """The losses."""
@@ -169,11 +166,7 @@ class Live:
         return Ledger(*(int(total[name]) for name in Ledger.__dataclass_fields__))
 
     def _sum(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Records:
-        by_cpu = self.map(name).read_array(dtype).reshape(shape)
-        total = np.zeros(by_cpu.shape[:-1], dtype)
-        for field in dtype.names or ():
-            total[field] = by_cpu[field].sum(axis=len(shape) - 1, dtype=np.uint64)
-        return total
+        return _over_cpus(self.map(name).read_array(dtype).reshape(shape))
 
     def layers(self) -> Records:
         """LAYER_COUNTERS by [layer], summed over CPUs."""
@@ -274,21 +267,9 @@ class Live:
         return seconds
 
 
-def _interface(slot: int, record: Any, *, check: bool) -> WatchedInterface:
-    state = State(int(record["state"]))
-    recorded = text_of(record["name"])
-    name = netns.name_of(int(record["ifindex"])) if check and state == State.ATTACHED else recorded
-    return WatchedInterface(
-        slot=slot,
-        name=name or recorded,
-        ifindex=int(record["ifindex"]),
-        state=state,
-        gone=name is None,
-        xdp_mode=Mode(int(record["xdp_mode"])),
-        tc_mode=Mode(int(record["tc_mode"])),
-        tc_rx=bool(record["tc_rx"]),
-        covered=bool(record["covered"]),
-        dns=bool(record["dns"]),
-        reason=text_of(record["reason"]),
-        attached_at_ns=int(record["attached_at_ns"]),
-    )
+def _over_cpus(cells: Records) -> Records:
+    """Sums over the last axis, which is the CPUs."""
+    total = np.zeros(cells.shape[:-1], cells.dtype)
+    for field in cells.dtype.names or ():
+        total[field] = cells[field].sum(axis=cells.ndim - 1, dtype=np.uint64)
+    return total

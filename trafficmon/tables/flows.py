@@ -9,14 +9,14 @@ from functools import partial
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
-from trafficmon.layout import FlowFlag
+from trafficmon.layout import LAST_INTERFACE_NUMBER, FlowFlag
 from trafficmon.protocols import protocol_name
 from trafficmon.reader.flow_owners import owner_ids
-from trafficmon.reader.flows import Flows, with_slots_joined
+from trafficmon.reader.flows import Flows, with_ids_joined
+from trafficmon.reader.interfaces import interface_number
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records, hash_words, words
 from trafficmon.tables.addresses import address_text
-from trafficmon.tables.interfaces import slots_of
 from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.owned import OwnerColumns
 from trafficmon.tables.table import Array, Record, Table
@@ -51,10 +51,10 @@ _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 
 
 def interface_names(live: Live) -> Array:
-    """Names by slot."""
-    names = np.full(int(live.meta["max_interfaces"]), None, dtype=object)
-    for interface in live.interfaces:
-        names[interface.slot] = interface.name
+    """Names by number."""
+    names = np.full(LAST_INTERFACE_NUMBER + 1, None, dtype=object)
+    for number, name in live.interface_names.items():
+        names[number] = name
     return names
 
 
@@ -96,14 +96,11 @@ def flow_table(live: Live) -> Table:
 
 
 def _flows_by_interface(live: Live) -> Flows:
-    """A flow is in one row, also where its interface has had another slot for a time."""
-    places = slots_of(live.interfaces)
-    if all(len(slots) == 1 for _, slots in places):
-        return live.flows()
-    slot_for = np.arange(int(live.meta["max_interfaces"]), dtype=np.uint16)
-    for interface, slots in places:
-        slot_for[slots] = interface.slot
-    return with_slots_joined(live.flows(), slot_for)
+    """A flow is in one row, also where sums left its interface out for a time."""
+    flows = live.flows()
+    has_flows = np.bincount(flows.keys["interface_id"], minlength=2).astype(bool)
+    both = has_flows[0 : len(has_flows) & ~1 : 2] & has_flows[1::2]
+    return with_ids_joined(flows) if both.any() else flows
 
 
 def whole_jiffies(low: Array, now: int) -> Array:
@@ -133,7 +130,7 @@ class _Columns:
         self.is_ipv6 = (keys["flags"] & FlowFlag.IPV6) != 0
         self.local_port = ports(keys["local_port_be"], has_ports)
         self.remote_port = ports(keys["remote_port_be"], has_ports)
-        self.interface = interface_names(live)[keys["slot"]]
+        self.interface = interface_names(live)[interface_number(keys["interface_id"])]
         self.filter = FilterColumns(
             table="flows",
             length=len(keys),

@@ -9,11 +9,11 @@ import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import FlowFlag
+from trafficmon.reader.interfaces import is_in_sums
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups
 from trafficmon.tables.addresses import address_text
 from trafficmon.tables.flows import whole_jiffies
-from trafficmon.tables.services import counted_slots
 from trafficmon.tables.table import Record, Table
 
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
@@ -23,7 +23,7 @@ FIELDS = ("remote_addr", "remote_name", *_COUNTS, "connections")
 def host_table(live: Live) -> Table:
     """One row a remote address; ``connections`` are its flows."""
     flows = live.flows()
-    counted = counted_slots(live)[flows.keys["slot"]]
+    counted = is_in_sums(flows.keys["interface_id"])
     keys, values = flows.keys[counted], flows.values[counted]
     columns = np.zeros((len(keys), 3), np.uint64)
     columns[:, :2] = np.ascontiguousarray(keys["remote_addr"]).view(np.uint64)

@@ -10,10 +10,10 @@ import numpy as np
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import Hook, Layer, Mode, ServiceKind
 from trafficmon.reader.flow_owners import owner_ids
+from trafficmon.reader.interfaces import is_in_sums
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records
 from trafficmon.tables.drops import drops_by_side
-from trafficmon.tables.services import counted_slots
 from trafficmon.tables.table import Array, Record, Table, as_text
 
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
@@ -54,7 +54,8 @@ def layer_table(live: Live) -> Table:
 
 
 def _wire_rows(live: Live) -> list[Record]:
-    seen = live.hook_counters()[counted_slots(live)]
+    seen = live.hook_counters()
+    seen = seen[is_in_sums(np.arange(len(seen)))]
     counted = [interface for interface in live.interfaces if not interface.covered]
     has_xdp = any(interface.xdp_mode != Mode.OFF for interface in counted)
     has_tc = any(interface.tc_mode != Mode.OFF for interface in counted)

@@ -14,20 +14,13 @@ import numpy as np
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import ServiceKind
 from trafficmon.protocols import protocol_name
+from trafficmon.reader.interfaces import is_in_sums
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records
 from trafficmon.tables.table import Array, Record, Table
 
 PROTOCOL_FIELDS = ("protocol", "number", "packets", "bytes")
 PORT_FIELDS = ("protocol", "port", "packets", "bytes", "connections")
-
-
-def counted_slots(live: Live) -> Array:
-    """By slot: whether sums over interfaces take it in."""
-    counted = np.ones(int(live.meta["max_interfaces"]), bool)
-    for interface in live.interfaces:
-        counted[interface.slot] = not interface.covered
-    return counted
 
 
 def protocol_table(live: Live) -> Table:
@@ -108,7 +101,7 @@ def port_table(live: Live) -> Table:
 
 def _counted(live: Live) -> tuple[Records, Records]:
     services = live.services()
-    counted = counted_slots(live)[services.keys["slot"]]
+    counted = is_in_sums(services.keys["row"])
     return services.keys[counted], services.values[counted]
 
 

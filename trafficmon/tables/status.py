@@ -12,9 +12,9 @@ from trafficmon.layout import EventKind, Mode, State
 from trafficmon.libbpf.info import program_facts, statistics_are_on
 from trafficmon.libbpf.object import Program
 from trafficmon.pins import HOST_HOOKS, HOST_KINDS
-from trafficmon.reader.live import Live, WatchedInterface
+from trafficmon.reader.interfaces import WatchedInterface
+from trafficmon.reader.live import Live
 from trafficmon.records import text_of
-from trafficmon.tables.interfaces import slots_of
 from trafficmon.tables.ledger import ledger_record
 from trafficmon.tables.times import time_text
 
@@ -32,7 +32,7 @@ def status_record(live: Live) -> dict[str, Any]:
     """Everything that `status --json` says."""
     services = live.services()  # before the flows: see ledger_record
     flows = live.flows()
-    interfaces = [_interface(live, interface) for interface, _ in slots_of(live.interfaces)]
+    interfaces = [_interface(live, interface) for interface in live.interfaces]
     layers = [_host_layer(live, kind) for kind in HOST_KINDS if live.has_hook(kind)]
     programs = [*layers, *(layer for interface in interfaces for layer in interface["layers"])]
     return {

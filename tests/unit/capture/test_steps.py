@@ -65,7 +65,7 @@ def term(step: Any, head: Any, owner: dict[str, Any]) -> bool:
         MatchKind.PROTOCOL: is_ip and key["protocol"] == step["low"],
         MatchKind.FAMILY: bool(key["flags"] & step["low"]),
         MatchKind.DIRECTION: head["event"]["what"] == step["low"],
-        MatchKind.SLOT: key["slot"] == step["low"],
+        MatchKind.INTERFACE: key["interface_id"] == step["low"],
         MatchKind.UID: owner["uid"] == step["low"],
         MatchKind.PID: owner["pid"] == step["low"],
         MatchKind.CGROUP: CGROUPS.get(owner["cgroup"]) == step["number"],
@@ -88,7 +88,7 @@ def packets(draw: st.DrawFn) -> Any:
             key[f"{side}_port_be"] = np.uint16(draw(st.sampled_from([0, 53, 443, 8080]))).byteswap()
     key["flags"] |= family
     key["protocol"] = draw(st.sampled_from([1, 6, 17])) if family else 0
-    key["slot"] = draw(st.sampled_from([0, 1]))
+    key["interface_id"] = draw(st.sampled_from([0, 1]))
     head["event"]["what"] = draw(st.booleans())
     return head
 
