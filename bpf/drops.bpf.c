@@ -3,7 +3,8 @@
  * drops: packets that the kernel throws away, by the place in its code and, since 5.17
  * (c504e5c2f964), the reason.
  *
- * Of all network namespaces: a packet that is dropped often belongs to none any more.
+ * Counted are packets of the watched network namespace, and of sockets in the watched cgroup wherever
+ * those are. kfree_skb runs for every namespace, and for messages that are no packets (unix, netlink).
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
@@ -12,9 +13,89 @@
 
 #include "atomic.bpf.h"
 #include "events.bpf.h"
+#include "watched.bpf.h"
 
-const volatile __u32 tm_has_reason;	 /* 1: the tracepoint tells one */
+const volatile __u32 tm_has_reason;	 /* 1: the tracepoint has one */
+const volatile __u32 tm_has_receiver;	 /* 1: and the receiving socket (6.11, c53795d48ee8) */
 const volatile __u32 tm_reason_consumed; /* "no drop at all", as the running kernel numbers it */
+const volatile __u64 tm_netns_cookie;	 /* of the watched namespace; 0: not known */
+const volatile __u64 tm_netns_inode;
+
+#define TM_DST_POINTER (~1UL) /* the lowest bit of skb->_skb_refdst: no reference is held */
+
+/* Whether @net is the watched namespace. The inode of one that has gone is given to the next. */
+static __noinline int tm_is_watched_netns(struct net *net)
+{
+	if (!net || BPF_CORE_READ(net, ns.inum) != tm_netns_inode)
+		return false;
+	if (!tm_netns_cookie || !bpf_core_field_exists(net->net_cookie))
+		return true;
+	return BPF_CORE_READ(net, net_cookie) == tm_netns_cookie;
+}
+
+static __always_inline bool tm_is_watched_device(struct net_device *device)
+{
+	return device && tm_is_watched_netns(BPF_CORE_READ(device, nd_net.net));
+}
+
+/* Neither a handshake's request nor what is left of a connection: those are other structures. */
+static __always_inline bool tm_is_full_socket(__u8 state)
+{
+	return state != BPF_TCP_TIME_WAIT && state != BPF_TCP_NEW_SYN_RECV;
+}
+
+/* Whether @sk is of the watched namespace, or in the watched cgroup (0: no cgroup is). */
+static __noinline int tm_is_watched_socket(struct sock *sk)
+{
+	__u16 family;
+
+	if (!sk)
+		return false;
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
+		return false;
+	if (tm_is_watched_netns(BPF_CORE_READ(sk, __sk_common.skc_net.net)))
+		return true;
+	if (!tm_cgroup_id || !tm_is_full_socket(BPF_CORE_READ(sk, __sk_common.skc_state)))
+		return false;
+	return tm_cgroup_id == TM_ROOT_CGROUP_ID ||
+	       (bpf_core_field_exists(sk->sk_cgrp_data.cgroup) &&
+		tm_is_cgroup_watched(BPF_CORE_READ(sk, sk_cgrp_data.cgroup)));
+}
+
+/*
+ * Whether the packet is ours to count. On its way it loses its device (tcp_v4_rcv() sets skb->dev to
+ * NULL, UDP's queue writes a number over it), then has a socket or a route. Before 6.11 what a TCP
+ * socket refuses may have none of them: that is counted, rather than hidden.
+ */
+static __always_inline bool tm_is_drop_watched(struct sk_buff *skb, struct sock *receiver)
+{
+	struct net_device *device = BPF_CORE_READ(skb, dev), *routed;
+	struct sock *sk = BPF_CORE_READ(skb, sk);
+	struct dst_entry *dst = (void *)(BPF_CORE_READ(skb, _skb_refdst) & TM_DST_POINTER);
+
+	routed = dst ? BPF_CORE_READ(dst, dev) : NULL;
+	if (tm_is_watched_socket(receiver) || tm_is_watched_socket(sk) ||
+	    tm_is_watched_device(device) || tm_is_watched_device(routed))
+		return true;
+	return !tm_has_receiver && !device && !routed && !sk &&
+	       (skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6));
+}
+
+static __always_inline __u8 tm_drop_facts(struct sk_buff *skb, struct sock *receiver)
+{
+	struct sock *sk = receiver ? receiver : BPF_CORE_READ(skb, sk);
+	__u8 state;
+
+	if (!sk)
+		return 0;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == BPF_TCP_TIME_WAIT)
+		return TM_DROP_TIME_WAIT;
+	if (skb->len || !tm_is_full_socket(state) || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	return TM_DROP_NO_DATA;
+}
 
 static __always_inline void tm_count_drop(const struct tm_drop_key *key, __u32 bytes)
 {
@@ -36,7 +117,9 @@ struct tm_drop_header {
 	union {
 		struct {
 			__u8 words;
-			__u8 before_protocol[8];
+			__u8 before_fragment[5];
+			__u8 fragment[2]; /* flags, offset in units of eight bytes */
+			__u8 ttl;
 			__u8 protocol;
 			__be16 checksum;
 			__be32 source;
@@ -53,7 +136,7 @@ struct tm_drop_header {
 	};
 };
 
-/* Between whom, as far as the header tells without a walk: no extension headers, no fragments. */
+/* Between whom, as far as the header tells without a walk: no extension headers. */
 static __always_inline void tm_drop_addresses(const struct sk_buff *skb, __u16 ethertype,
 					      struct tm_flow_key *key)
 {
@@ -61,6 +144,7 @@ static __always_inline void tm_drop_addresses(const struct sk_buff *skb, __u16 e
 	struct tm_drop_header ip = {};
 	__be16 ports[2] = {};
 	__u32 bytes = sizeof(ip.ipv6);
+	bool is_later_fragment = false;
 
 	if (ethertype != ETH_P_IP && ethertype != ETH_P_IPV6)
 		return;
@@ -70,6 +154,7 @@ static __always_inline void tm_drop_addresses(const struct sk_buff *skb, __u16 e
 		bytes = (ip.ipv4.words & 15) * 4;
 		key->flags = TM_FLOW_IPV4;
 		key->protocol = ip.ipv4.protocol;
+		is_later_fragment = (ip.ipv4.fragment[0] & 0x1f) | ip.ipv4.fragment[1];
 		__builtin_memcpy(key->local_addr, &ip.ipv4.source, 4);
 		__builtin_memcpy(key->remote_addr, &ip.ipv4.destination, 4);
 	} else {
@@ -79,6 +164,8 @@ static __always_inline void tm_drop_addresses(const struct sk_buff *skb, __u16 e
 		__builtin_memcpy(key->remote_addr, ip.ipv6.destination, 16);
 	}
 	if (key->protocol != IPPROTO_TCP && key->protocol != IPPROTO_UDP)
+		return;
+	if (is_later_fragment)
 		return;
 	if (bpf_probe_read_kernel(ports, sizeof(ports), header + bytes))
 		return;
@@ -90,16 +177,15 @@ static __always_inline void tm_drop_addresses(const struct sk_buff *skb, __u16 e
 static __noinline int tm_tell_drop(struct sk_buff *skb, const struct tm_drop_key *drop)
 {
 	struct tm_drop_event told = {};
-	struct net_device *device;
+	struct net_device *device = BPF_CORE_READ(skb, dev);
 
 	if (!tm_is_wanted(TM_EVENT_DROP))
 		return 0;
 	told.event = tm_event_now(TM_EVENT_DROP, 0, 0);
 	told.drop = *drop;
 	told.bytes = skb->len;
-	device = skb->dev;
-	if (device)
-		told.ifindex = device->ifindex;
+	if (tm_is_watched_device(device)) /* numbers begin anew in each namespace */
+		told.ifindex = BPF_CORE_READ(device, ifindex);
 	tm_drop_addresses(skb, drop->ethertype, &told.key);
 	tm_tell(&events, TM_EVENT_DROP, &told, sizeof(told));
 	return 0;
@@ -110,12 +196,18 @@ int tm_drop(__u64 *arguments)
 {
 	struct sk_buff *skb = (void *)arguments[0];
 	struct tm_drop_key key = { .location = arguments[1] };
+	struct sock *receiver = NULL;
 
 	if (tm_has_reason)
 		key.reason = arguments[2];
 	if (tm_has_reason && key.reason == tm_reason_consumed)
 		return 0;
+	if (tm_has_receiver)
+		receiver = (void *)arguments[3];
+	if (!tm_is_drop_watched(skb, receiver))
+		return 0;
 	key.ethertype = bpf_ntohs(skb->protocol);
+	key.facts = tm_drop_facts(skb, receiver);
 	tm_count_drop(&key, skb->len);
 	tm_tell_drop(skb, &key);
 	return 0;

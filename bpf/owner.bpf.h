@@ -7,8 +7,6 @@
 
 #include "layers.bpf.h"
 
-#define TM_ROOT_CGROUP_ID 1 /* kernfs numbers from 1, the root first */
-
 const volatile __u32 tm_read_task = 1; /* 0: programs of this type may not ask for the task */
 
 static __always_inline __u64 tm_owner_id(const struct tm_owner *owner)

@@ -7,6 +7,8 @@
 
 #include "wire.h"
 
+#define TM_ROOT_CGROUP_ID 1 /* kernfs numbers from 1, the root first */
+
 /* No hash and no eviction: it lives and dies with the socket. The value is copied on accept. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

@@ -5,7 +5,7 @@
 #ifndef TM_WATCHED_BPF_H
 #define TM_WATCHED_BPF_H
 
-#include "owner.bpf.h"
+#include "owner_maps.bpf.h"
 
 #define TM_CGROUP_LEVELS 16 /* below which cgroups are looked for */
 
@@ -35,19 +35,20 @@ static __always_inline __u64 tm_ancestor_id(struct cgroup *group, int level)
  * At which level the watched one stands cannot be told from inside a cgroup namespace: so all are
  * tried. bpf_get_current_ancestor_cgroup_id() would do, but tracing programs have it since 5.16 only.
  */
-static __noinline int tm_is_watched(struct task_struct *task)
+static __noinline int tm_is_cgroup_watched(struct cgroup *group)
 {
-	struct cgroup *group;
-	int deepest, level;
+	int deepest = BPF_CORE_READ(group, level), level;
 
-	if (tm_cgroup_id == TM_ROOT_CGROUP_ID)
-		return true;
-	group = BPF_CORE_READ(task, cgroups, dfl_cgrp);
-	deepest = BPF_CORE_READ(group, level);
 	for (level = 0; level < TM_CGROUP_LEVELS; level++)
 		if (level <= deepest && tm_ancestor_id(group, level) == tm_cgroup_id)
 			return true;
 	return false;
+}
+
+static __always_inline bool tm_is_watched(struct task_struct *task)
+{
+	return tm_cgroup_id == TM_ROOT_CGROUP_ID ||
+	       tm_is_cgroup_watched(BPF_CORE_READ(task, cgroups, dfl_cgrp));
 }
 
 static __always_inline bool tm_is_current_watched(void)

@@ -362,11 +362,19 @@ struct tm_layer_counters {
 	__u64 pad[2];
 };
 
+/* tm_drop_key.facts: what tells a loss from housekeeping where the reason does not. */
+enum tm_drop_fact {
+	TM_DROP_NO_DATA =
+		1, /* a TCP segment that its socket has taken in, without a byte left in it */
+	TM_DROP_TIME_WAIT = 2, /* for a TCP connection that has ended (from 6.11 on) */
+};
+
 struct tm_drop_key {
 	__u64 location;	 /* address of the instruction that dropped it */
 	__u32 reason;	 /* enum skb_drop_reason of the running kernel; 0 before 5.17 */
 	__u16 ethertype; /* host order */
-	__u16 pad;
+	__u8 facts;	 /* enum tm_drop_fact */
+	__u8 pad;
 };
 
 /* Value of `drops`. */
@@ -474,7 +482,7 @@ struct tm_drop_event {
 	struct tm_drop_key drop;
 	struct tm_flow_key key; /* flags 0: no IP header; local is the source. interface_id: none */
 	__u32 bytes;
-	__u32 ifindex; /* 0: none yet */
+	__u32 ifindex; /* in the watched namespace; 0: none, or another namespace's */
 };
 
 /* A DNS message, or a piece of a TCP stream that carries such. `copied` bytes follow. */

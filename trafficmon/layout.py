@@ -99,6 +99,13 @@ class Role(IntEnum):
     PASSIVE = constant("TM_ROLE_PASSIVE")
 
 
+class DropFact(IntEnum):
+    """Of a packet that the kernel has dropped: bits."""
+
+    NO_DATA = constant("TM_DROP_NO_DATA")
+    TIME_WAIT = constant("TM_DROP_TIME_WAIT")
+
+
 class EventKind(IntEnum):
     """What an event is about: a row of `event_counts`, a bit of `event_control`."""
 

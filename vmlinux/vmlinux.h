@@ -205,10 +205,12 @@ enum {
 	BPF_TCP_SYN_SENT = 2,
 	BPF_TCP_SYN_RECV = 3,
 	BPF_TCP_FIN_WAIT1 = 4,
+	BPF_TCP_TIME_WAIT = 6,
 	BPF_TCP_CLOSE = 7,
 	BPF_TCP_CLOSE_WAIT = 8,
 	BPF_TCP_LAST_ACK = 9,
 	BPF_TCP_LISTEN = 10,
+	BPF_TCP_NEW_SYN_RECV = 12,
 };
 
 /* include/linux/socket.h */
@@ -363,8 +365,13 @@ struct sock_common {
 	atomic64_t skc_cookie;
 };
 
+struct sock_cgroup_data {
+	struct cgroup *cgroup; /* 5.15 (8520e224f547) */
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sock_cgroup_data sk_cgrp_data;
 	__u16 sk_protocol;
 	kuid_t sk_uid;
 	int sk_err;
@@ -439,10 +446,17 @@ struct bpf_iter__udp {
 
 struct net_device {
 	int ifindex;
+	possible_net_t nd_net;
+};
+
+struct dst_entry {
+	struct net_device *dev;
 };
 
 struct sk_buff {
 	struct net_device *dev;
+	struct sock *sk;
+	unsigned long _skb_refdst;
 	unsigned int len;
 	__be16 protocol;
 	unsigned char *head;

@@ -332,9 +332,9 @@ class FakeLive:
         keys = np.array([key for key, _ in self._drops], DROP_KEY)
         return keys, np.array([value for _, value in self._drops], DROP)
 
-    def drop(self, location: int, reason: int, packets: int, octets: int) -> None:
+    def drop(self, location: int, reason: int, packets: int, octets: int, facts: int = 0) -> None:
         """A row of the drops."""
-        self._drops.append(((location, reason, 0x800, 0), (packets, octets)))
+        self._drops.append(((location, reason, 0x800, facts, 0), (packets, octets)))
 
     def jiffies_now(self) -> int:
         """Beyond 2^32, as they begin on 64-bit machines after five minutes."""

@@ -9,6 +9,8 @@ from trafficmon.host.cgroups import Cgroup
 from trafficmon.libbpf import features
 from trafficmon.libbpf.features import Helper, ProgramType
 
+_RECEIVER_ARGUMENT = 3  # of kfree_skb, include/trace/events/skb.h
+
 
 def constants_of(store: Store, name: str, cgroup: Cgroup, app_mode: str) -> dict[str, int]:
     """The constants of the object called ``name``; ``app_mode``: how the app layer is attached."""
@@ -32,7 +34,7 @@ def constants_of(store: Store, name: str, cgroup: Cgroup, app_mode: str) -> dict
         case "older":
             more = watched | netns
         case "drops":
-            more = second | _drop_reasons()
+            more = second | netns | _drop_arguments() | _watched_drops(store, cgroup)
         case _:
             return {}
     return {"tm_cpus": store.geometry().cpus} | more
@@ -49,8 +51,24 @@ def _may_ask_for_task() -> dict[str, int]:
     return {"tm_read_task": int(may_ask)}
 
 
-def _drop_reasons() -> dict[str, int]:
-    """Since 5.17 kfree_skb tells a reason; which number means "no drop" changed with time."""
+def _drop_arguments() -> dict[str, int]:
+    """What kfree_skb tells: a reason since 5.17, the receiving socket since 6.11.
+
+    Which number means "no drop" changed with time.
+    """
     numbers = features.kernel_enumerators("skb_drop_reason")
-    consumed = numbers.get("SKB_CONSUMED", 0)
-    return {"tm_has_reason": int(bool(numbers)), "tm_reason_consumed": consumed}
+    arguments = features.tracepoint_arguments("kfree_skb")
+    return {
+        "tm_has_reason": int(bool(numbers)),
+        "tm_has_receiver": int(arguments > _RECEIVER_ARGUMENT),
+        "tm_reason_consumed": numbers.get("SKB_CONSUMED", 0),
+    }
+
+
+def _watched_drops(store: Store, cgroup: Cgroup) -> dict[str, int]:
+    """Sockets are watched where the cgroup layer is attached."""
+    is_watched = store.pins.host_link("cgroup_rx").exists()
+    return {
+        "tm_netns_inode": int(store.meta()["netns_inode"]),
+        "tm_cgroup_id": cgroup.id if is_watched else 0,
+    }

@@ -43,6 +43,9 @@ def events(
         int | None,
         typer.Option("--limit", help="Of each kind, a second and CPU; 0: any number. [50000]"),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also drops of packets that nobody misses.")
+    ] = False,
     pin_dir: PinDir = None,
 ) -> None:
     """Show what happens as it happens: connections, DNS, handshakes, drops."""
@@ -55,7 +58,7 @@ def events(
     if limit is not None and not 0 <= limit < 1 << 32:
         raise UsageError(f"--limit {limit}: from 0 (any number) to {(1 << 32) - 1}")
     with Live(PinDirectory(chosen(pin_dir))) as live:
-        _Show(live, wanted, as_json=as_json, count=count).run(limit)
+        _Show(live, wanted, as_json=as_json, count=count, every=every).run(limit)
 
 
 def _types(text: str) -> tuple[str, ...]:
@@ -78,12 +81,19 @@ class _Show:
     _batch: list[Record]
 
     def __init__(
-        self, live: Live, types: tuple[str, ...], *, as_json: bool, count: int | None
+        self,
+        live: Live,
+        types: tuple[str, ...],
+        *,
+        as_json: bool,
+        count: int | None,
+        every: bool,
     ) -> None:
-        from trafficmon.events.tell import Teller
+        from trafficmon.events.tell import Teller, is_housekeeping
 
         self._live, self._types, self._left = live, types, count
         self._teller, self._batch, self._contained = Teller(live), [], Contained()
+        self._is_left_out = (lambda _: False) if every else is_housekeeping
         self._write = _json_line if as_json else _text_line
 
     def run(self, limit: int | None) -> None:
@@ -160,7 +170,11 @@ class _Show:
 
     def _add(self, make: Callable[[], Record]) -> None:
         """One that cannot be made into a record does not keep away those behind it."""
-        self._contained.run(lambda: self._batch.append(make()), "decoding an event")
+        self._contained.run(lambda: self._append(make()), "decoding an event")
+
+    def _append(self, record: Record) -> None:
+        if not self._is_left_out(record):
+            self._batch.append(record)
 
     def _write_batch(self) -> None:
         """Two ring buffers, and one of them written by all CPUs: by time they are one story."""

@@ -36,6 +36,7 @@ class Wish:
     filter_text: str | None
     form: str  # text, json, csv
     reverse_dns: bool
+    every: bool  # also the rows that the table leaves out as a rule
 
 
 def top(
@@ -66,6 +67,10 @@ def top(
         bool,
         typer.Option("--reverse-dns", help="Ask DNS for names that no answer seen here has told."),
     ] = False,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="drops: also what the kernel frees when nothing is lost."),
+    ] = False,
     pin_dir: PinDir = None,
 ) -> None:
     """Show one table: once, or again and again."""
@@ -76,7 +81,7 @@ def top(
     if count is not None and count < 0:
         raise UsageError(f"-n {count}: a number of rows is not negative")
     form = "json" if as_json else "csv" if as_csv else "text"
-    wish = Wish(table, 20 if count is None else count, sort, filter_text, form, reverse_dns)
+    wish = Wish(table, 20 if count is None else count, sort, filter_text, form, reverse_dns, every)
     pins = PinDirectory(chosen(pin_dir))
     if watch is None:
         _show_once(pins, wish)
@@ -90,7 +95,7 @@ def _show_once(pins: PinDirectory, wish: Wish) -> None:
     with read_ahead(pins, wish.table) as ahead:
         from trafficmon.reader.live import Live
 
-        maker = table_maker(wish.table)
+        maker = table_maker(wish.table, every=wish.every)
         with Live(pins, ahead) as live:
             _refresh_names(live, wish.table)
             table = maker(live)
@@ -104,7 +109,7 @@ def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> Non
     from trafficmon.tables.catalogue import table_maker
     from trafficmon.tables.rates import RateKeeper
 
-    maker = table_maker(wish.table)
+    maker = table_maker(wish.table, every=wish.every)
 
     if not 0 < seconds <= _LONGEST_PAUSE_S:  # nan is refused too
         raise UsageError(
@@ -184,11 +189,12 @@ def _write(table: Table, rows: list[Record], wish: Wish) -> None:
 
         write_csv(rows, _csv_columns(table), sys.stdout)
     else:
-        from trafficmon.render.shown import COLUMNS, RATES
+        from trafficmon.render.shown import COLUMNS, KINDS, RATES
         from trafficmon.render.table import write_table
 
         shown = [_flat(row) for row in rows if row.get("packets") != 0]
         columns = COLUMNS[wish.table] + (RATES if table.extra else ())
+        columns += KINDS if wish.every else ()
         write_table(shown, columns, sys.stdout)
 
 

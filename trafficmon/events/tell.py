@@ -19,12 +19,14 @@ from trafficmon.layout import (
     EventKind,
     FlowFlag,
     Role,
+    State,
 )
 from trafficmon.protocols import protocol_name
 from trafficmon.reader.interfaces import interface_number
 from trafficmon.reader.live import Live
 from trafficmon.records import record_of
 from trafficmon.tables.addresses import address_text
+from trafficmon.tables.drop_kinds import HOUSEKEEPING
 from trafficmon.tables.drops import DropNames
 from trafficmon.tables.table import Record
 from trafficmon.tables.times import time_text
@@ -44,6 +46,11 @@ _IPV6, _PORTS = int(FlowFlag.IPV6), int(FlowFlag.PORTS)
 _FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 
 
+def is_housekeeping(record: Record) -> bool:
+    """Whether it is of a packet that the kernel freed and nobody misses."""
+    return bool(record["type"] == "drop" and record["kind"] == HOUSEKEEPING)
+
+
 class Teller:
     """Of one attachment."""
 
@@ -51,7 +58,11 @@ class Teller:
         self._live, self._owners = live, OwnerLookup(live)
         self._drops = DropNames()
         self._interfaces = live.interface_names
-        self._by_ifindex = {one.ifindex: one.name for one in live.interfaces}
+        self._by_ifindex = {
+            one.ifindex: one.name
+            for one in live.interfaces
+            if one.state == State.ATTACHED and not one.gone
+        }
         self._tell: dict[int, Callable[[bytes], Record]] = {
             EventKind.CONN: self._conn,
             EventKind.FLOW: self._packet,

@@ -94,6 +94,12 @@ def has_kernel_function(name: str) -> bool:
     return bool(lib.tm_kernel_has_function(encode(name)))
 
 
+@cache
+def tracepoint_arguments(name: str) -> int:
+    """How many arguments the tracepoint has in the running kernel; 0 where there is none."""
+    return int(lib.tm_kernel_tracepoint_arguments(encode(name)))
+
+
 def has_tcx(program: Program) -> bool:
     """tcx links (Linux 6.6). ``program``: any loaded tc program.
 

@@ -121,6 +121,26 @@ static int tm_kernel_has_function(const char *name)
 	return id > 0;
 }
 
+/* As the kernel's type btf_trace_NAME has them, whose first is the tracepoint's own. */
+static int tm_kernel_tracepoint_arguments(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *type = NULL;
+	char wanted[128];
+	int id, count = 0;
+
+	snprintf(wanted, sizeof(wanted), "btf_trace_%s", name);
+	id = btf ? btf__find_by_name_kind(btf, wanted, BTF_KIND_TYPEDEF) : -ENOENT;
+	if (id > 0)
+		type = btf__type_by_id(btf, btf__type_by_id(btf, id)->type);
+	if (type && btf_is_ptr(type))
+		type = btf__type_by_id(btf, type->type);
+	if (type && btf_is_func_proto(type))
+		count = btf_vlen(type) - 1;
+	btf__free(btf);
+	return count;
+}
+
 static long tm_filesystem_type(const char *path)
 {
 	struct statfs facts;

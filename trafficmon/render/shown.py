@@ -150,3 +150,6 @@ RATES = (
     Column("tx_rate", "TX/S", "right", "byte_rate", 0),
 )
 """Put in by --watch."""
+
+KINDS = (Column("kind", "KIND", priority=6),)
+"""Put in by --all."""

@@ -32,6 +32,7 @@ TABLES = {
     "drops": ("drops", "drop_table"),
     "dns": ("dns", "dns_table"),
 }
+_WITH_ALL_ROWS = {"drops": ("drops", "every_drop_table")}
 # What the longest of them read most of their time: a map, and the cache in front of it.
 _FLOWS, _SERVICES = ("flows", "flow_cache"), ("services", "service_cache")
 _MAPS = {"flows": _FLOWS, "hosts": _FLOWS, "ports": _SERVICES, "protocols": _SERVICES}
@@ -46,10 +47,12 @@ def read_ahead(pins: PinDirectory, name: str) -> AbstractContextManager[ReadAhea
     return ReadAhead(pins, *_MAPS[name])
 
 
-def table_maker(name: str) -> Callable[[Live], Table]:
-    """What reads the table called ``name``."""
+def table_maker(name: str, *, every: bool = False) -> Callable[[Live], Table]:
+    """What reads the table called ``name``; ``every`` row, also those it leaves out as a rule."""
+    if every and name in TABLES and name not in _WITH_ALL_ROWS:
+        raise UsageError(f"--all is for the table drops; {name} always has all rows")
     if name in TABLES:
-        module, maker = TABLES[name]
+        module, maker = _WITH_ALL_ROWS[name] if every else TABLES[name]
         found: Callable[[Live], Table] = getattr(
             import_module(f"trafficmon.tables.{module}"), maker
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Drops: what the kernel threw away, why and where."""
+"""Drops: what the kernel threw away, why and where, and whether anything is missing for it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import numpy as np
 from trafficmon.errors import NotAttachedError
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.host.kernel_symbols import KernelSymbols, kernel_symbols
+from trafficmon.layout import DropFact
 from trafficmon.libbpf.features import kernel_enumerators
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups
+from trafficmon.tables.drop_kinds import HOUSEKEEPING, LOSS, drop_kind
 from trafficmon.tables.table import Record, Table, as_text
 
-FIELDS = ("reason", "location", "packets", "bytes")
+FIELDS = ("reason", "location", "packets", "bytes", "kind")
 _PREFIX = "SKB_DROP_REASON_"
 _BY_SOCKETS = ("socket_rcvbuff", "socket_backlog", "proto_mem", "queue_purge", "tcp_")
 """Beginnings of reasons for which a socket drops what it was given: behind tcp_filter() in
@@ -26,16 +28,29 @@ _BEFORE_SOCKETS = ("tcp_csum", "tcp_auth_hdr", "tcp_md5", "tcp_ao", "tcp_minttl"
 
 
 def drop_table(live: Live) -> Table:
-    """One row a reason and function; the reason null before Linux 5.17, which tells none."""
+    """Losses, a row for each reason and function; the reason is null before Linux 5.17."""
+    return _table(live, (LOSS,))
+
+
+def every_drop_table(live: Live) -> Table:
+    """Losses and housekeeping: all that kfree_skb told of."""
+    return _table(live, (LOSS, HOUSEKEEPING))
+
+
+def _table(live: Live, kinds: tuple[str, ...]) -> Table:
     if not live.has_hook("drop"):
         raise NotAttachedError(
             "the drops layer is not attached; 'trafficmon attach --layer drops' adds it"
         )
     keys, values = live.drops()
-    groups = Groups(np.stack([keys["location"], keys["reason"].astype(np.uint64)], axis=1))
-    first = keys[groups.first]
-    packets, octets = groups.sum(values["packets"]), groups.sum(values["bytes"])
     names = DropNames()
+    kind = np.array([names.kind(key) for key in keys], "U12")
+    wanted = np.isin(kind, kinds)
+    keys, values, kind = keys[wanted], values[wanted], kind[wanted]
+    columns = [keys["location"], keys["reason"].astype(np.uint64), (kind == LOSS).astype(np.uint64)]
+    groups = Groups(np.stack(columns, axis=1))
+    first, kind = keys[groups.first], kind[groups.first]
+    packets, octets = groups.sum(values["packets"]), groups.sum(values["bytes"])
     reasons = [names.reason(int(number)) for number in first["reason"]]
     places = [names.location(int(address)) for address in first["location"]]
 
@@ -45,6 +60,7 @@ def drop_table(live: Live) -> Table:
             "location": places[row],
             "packets": int(packets[row]),
             "bytes": int(octets[row]),
+            "kind": str(kind[row]),
         }
 
     return Table(
@@ -56,6 +72,7 @@ def drop_table(live: Live) -> Table:
             "bytes": lambda: octets,
             "reason": lambda: as_text([reason or "" for reason in reasons]),
             "location": lambda: as_text(places),
+            "kind": lambda: kind,
         },
         default_sort="packets",
         record=record,
@@ -64,12 +81,26 @@ def drop_table(live: Live) -> Table:
     )
 
 
+def lost_packets(live: Live) -> int:
+    """All losses."""
+    keys, values = live.drops()
+    names = DropNames()
+    return sum(
+        int(value["packets"])
+        for key, value in zip(keys, values, strict=True)
+        if names.kind(key) == LOSS
+    )
+
+
 def drops_by_side(live: Live) -> tuple[int, int]:
     """Packets that were dropped between wire and sockets, and those that sockets dropped.
 
-    Where the kernel tells no reasons (before 5.17) all are among the first.
+    With bytes that had arrived before, as the layers see these twice; without those that had
+    nothing to be lost. Where the kernel tells no reasons (before 5.17) all are among the first.
     """
     keys, values = live.drops()
+    has_data = (keys["facts"] & (DropFact.NO_DATA | DropFact.TIME_WAIT)) == 0
+    keys, values = keys[has_data], values[has_data]
     names = DropNames()
     by_socket = [_is_by_socket(names.reason(int(number))) for number in keys["reason"]]
     behind = int(values["packets"][np.array(by_socket, bool)].sum())
@@ -104,11 +135,17 @@ class DropNames:
         """The function."""
         return self._symbols.name(address)
 
+    def kind(self, drop: Any) -> str:
+        """Of DROP_KEY: loss or housekeeping."""
+        reason = self.reason(int(drop["reason"]))
+        return drop_kind(reason, self.location(int(drop["location"])), int(drop["facts"]))
+
     def record(self, drop: Any) -> Record:
         """DROP_KEY in words."""
         return {
             "reason": self.reason(int(drop["reason"])),
             "location": self.location(int(drop["location"])),
+            "kind": self.kind(drop),
         }
 
 

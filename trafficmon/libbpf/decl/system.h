@@ -15,4 +15,6 @@ long tm_filesystem_type(const char *path);
 /* "NAME=VALUE\n…" of an enum of the running kernel, to be freed; NULL where there is none. */
 char *tm_kernel_enumerators(const char *name);
 int tm_kernel_has_function(const char *name);
+/* How many a tracepoint has; 0 where there is no such tracepoint. */
+int tm_kernel_tracepoint_arguments(const char *name);
 void free(void *pointer);

@@ -18,7 +18,7 @@ from typing import Protocol
 from trafficmon.dns.learn import Seen
 from trafficmon.errors import TrafficmonError
 from trafficmon.events.reader import EventReader, event_reader
-from trafficmon.events.tell import KINDS, Teller
+from trafficmon.events.tell import KINDS, Teller, is_housekeeping
 from trafficmon.host.error_log import ErrorLog
 from trafficmon.layout import EventKind
 from trafficmon.reader.live import Live
@@ -86,7 +86,8 @@ class LiveFeed:
         """One that cannot be made into a record does not keep away those behind it."""
         try:
             record = make()
-            self._records[str(record["type"])].append(record)
+            if not is_housekeeping(record):
+                self._records[str(record["type"])].append(record)
         except Exception as error:  # noqa: BLE001 - whatever it is, the events after it come
             self._fault = self._errors.note(error, "decoding an event")
 

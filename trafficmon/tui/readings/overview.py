@@ -10,6 +10,7 @@ import numpy as np
 
 from trafficmon.reader.live import Live
 from trafficmon.tables.catalogue import table_maker
+from trafficmon.tables.drops import lost_packets
 from trafficmon.tables.ledger import cgroup_coverage
 from trafficmon.tables.table import Record, choose_rows
 from trafficmon.tui.readings.rows import Wish, sort_of
@@ -48,7 +49,7 @@ def read_overview(session: Session) -> Overview:
             top={name: _top(session, live, name) for name in (*owned, "flows", "hosts")},
             connections=None if sockets is None else len(sockets),
             **_tcp(sockets),
-            drops=int(live.drops()[1]["packets"].sum()) if live.has_hook("drop") else None,
+            drops=lost_packets(live) if live.has_hook("drop") else None,
             coverage_percent=cgroup_coverage(live),
         )
 

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel drops: each loss once, against its own statistics; of the watched only."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
+from scapy.packet import Packet
+
+from tests.kernel.owned import SERVER, SERVER6, Place, connect_to, listen, place_of
+from tests.kernel.program import Program, attached
+from tests.lab import raw
+from tests.lab.cgroup import own_cgroup
+from tests.lab.lab import Lab
+from tests.lab.namespace import Namespace
+from tests.lab.veth import IpVersion, Link, connect
+from tests.lab.worker import Worker
+from trafficmon.libbpf import features
+
+pytestmark = pytest.mark.kernel
+
+WATCHED = ("--layer", "tc,drops")
+BLOCKED, CLOSED, FULL = 4001, 4002, 4003
+RULES = f"""
+table inet tmdrops {{
+  chain in {{ type filter hook input priority 0; udp dport {BLOCKED} counter drop; }}
+}}
+"""
+ELSEWHERE = {4: "10.77.0.1", 6: "fd77::1"}
+# What /proc/net/snmp, snmp6 and netstat call the same packets, by reason.
+WITNESSES = {
+    4: {
+        "no_socket": "Udp.NoPorts",
+        "socket_rcvbuff": "Udp.RcvbufErrors",
+        "udp_csum": "Udp.InCsumErrors",
+        "ip_innoroutes": "IpExt.InNoRoutes",
+        "ip_rpfilter": "TcpExt.IPReversePathFilter",
+    },
+    6: {
+        "no_socket": "Udp6NoPorts",
+        "socket_rcvbuff": "Udp6RcvbufErrors",
+        "udp_csum": "Udp6InCsumErrors",
+    },
+}
+
+
+def kernel_counts(namespace: Namespace) -> dict[str, int]:
+    """All of /proc/net/snmp, snmp6 and netstat."""
+    told: dict[str, int] = {}
+    with namespace.inside():
+        for name in ("snmp", "netstat"):
+            lines = Path(f"/proc/thread-self/net/{name}").read_text().splitlines()
+            for header, values in zip(lines[::2], lines[1::2], strict=True):
+                kind, *names = header.split()
+                for each, value in zip(names, values.split()[1:], strict=True):
+                    told[f"{kind.removesuffix(':')}.{each}"] = int(value)
+        for line in Path("/proc/thread-self/net/snmp6").read_text().splitlines():
+            each, value = line.split()
+            told[each] = int(value)
+    return told
+
+
+@dataclass
+class Losses:
+    """Packets from the left to the right end of a link, which the right one has to drop."""
+
+    link: Link
+    version: IpVersion
+
+    def frame(self, port: int, src: str = "", dst: str = "") -> Packet:
+        left, right = self.link.left, self.link.right
+        make = IP if self.version == 4 else IPv6
+        src, dst = src or left.address(self.version), dst or right.address(self.version)
+        ip: Packet = make(src=src, dst=dst)
+        return Ether(src=left.mac, dst=right.mac) / ip / UDP(sport=9, dport=port) / b"lost"
+
+    def send(self, count: int, frame: Packet) -> None:
+        raw.send_frames(self.link.left, [bytes(frame)] * count)
+
+    def cause(self) -> Counter[str]:
+        """Drops of every kind; how many there were, by reason, as the kernel counts them."""
+        right = self.link.right
+        before = kernel_counts(right.namespace)
+        right.namespace.run(["nft", "-f", "-"], stdin=RULES)
+        right.namespace.run(["sysctl", "-qw", f"net.ipv4.conf.{right.interface}.rp_filter=1"])
+        forwarding = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        right.namespace.run(["sysctl", "-qw", *forwarding])
+        self.send(5, self.frame(BLOCKED))
+        self.send(7, self.frame(CLOSED))
+        broken = self.frame(CLOSED)
+        broken[UDP].chksum = 1
+        self.send(3, broken)
+        self.send(11, self.frame(CLOSED, dst=ELSEWHERE[self.version]))
+        if self.version == 4:
+            self.send(4, self.frame(CLOSED, src="10.78.0.1"))
+        self.overflow()
+        told = right.namespace.run(["nft", "list", "table", "inet", "tmdrops"]).stdout
+        after = kernel_counts(right.namespace)
+        losses = Counter(
+            {reason: after[n] - before[n] for reason, n in WITNESSES[self.version].items()}
+        )
+        losses["netfilter_drop"] = int(re.findall(r"packets (\d+)", told)[0])
+        if self.version == 6:
+            losses["ip_innoroutes"] = after["Ip6InNoRoutes"] - before["Ip6InNoRoutes"]
+        return losses
+
+    def overflow(self) -> None:
+        """A socket that nobody reads from."""
+        family = socket.AF_INET if self.version == 4 else socket.AF_INET6
+        right = self.link.right
+        with right.namespace.socket(family, socket.SOCK_DGRAM) as full:
+            full.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            full.bind((right.address(self.version), FULL))
+            self.send(50, self.frame(FULL))
+            with pytest.raises(BlockingIOError):
+                while True:
+                    full.recv(100, socket.MSG_DONTWAIT)
+
+
+def needs_reasons() -> None:
+    if not features.kernel_enumerators("skb_drop_reason"):
+        pytest.skip("this kernel tells no reasons of drops (5.17)")
+
+
+def by_reason(program: Program) -> Counter[str]:
+    told: Counter[str] = Counter()
+    for row in program.rows("drops"):
+        assert row["kind"] == "loss"
+        told[row["reason"]] += row["packets"]
+    return told
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_each_loss_is_counted_once(version: IpVersion) -> None:
+    needs_reasons()
+    with Lab() as lab, attached(lab.server, lab.server_if, options=WATCHED) as program:
+        losses = Losses(lab.veth, version).cause()
+        assert len(+losses) == len(losses) >= 5
+        assert losses["no_socket"] == 7
+        assert by_reason(program) == losses
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_an_unwatched_namespace_is_not_shown(version: IpVersion) -> None:
+    """The same traffic beside it, of processes outside of the watched cgroup."""
+    with (
+        Namespace("left") as left,
+        Namespace("right") as right,
+        own_cgroup("drops") as cgroup,
+        Lab() as lab,
+        attached(lab.server, lab.server_if, options=("--cgroup", str(cgroup))) as program,
+        program.running(
+            "events", "--json", "--type", "drop", "--all", until="listening"
+        ) as running,
+    ):
+        losses = Losses(connect(left, right, network=9), version).cause()
+        assert losses["netfilter_drop"] == 5
+        time.sleep(0.3)
+        running.interrupt()
+        assert running.records() == []
+        assert program.rows("drops", "--all") == []
+
+
+@contextmanager
+def container(place: Place) -> Iterator[tuple[Worker, Link]]:
+    """A process of the watched cgroup in another namespace, and the link that leads there."""
+    with Namespace("left") as left, Namespace("right") as right:
+        link = connect(left, right, network=9)
+        worker = Worker(right, "tm-inside", place.cgroup)
+        try:
+            yield worker, link
+        finally:
+            worker.end()
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_sockets_of_the_watched_cgroup_are_watched_in_any_namespace(version: IpVersion) -> None:
+    """And the interface is not given the name that its number has here."""
+    needs_reasons()
+    with place_of(attach=True) as place, container(place) as (worker, link):
+        family = "AF_INET" if version == 4 else "AF_INET6"
+        worker.do(
+            f"s = socket.socket(socket.{family}, socket.SOCK_DGRAM)",
+            "s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)",
+            f"s.bind(({link.right.address(version)!r}, {FULL}))",
+        )
+        losses = Losses(link, version)
+        listening = ("events", "--json", "--type", "drop")
+        with place.program.running(*listening, until="listening") as running:
+            before = kernel_counts(link.right.namespace)
+            losses.send(50, losses.frame(FULL))
+            after = kernel_counts(link.right.namespace)
+            time.sleep(0.3)
+            running.interrupt()
+            events = running.records()
+        name = WITNESSES[version]["socket_rcvbuff"]
+        lost = after[name] - before[name]
+        assert lost > 10
+        assert by_reason(place.program) == {"socket_rcvbuff": lost}
+        assert [(e["reason"], e["interface"], e["kind"]) for e in events] == [
+            ("socket_rcvbuff", None, "loss")
+        ] * lost
+
+
+@pytest.mark.parametrize("address", [SERVER, SERVER6])
+def test_connections_that_are_closed_lose_nothing(address: str) -> None:
+    """A hundred, whichever end is the first; the FIN that nobody reads is housekeeping."""
+    needs_reasons()
+    ways = (
+        ("c.close()", "c.recv(1); c.close()", ""),
+        ("", "c.close()", "c.recv(1); c.close()"),
+        ("c.shutdown(1)", "c.recv(1); c.close()", "c.recv(1); c.close()"),
+        ("c.shutdown(1)", "c.shutdown(1); c.recv(1); c.close()", "c.recv(1); c.close()"),
+        ("", "c.shutdown(1); c.close()", "time.sleep(0.01); c.close()"),
+    )
+    listening = ("events", "--json", "--type", "drop")
+    with place_of(attach=True) as place:
+        server, client = place.server("tm-server"), place.client()
+        listen(server, address=address)
+        with place.program.running(*listening, until="listening") as running:
+            for first, then, last in ways:
+                for _ in range(20):
+                    server.begin("c = accept(l)")
+                    connect_to(client, address=address)
+                    server.wait()
+                    client.do(first or "pass")
+                    server.do(then)
+                    client.do(last or "pass")
+            time.sleep(0.3)
+            running.interrupt()
+            assert running.records() == []
+        assert place.program.rows("drops") == []
+        every = place.program.rows("drops", "--all")
+    assert {row["kind"] for row in every} == {"housekeeping"}
+    assert sum(row["packets"] for row in every) >= 20
+
+
+def test_all_is_for_drops() -> None:
+    with Lab() as lab, attached(lab.server, lab.server_if, options=WATCHED) as program:
+        done = program.run("top", "flows", "--all", check=False)
+    assert done.returncode == 2
+    assert "--all is for the table drops" in done.stderr
