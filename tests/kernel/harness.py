@@ -23,6 +23,7 @@ from trafficmon.layout import (
     Hook,
 )
 from trafficmon.libbpf import features
+from trafficmon.libbpf._ffi import check, encode, ffi, lib
 from trafficmon.libbpf.features import Helper, ProgramType
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Object, Program, Run, test_run
@@ -49,6 +50,12 @@ def context_of(*, gso_size: int = 0, gso_segs: int = 0, ingress_ifindex: int = 0
     struct.pack_into("=I", context, _GSO_SEGS_AT, gso_segs)
     struct.pack_into("=I", context, _GSO_SIZE_AT, gso_size)
     return bytes(context)
+
+
+def hash_table(name: str, key_bytes: int, value_bytes: int, entries: int) -> Map:
+    """A plain hash table: in an LRU's place it says when it is full, instead of evicting."""
+    made = lib.bpf_map_create(1, encode(name), key_bytes, value_bytes, entries, ffi.NULL)
+    return Map(check(made, "make", f"map {name}"), name)
 
 
 class Harness:

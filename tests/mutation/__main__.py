@@ -2,8 +2,8 @@
 """`make mutate`: put each kept mutant in, one at a time, and look whether its tests notice.
 
 First the named tests run on a copy without any mutant: a test that fails or is skipped there
-proves nothing. Then each mutant is built and its tests run. Exit code 1 when one that should be caught
-survives, cannot be tried, or when less than 90 % of a list are caught.
+proves nothing. Then each mutant is built and its tests run. Exit code 1 when one that should be
+caught survives, cannot be tried, or when less than 90 % of a list are caught.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 """The kept list of mutants: bpf.toml and python.toml beside this file.
 
 A mutant is a small fault that somebody could make: a text that occurs exactly once in one file,
-what takes its place, and the tests that fail then. One that no test can catch says why (`survives`).
+what takes its place, and the tests that fail then. One that no test can catch says why
+(`survives`).
 """
 
 from __future__ import annotations
