@@ -90,6 +90,7 @@ static __noinline int tm_log_interval(const struct tm_log_key *key, __u64 packet
 {
 	struct tm_log_key others = { .uid = key->uid,
 				     .ifindex = key->ifindex,
+				     .elsewhere = key->elsewhere,
 				     .is_rx = key->is_rx };
 	__u32 index = 0;
 	void *table = bpf_map_lookup_elem(&log_interval, &index);
@@ -123,6 +124,7 @@ static __always_inline int tm_log(struct __sk_buff *skb, bool rx)
 		return TM_ALLOW;
 	key.uid = owner->uid;
 	key.ifindex = skb->ifindex;
+	key.elsewhere = socket->elsewhere;
 	if (skb->gso_segs > 1) {
 		packets = skb->gso_segs;
 		bytes += (packets - 1) * tm_ip_header_bytes(skb, sk->protocol);

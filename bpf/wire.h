@@ -556,7 +556,8 @@ struct tm_log_key {
 	__u32 ifindex;
 	__u8 is_rx;
 	__u8 flags; /* enum tm_flow_flag; 0: no room for more, these are all others */
-	__u8 pad[6];
+	__u8 elsewhere; /* ifindex is of another network namespace than the watched one */
+	__u8 pad[5];
 };
 
 struct tm_log_value {

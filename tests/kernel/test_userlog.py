@@ -21,6 +21,8 @@ import pytest
 
 from tests.kernel.owned import CLIENT, SERVER, SERVER6, Place, place_of
 from tests.kernel.program import Running
+from tests.lab.namespace import Namespace
+from tests.lab.veth import IpVersion, Link, connect
 from tests.lab.worker import Worker
 
 pytestmark = pytest.mark.kernel
@@ -275,3 +277,41 @@ def test_bad_wishes(place: Place, options: tuple[str, ...], says: str) -> None:
     done = place.program.run("log", *options, check=False)
     assert done.returncode == 2
     assert says in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--per-packet",)])
+@pytest.mark.parametrize("version", [4, 6])
+def test_an_interface_of_another_namespace_goes_by_its_number(
+    place: Place, tmp_path: Path, version: IpVersion, options: tuple[str, ...]
+) -> None:
+    """Numbers begin anew in each namespace, so here it is the number of the watched one."""
+    with Namespace("inside") as inside, Namespace("peer") as peer:
+        link = connect(inside, peer, names=("tminside", "tmpeer"), network=9)
+        number = interface_number(inside, "tminside")
+        assert number == interface_number(place.lab.server, place.lab.server_if)
+        worker = Worker(inside, "tm-inside", place.cgroup)
+        with logging(place, "--dir", str(tmp_path), "--interval", "0.3", *options) as running:
+            worker.do(f"os.setuid({ALICE})", *datagrams(link, version))
+            here = place.server("tm-here")
+            here.do(f"os.setuid({BOB})", *datagrams(place.lab.veth, version, to_left=True))
+            time.sleep(0.7)
+            running.interrupt()
+        worker.end()
+    told = {(row["uid"], row["nic"]) for row in rows_of(tmp_path)}
+    assert told == {(ALICE, f"if{number}"), (BOB, place.lab.server_if)}
+
+
+def interface_number(namespace: Namespace, name: str) -> int:
+    with namespace.inside():
+        return socket.if_nametoindex(name)
+
+
+def datagrams(link: Link, version: IpVersion, *, to_left: bool = False) -> list[str]:
+    """Three, to a port that nobody listens at."""
+    family = "AF_INET" if version == 4 else "AF_INET6"
+    address = (link.left if to_left else link.right).address(version)
+    return [
+        f"u = socket.socket(socket.{family}, socket.SOCK_DGRAM)",
+        f"for n in range(3): u.sendto(bytes(9), ({address!r}, 9))",
+        "u.close()",
+    ]

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
+from trafficmon.host import clock
 from trafficmon.host.lock import only_reader
 from trafficmon.layout import EVENT_CONTROL, EventKind
 from trafficmon.libbpf.map import Map
@@ -43,7 +44,7 @@ class EventReader:
         self._live, self._control = live, control
         self._kinds, self._limit = kinds, limit
         self._on_event, self._has_stopped = on_event, False
-        self._started_ns = time.monotonic_ns()
+        self._started_ns = clock.monotonic_ns()
         self._ring = RingBuffer(ring, self._on_record)
         self._said_at = 0.0
         self.say_alive()

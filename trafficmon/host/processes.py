@@ -8,6 +8,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
+from trafficmon.host import clock
+
 _REMEMBERED = 65_536
 _STARTED_FIELD = 22  # proc_pid_stat(5)
 _LONGEST_COMMAND = 4096
@@ -34,6 +36,7 @@ class ProcessNames:
         self._proc = Path(proc)
         self._known: OrderedDict[tuple[int, int], ProcessName] = OrderedDict()
         self._ticks = os.sysconf("SC_CLK_TCK")
+        self._offset_ns = clock.namespace_offset_ns("boottime")  # /proc has it added
 
     def name(self, pid: int, started_ns: int) -> ProcessName | None:
         """``started_ns`` after boot, 0 where not known; None if nobody can tell any more."""
@@ -62,7 +65,7 @@ class ProcessNames:
         except OSError:
             return False
         ticks = int(fields[_STARTED_FIELD - 3])
-        return started_ns == 0 or ticks == started_ns * self._ticks // _NS
+        return started_ns == 0 or ticks == (started_ns + self._offset_ns) * self._ticks // _NS
 
     def _read(self, pid: int) -> ProcessName:
         command = self._text(pid, "cmdline").replace("\0", " ").strip()

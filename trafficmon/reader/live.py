@@ -247,7 +247,7 @@ class Live:
     def jiffies_now(self) -> int:
         """What the kernel's jiffies are about now."""
         self._require_open()
-        passed_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC) - int(self.meta["monotonic_ns_at"])
+        passed_ns = clock.monotonic_ns() - int(self.meta["monotonic_ns_at"])
         return int(self.meta["jiffies_at"]) + passed_ns // int(self.meta["jiffy_ns"])
 
     def wall_clock(self) -> Callable[[int], float]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -119,7 +118,7 @@ class _Columns:
         self.owners = OwnerColumns(live.owners, rows["socket"]["owner_id"], names)
         self.has_app = live.has_layer("app")
         self.remote_names = live.remote_names
-        self.now_ns, self.wall = time.monotonic_ns(), clock.wall_minus_monotonic_ns()
+        self.now_ns, self.wall = clock.monotonic_ns(), clock.wall_minus_monotonic_ns()
         self.own = self._counts()
         self.local_port = _port(rows["local_port_be"])
         self.remote_port = _port(rows["remote_port_be"])

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,12 @@ import numpy as np
 from trafficmon.attachment.store import Store
 from trafficmon.errors import NotAttachedError
 from trafficmon.host import clock, netns
-from trafficmon.layout import EVENT_COUNTS, LOG_ROW, EventKind, FlowFlag
+from trafficmon.layout import EVENT_COUNTS, LOG_ROW, EventKind, FlowFlag, State
 from trafficmon.libbpf.ring import RingBuffer
 from trafficmon.pins import PinDirectory
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups
-from trafficmon.records import record_of, slot_key
+from trafficmon.records import record_of, slot_key, text_of
 from trafficmon.tables.addresses import address_text
 from trafficmon.userlog.journal import Entry, Journal
 from trafficmon.userlog.programs import LogTables, logging_programs
@@ -34,6 +33,9 @@ class Collector:
 
     def __init__(self, store: Store, tables: LogTables, sink: Sink) -> None:
         self._pins, self._store, self._tables = store.pins, store, tables
+        self._interfaces = InterfaceNames(
+            is_inside=store.is_of_this_namespace(), attached=_attached_names(store)
+        )
         self._waiting: list[bytes] = []
         self._ring = RingBuffer(tables.rows, self._waiting.append)
         attached_at_ns = int(store.meta()["attached_at_ns"])
@@ -68,7 +70,8 @@ class Collector:
         """Of the table that ends now; and of packets, which the call has waited for, too."""
         keys, values = self._tables.next_interval()
         entries = [
-            _entry(key, int(value["bytes"]), at_ns) for key, value in zip(keys, values, strict=True)
+            self._entry(key, int(value["bytes"]), at_ns)
+            for key, value in zip(keys, values, strict=True)
         ]
         self._ring.consume(_ALL_THAT_FITS)
         rows, self._waiting[:] = list(self._waiting), []
@@ -76,9 +79,18 @@ class Collector:
         for raw in rows:
             row = record_of(raw, LOG_ROW)
             entries.append(
-                _entry(row["key"], int(row["bytes"]), int(row["event"]["at_ns"]) + offset_ns)
+                self._entry(row["key"], int(row["bytes"]), int(row["event"]["at_ns"]) + offset_ns)
             )
         return entries
+
+    def _entry(self, key: Any, size: int, at_ns: int) -> Entry:
+        flags, ipv6 = int(key["flags"]), bool(key["flags"] & FlowFlag.IPV6)
+        source, destination = (
+            address_text(key[f"{side}_addr"].tobytes(), ipv6=ipv6) if flags else None
+            for side in ("source", "destination")
+        )
+        nic = self._interfaces.name(int(key["ifindex"]), elsewhere=bool(key["elsewhere"]))
+        return Entry(int(key["uid"]), nic, bool(key["is_rx"]), size, source, destination, at_ns)
 
     def _user_totals(self) -> dict[int, Totals]:
         with Live(self._pins) as live:
@@ -104,22 +116,36 @@ class Collector:
         counts.update(index, record.tobytes())
 
 
-def _entry(key: Any, size: int, at_ns: int) -> Entry:
-    flags, ipv6 = int(key["flags"]), bool(key["flags"] & FlowFlag.IPV6)
-    source, destination = (
-        address_text(key[f"{side}_addr"].tobytes(), ipv6=ipv6) if flags else None
-        for side in ("source", "destination")
-    )
-    nic = _nic(int(key["ifindex"]))
-    return Entry(int(key["uid"]), nic, bool(key["is_rx"]), size, source, destination, at_ns)
+class InterfaceNames:
+    """What the log calls an interface: its name, where it is one of the watched namespace.
+
+    One that has gone, or of another namespace, where the same number is another interface's, goes
+    by its number. Outside of the watched namespace only the attached ones are known by name.
+    """
+
+    def __init__(self, *, is_inside: bool, attached: Mapping[int, str]) -> None:
+        self._is_inside, self._attached = is_inside, attached
+        self._known: dict[int, str | None] = {}
+
+    def name(self, ifindex: int, *, elsewhere: bool) -> str:
+        """``elsewhere``: the number is of another namespace than the watched one."""
+        if not ifindex:
+            return _NO_NIC
+        if ifindex not in self._known and not elsewhere:
+            self._known[ifindex] = self._ask(ifindex)
+        known = None if elsewhere else self._known[ifindex]
+        return known or f"if{ifindex}"
+
+    def _ask(self, ifindex: int) -> str | None:
+        return netns.name_of(ifindex) if self._is_inside else self._attached.get(ifindex)
 
 
-@cache
-def _nic(ifindex: int) -> str:
-    """An interface that has gone, or of another namespace, goes by its number."""
-    if not ifindex:
-        return _NO_NIC
-    return netns.name_of(ifindex) or f"if{ifindex}"
+def _attached_names(store: Store) -> dict[int, str]:
+    return {
+        int(record["ifindex"]): text_of(record["name"])
+        for record in store.interfaces().values()
+        if record["state"] == State.ATTACHED
+    }
 
 
 @contextmanager
