@@ -38,6 +38,8 @@ PROGRAMS = {
 }
 SERVICE_SLOTS = 256
 ROW = 1
+FIRST_INTERFACE = 300
+"""What flows are marked with beside the row that they count in: by no chance the same."""
 INTERFACES = 2
 _SKB_BYTES = 184  # struct __sk_buff, include/uapi/linux/bpf.h
 _INGRESS_IFINDEX_AT, _GSO_SEGS_AT, _GSO_SIZE_AT = 36, 164, 176
@@ -71,12 +73,12 @@ class Harness:
         *,
         flow_sets: int = 64,
         max_flows: int = 65536,
-        slot: int = ROW,
+        row: int = ROW,
         sizes: Mapping[str, int] | None = None,
         constants: Mapping[str, int] | None = None,
         shared: Mapping[str, Map] | None = None,
     ) -> None:
-        self.hook, self.slot = hook, slot
+        self.hook, self.row = hook, row
         source, name, self.answer = PROGRAMS[hook]
         self._open = ExitStack()
         self.maps: dict[str, Map] = {}
@@ -101,8 +103,8 @@ class Harness:
             loader.reuse_maps(shared or {})
             loader.set_constants(
                 {
-                    "tm_row": slot,
-                    "tm_interface_id": slot,
+                    "tm_row": row,
+                    "tm_interface_id": FIRST_INTERFACE + row,
                     "tm_cpus": cpus,
                     "tm_flow_sets": flow_sets,
                     "tm_service_slots": SERVICE_SLOTS,
@@ -145,7 +147,7 @@ class Harness:
         cpus = possible_cpus()
         shape = (INTERFACES, HOOKS, cpus)
         cells = self.maps["hook_counters"].read_array(HOOK_COUNTERS).reshape(shape)
-        mine = cells[self.slot, self.hook]
+        mine = cells[self.row, self.hook]
         total = np.zeros(1, HOOK_COUNTERS)[0]
         for field in HOOK_COUNTERS.names or ():
             total[field] = mine[field].sum(axis=0)

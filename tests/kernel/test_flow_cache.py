@@ -15,7 +15,7 @@ import pytest
 
 from tests.corpus import wire
 from tests.kernel.bothways import BothWays, Flow, Way, both_ways, counts_of, on_cpu
-from tests.kernel.harness import SLOT, Harness
+from tests.kernel.harness import ROW, Harness
 from trafficmon.layout import HOOK_COUNTERS, HOOKS, SERVICE_SLOT, Hook
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.structs import dtype_of
@@ -40,7 +40,7 @@ def both() -> Iterator[BothWays]:
 def state(both: BothWays, hook: Hook = Hook.TC_RX) -> tuple[int, int]:
     """cache_score and cache_skip of this CPU."""
     cells = both.maps["hook_counters"].read_array(HOOK_COUNTERS)
-    cell = cells.reshape(-1, HOOKS, possible_cpus())[SLOT, hook, both.cpu]
+    cell = cells.reshape(-1, HOOKS, possible_cpus())[ROW, hook, both.cpu]
     return int(cell["cache_score"]), int(cell["cache_skip"])
 
 
@@ -156,7 +156,7 @@ def test_services_that_differ_in_one_thing_are_apart(both: BothWays) -> None:
     broken = b"\x00" * 40
     both.by_way["rx"].run(wire.link(0x0800, b"") + broken, 8)
     both.by_way["rx"].run(wire.link(0x86DD, b"") + broken, 9)
-    with Harness(Hook.TC_RX, slot=0, shared=both.maps, constants={"tm_service_slots": 1}) as other:
+    with Harness(Hook.TC_RX, row=0, shared=both.maps, constants={"tm_service_slots": 1}) as other:
         other.run(A.frame("rx"), 10)
     services = both.by_way["rx"].services()
     assert sorted(services.values["rx_packets"].tolist()) == list(range(1, 11))

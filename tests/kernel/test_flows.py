@@ -153,7 +153,7 @@ def test_what_else_is_in_a_key(both: BothWays) -> None:
     both.run(four.of(protocol=wire.TCP), "rx", 4)
     packet = wire.ipv4(bytes(8), wire.UDP, (V4[1], V4[0]), fragment_units=9)
     both.by_way["rx"].run(wire.link(0x0800, packet) + packet, 5)
-    with Harness(Hook.TC_RX, flow_sets=1, slot=0, shared=both.maps) as another:
+    with Harness(Hook.TC_RX, flow_sets=1, row=0, shared=both.maps) as another:
         another.run(four.frame("rx"), 6)
     values = both.flows().values
     assert sorted(values["rx_packets"].tolist()) == [2, 3, 4, 5, 6]
@@ -390,14 +390,14 @@ def test_what_a_slot_cannot_write_back_is_counted() -> None:
         keys, _ = full.read_all(both.flows().keys.dtype, FLOW)
         for number, key in enumerate(keys.copy()):
             full.delete(key.tobytes())
-            key["slot"] = 77 + number
+            key["interface_id"] = 77 + number
             full.update(key.tobytes(), bytes(FLOW.itemsize))
         both.by_way["rx"].run(C.frame("rx"), 9)
         assert both.ledger("flow_insert_failures") == 9
         assert len(both.residents()) == 2  # who cannot be in the table does not get in here either
         both.maps["flows"].delete(keys[:1].tobytes())
         key = keys[0].copy()
-        key["slot"] = 77
+        key["interface_id"] = 77
         full.delete(key.tobytes())
         both.run(C)  # has room, moves in, and B or A with what it has counted moves out
         assert both.residents()[0] == C

@@ -146,7 +146,7 @@ def test_each_bit_of_what_tells_datagrams_apart(
 def test_fragments_of_another_interface_or_direction_are_another_datagrams() -> None:
     with (
         Harness(Hook.TC_RX) as first,
-        Harness(Hook.TC_RX, slot=0, shared=first.maps) as another,
+        Harness(Hook.TC_RX, row=0, shared=first.maps) as another,
         Harness(Hook.TC_TX, shared=first.maps) as outgoing,
         Harness(Hook.XDP_RX, shared=first.maps) as earlier,
     ):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.corpus import wire
-from tests.kernel.harness import SLOT, Harness, context_of
+from tests.kernel.harness import FIRST_INTERFACE, ROW, Harness, context_of
 from trafficmon.layout import HOOK_COUNTERS, HOOKS, SIZE_BOUNDS, Hook
 from trafficmon.libbpf.system import possible_cpus
 
@@ -185,7 +185,7 @@ def test_segments_at_the_bounds_of_buckets(received: Harness, gso_size: int, edg
 def test_what_another_interface_counts_is_apart(received: Harness) -> None:
     """Each interface, hook and CPU has a cell of its own."""
     with (
-        Harness(Hook.TC_RX, slot=0, shared=received.maps) as another,
+        Harness(Hook.TC_RX, row=0, shared=received.maps) as another,
         Harness(Hook.TC_TX, shared=received.maps) as outgoing,
     ):
         before = received.totals()
@@ -195,8 +195,10 @@ def test_what_another_interface_counts_is_apart(received: Harness) -> None:
         assert another.totals()["packets_by_size"].tolist() == [0, 3, 0, 0, 0, 0, 0, 0]
         assert outgoing.totals()["packets_by_size"].tolist() == [0, 0, 4, 0, 0, 0, 0, 0]
         assert (another.totals()["bytes"], outgoing.totals()["bytes"]) == (300, 800)
-        slots = sorted(set(received.flows().keys["slot"].tolist()))
-        assert slots == sorted({0, SLOT})
+        marks = set(received.flows().keys["interface_id"].tolist())
+        assert marks == {FIRST_INTERFACE, FIRST_INTERFACE + ROW}
+        rows = set(received.services().keys["row"].tolist())
+        assert rows == {0, ROW}
 
 
 def test_generic_xdp_counts_its_own_totals_and_no_flows() -> None:
@@ -206,5 +208,5 @@ def test_generic_xdp_counts_its_own_totals_and_no_flows() -> None:
         assert len(harness.flows().keys) == len(harness.services().keys) == 0
         cells = harness.maps["hook_counters"].read_array(HOOK_COUNTERS)
         cells = cells.reshape(2, HOOKS, possible_cpus())
-        assert cells[SLOT, Hook.XDP_GENERIC]["bytes"].sum() == 500
-        assert cells[SLOT, Hook.XDP_RX]["bytes"].sum() == 0
+        assert cells[ROW, Hook.XDP_GENERIC]["bytes"].sum() == 500
+        assert cells[ROW, Hook.XDP_RX]["bytes"].sum() == 0
