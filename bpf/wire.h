@@ -44,6 +44,8 @@ enum tm_limit {
 	TM_MATCH_STEPS = 64,
 	TM_PACKET_KINDS = 7, /* IPv4, IPv6, not IP, TCP, UDP, ICMP, other IP */
 	TM_LAST_INTERFACE_NUMBER = 32767,
+	TM_INTERFACE_HOOKS = 3,
+	TM_HOST_HOOKS = 48,
 };
 
 /* tm_flow_key.flags. Every flow has one of the first two, so a key of zeroes is no flow. */
@@ -608,6 +610,22 @@ struct tm_interface_base {
 };
 
 /*
+ * A hook as attach has made it, by the kernel's numbers: what `status` compares with what the kernel
+ * says today, also for readers who may not open links. program_id 0: there is none.
+ */
+struct tm_attached {
+	__u32 program_id;
+	__u32 link_id; /* 0: a filter, which is no link */
+};
+
+/* The same of a hook that there is once on a host. */
+struct tm_host_attached {
+	__u32 program_id;
+	__u32 link_id;
+	__u64 cgroup_id; /* that it watches; 0: it watches none */
+};
+
+/*
  * Value of `interfaces`, by slot. Written by attach and detach only. The members up to tc_priority
  * keep their places in all versions: filters of an older one are found by them.
  */
@@ -631,6 +649,7 @@ struct tm_interface {
 	__u32 number;		      /* of `interface_names`; 0: the slot was never used */
 	__u32 pad_number;
 	struct tm_interface_base base;
+	struct tm_attached hooks[TM_INTERFACE_HOOKS]; /* xdp, tc_rx, tc_tx: pins.KINDS */
 };
 
 /* Value of `interface_names`, by number. A number is given again once no flow has it any more. */
@@ -659,6 +678,7 @@ struct tm_meta {
 	__u32 pad;
 	__u8 program_version[32]; /* of the trafficmon that attached */
 	__u8 cgroup[TM_PATH_BYTES];
+	struct tm_host_attached host_hooks[TM_HOST_HOOKS]; /* in the order of pins.HOST_KINDS */
 };
 
 /* Value of `clock`: jiffies and CLOCK_MONOTONIC read together, by tm_clock under BPF_PROG_TEST_RUN. */

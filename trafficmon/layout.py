@@ -53,6 +53,8 @@ MATCH_STEPS = constant("TM_MATCH_STEPS")
 LAST_INTERFACE_NUMBER = constant("TM_LAST_INTERFACE_NUMBER")
 ROWS_OF_AN_INTERFACE = 2
 """Of hook_counters and services: counted in sums over interfaces, and left out of them."""
+HOST_HOOKS = constant("TM_HOST_HOOKS")
+"""Room in META for as many hooks of the host; there are fewer."""
 
 SIZE_BOUNDS = (64, 128, 256, 512, 1024, 1518, 9000)
 """Upper bounds of packets_by_size, bytes; the last bucket has none."""

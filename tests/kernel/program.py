@@ -90,8 +90,11 @@ class Program:
         return rows
 
     def status(self) -> dict[str, Any]:
-        """`status --json`."""
-        record: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        """`status --json`, which ends with 1 when something is wrong."""
+        done = self.run("status", "--json", check=False)
+        if done.returncode != 1:
+            processes.check(done)
+        record: dict[str, Any] = json.loads(done.stdout)
         return record
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from trafficmon.dns.book import Book
 from trafficmon.dns.names import RemoteNames
+from trafficmon.hooks.check import Findings
 from trafficmon.layout import (
     DROP,
     DROP_KEY,
@@ -87,6 +88,7 @@ class FakeLive:
         self.events = np.zeros(EVENT_KINDS, EVENT_COUNTS)
         self.dns_book: Book | None = None
         self.hooks = set(HOST_KINDS)
+        self.findings = Findings({}, {})
         self.netns_cookie = 0
         self.process_labels: dict[int, ProcessLabel] = {}
         self.cgroup_labels: dict[int, str] = {}

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from trafficmon import objects
+from trafficmon.attachment import hookrecords
 from trafficmon.attachment.hostconstants import constants_of
 from trafficmon.attachment.hosthooks import (
     CGROUP_BEFORE,
@@ -34,6 +35,7 @@ from trafficmon.libbpf.link import (
     read_iterator,
 )
 from trafficmon.libbpf.object import Object, Program
+from trafficmon.pins import watches_cgroup
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _attach_hook(store: Store, loader: Object, hook: HostHook, cgroup: Cgroup) -
             link = handles.enter_context(attach_tracing(loader, hook.program))
         else:
             link = handles.enter_context(attach_cgroup(program, cgroup.fd, hook.where))
-        _pin(store, hook, program, link)
+        _pin(store, hook, program, link, cgroup.id if watches_cgroup(hook.kind) else 0)
 
 
 def _attach_socket_list(store: Store, cgroup: Cgroup) -> None:
@@ -118,7 +120,7 @@ def _attach_socket_list(store: Store, cgroup: Cgroup) -> None:
             loader.program(hook.program) as program,
             attach_map_iterator(loader, hook.program, store.maps["sockets"]) as link,
         ):
-            _pin(store, hook, program, link)
+            _pin(store, hook, program, link, 0)
     except (BpfError, MissingPrivilegeError):
         _attach_variant(store, by_files, cgroup)
 
@@ -132,9 +134,10 @@ def _find_older_sockets(store: Store, cgroup: Cgroup) -> None:
         read_iterator(link)
 
 
-def _pin(store: Store, hook: HostHook, program: Program, link: Link) -> None:
+def _pin(store: Store, hook: HostHook, program: Program, link: Link, cgroup_id: int) -> None:
     program.pin(str(store.pins.host_program(hook.kind)))
     link.pin(str(store.pins.host_link(hook.kind)))
+    store.set_host_hook(hook.kind, hookrecords.numbers(program, link), cgroup_id)
 
 
 @contextmanager
@@ -208,8 +211,12 @@ def _swap(store: Store, loader: Object, hook: HostHook) -> None:
         program.pin(str(fresh))
         link.update(program)
         fresh.replace(path)
+        known = store.host_hook(hook.kind)
+        numbers = hookrecords.numbers(program, link)
+        store.set_host_hook(hook.kind, numbers, int(known["cgroup_id"]))
 
 
 def _unlink(store: Store, hook: HostHook) -> None:
     store.pins.host_link(hook.kind).unlink(missing_ok=True)
     store.pins.host_program(hook.kind).unlink(missing_ok=True)
+    store.set_host_hook(hook.kind, (0, 0), 0)

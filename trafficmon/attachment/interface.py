@@ -81,8 +81,8 @@ def attach(
         with_tc = "tc" in request.layers
         outcome = xdp.XdpOutcome(Mode.OFF, "layer xdp was not asked for")
         if "xdp" in request.layers:
-            outcome = xdp.attach(store, interface, slot, request.xdp_modes, alone=not with_tc)
-        record["xdp_mode"] = outcome.mode
+            modes = request.xdp_modes
+            outcome = xdp.attach(store, interface, slot, record, modes, alone=not with_tc)
         set_text(record, "reason", outcome.reason)
         if with_tc:
             receive = not outcome.counts_flows

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trafficmon.attachment import tc
+from trafficmon.attachment import hookrecords, tc
 from trafficmon.attachment.programs import tc_programs, xdp_program
 from trafficmon.attachment.store import Store
 from trafficmon.host.interfaces import Interface
@@ -57,6 +57,8 @@ def _swap(store: Store, slot: int, record: Any, kind: str, program: Program) -> 
         with Link.from_pin(str(store.pins.link(kind, slot))) as link:
             link.update(program)
     fresh.replace(path)
+    hookrecords.note_program(record, kind, program)
+    store.set_interface(slot, record)
 
 
 def _let_same_read(old: Path, new: Path) -> None:

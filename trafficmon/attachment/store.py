@@ -33,7 +33,7 @@ from trafficmon.layout import (
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Object, test_run
 from trafficmon.libbpf.system import possible_cpus
-from trafficmon.pins import MAPS, PinDirectory
+from trafficmon.pins import HOST_KINDS, MAPS, PinDirectory
 from trafficmon.records import FIRST_KEY, record_of, require_layout, set_text, slot_key
 
 NO_GROUP = 0xFFFFFFFF
@@ -148,6 +148,16 @@ class Store:
         """Note which cgroup is watched."""
         meta = self.meta()
         set_text(meta, "cgroup", path)
+        self.maps["meta"].update(FIRST_KEY, meta.tobytes())
+
+    def host_hook(self, kind: str) -> Any:
+        """What is noted of a hook of the host; program_id 0: it is not attached."""
+        return self.meta()["host_hooks"][HOST_KINDS.index(kind)]
+
+    def set_host_hook(self, kind: str, numbers: tuple[int, int], cgroup_id: int) -> None:
+        """Note program and link of a hook of the host, and the cgroup that it watches, or 0."""
+        meta = self.meta()
+        meta["host_hooks"][HOST_KINDS.index(kind)] = (*numbers, cgroup_id)
         self.maps["meta"].update(FIRST_KEY, meta.tobytes())
 
     def geometry(self) -> Geometry:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from trafficmon.attachment import hookrecords
 from trafficmon.attachment.programs import tc_programs
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError, TrafficmonError, UnsupportedError
@@ -54,14 +55,19 @@ def attach(
         for kind, program in programs.items():
             program.pin(str(store.pins.program(kind, slot)))
         record["tc_rx"] = int(receive)
-        if asked == "clsact" or not _attach_tcx(store, interface, slot, programs, asked):
+        if asked == "clsact" or not _attach_tcx(store, interface, slot, record, programs, asked):
             _attach_clsact(store, interface, slot, record, programs)
         else:
             record["tc_mode"] = Mode.TCX
 
 
 def _attach_tcx(
-    store: Store, interface: Interface, slot: int, programs: dict[str, Program], asked: str
+    store: Store,
+    interface: Interface,
+    slot: int,
+    record: Any,
+    programs: dict[str, Program],
+    asked: str,
 ) -> bool:
     """False where the kernel does not know tcx."""
     for kind, program in programs.items():
@@ -75,6 +81,7 @@ def _attach_tcx(
             return False
         with link:
             link.pin(str(store.pins.link(kind, slot)))
+            hookrecords.note(record, kind, program, link)
     return True
 
 
@@ -86,6 +93,8 @@ def _attach_clsact(
     handle = zlib.crc32(str(store.pins.root).encode()) & 0x7FFFFFFF | 1  # one per pin directory
     for field in _HANDLES.values():
         record[field] = handle
+    for kind, program in programs.items():
+        hookrecords.note(record, kind, program)
     _make_qdisc(interface, store, slot, record)
     last: BpfError | None = None
     for priority in _PRIORITIES:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import errno
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
+from trafficmon.attachment import hookrecords
 from trafficmon.attachment.programs import xdp_program
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError
@@ -62,9 +64,15 @@ def is_worth_trying(interface: Interface, asked: tuple[str, ...], reason: str) -
 
 
 def attach(
-    store: Store, interface: Interface, slot: int, asked: tuple[str, ...], *, alone: bool
+    store: Store,
+    interface: Interface,
+    slot: int,
+    record: Any,
+    asked: tuple[str, ...],
+    *,
+    alone: bool,
 ) -> XdpOutcome:
-    """Attach in the first mode that works; off, with the reason, when none does.
+    """Attach in the first mode that works, noted in ``record``; off, with the reason, if none does.
 
     ``alone``: no tc is there to count flows in generic mode's place.
     """
@@ -88,6 +96,8 @@ def attach(
                 continue
             program.pin(str(store.pins.program("xdp", slot)))
             link.pin(str(store.pins.link("xdp", slot)))
+            hookrecords.note(record, "xdp", program, link)
+            record["xdp_mode"] = mode
         return XdpOutcome(mode, "; ".join(failures) or "as asked" * (asked != ("auto",)))
     return XdpOutcome(Mode.OFF, reason or "; ".join(failures))
 

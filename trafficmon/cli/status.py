@@ -4,19 +4,22 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import typer
 
 from trafficmon.cli.common import Json, PinDir
 from trafficmon.errors import NotAttachedError
 
-if TYPE_CHECKING:
-    from trafficmon.reader.live import Live
-
 
 def status(as_json: Json = False, pin_dir: PinDir = None) -> None:
-    """What is attached where, how full the tables are, and what was lost."""
+    """What is attached where, how full the tables are, and what was lost.
+
+    Ends with 1 when something that was attached is not there any more.
+    """
     from trafficmon.pins import PinDirectory, chosen
     from trafficmon.reader.live import Live
+    from trafficmon.tables.health import is_wrong
     from trafficmon.tables.status import status_record
 
     with Live(PinDirectory(chosen(pin_dir))) as live:
@@ -24,20 +27,17 @@ def status(as_json: Json = False, pin_dir: PinDir = None) -> None:
         is_counting = any(i["state"] != "detached" for i in record["interfaces"])
         if not (is_counting or record["layers"]):
             raise NotAttachedError("nothing is attached; start with 'trafficmon attach'")
+        wrong = is_wrong(live)
         if as_json:
             from trafficmon.render.plain import to_json
 
             print(to_json(record))
         else:
             _print(record)
-        _complain(live)
-
-
-def _complain(live: Live) -> None:
-    from trafficmon.tables.health import complaints
-
-    for line in complaints(live):
-        print(f"note: {line}", file=sys.stderr)
+        for line in record["problems"]:
+            print(f"note: {line}", file=sys.stderr)
+    if wrong:
+        raise typer.Exit(1)
 
 
 def _print(record: dict[str, Any]) -> None:
@@ -80,4 +80,9 @@ def _print_hook(layer: dict[str, Any], name: str) -> None:
         else ""
     )
     missed = f"  missed {layer['missed_runs']:,} runs" if layer["missed_runs"] else ""
-    print(f"  {name:<22} {layer['mode']:<10}{program}{cost}{missed}")
+    state = ""
+    if layer["state"] not in (None, "alive"):
+        state = f"  {layer['state'].upper()}: {layer['state_reason']}"
+    if layer["foreign_programs"]:
+        state += f"  beside programs of others: {', '.join(map(str, layer['foreign_programs']))}"
+    print(f"  {name:<22} {layer['mode']:<10}{program}{cost}{missed}{state}")

@@ -57,6 +57,11 @@ def is_root(path: Path) -> bool:
         return False
 
 
+def would_be_visible(path: Path) -> bool:
+    """Whether ``path`` would be seen here if it were there: a parent of it is a cgroup v2."""
+    return any(filesystem_type(str(above)) == CGROUP2_SUPER_MAGIC for above in path.parents)
+
+
 class Cgroup:
     """A cgroup v2, open; close() or the ``with`` block lets go of it.
 

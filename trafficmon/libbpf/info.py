@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from trafficmon.libbpf._ffi import check, ffi, lib, text
+from trafficmon.libbpf.link import AttachType
 from trafficmon.libbpf.object import Program
 
 _BPF_STATS_RUN_TIME = 0
+_MOST_TCX_PROGRAMS = 64  # BPF_MPROG_MAX, include/linux/bpf_mprog.h
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,20 @@ def xdp_program(ifindex: int) -> int | None:
     found = ffi.new("uint32_t *")
     check(lib.bpf_xdp_query_id(ifindex, 0, found), "ask for XDP on", f"interface {ifindex}")
     return int(found[0]) or None
+
+
+def tcx_programs(ifindex: int, where: AttachType) -> tuple[int, ...]:
+    """The ids of the tcx programs on one side of an interface, in the order in which they run.
+
+    Needs CAP_NET_ADMIN; nothing where the kernel has no tcx (before 6.6), or no such interface.
+    """
+    count = ffi.new("uint32_t *", _MOST_TCX_PROGRAMS)
+    ids = ffi.new("uint32_t[]", _MOST_TCX_PROGRAMS)
+    result = lib.bpf_prog_query(ifindex, int(where), 0, ffi.NULL, ids, count)
+    if result in (-errno.EINVAL, -errno.ENOENT, -errno.ENODEV):
+        return ()
+    check(result, "list the tcx programs of", f"interface {ifindex}")
+    return tuple(ids[place] for place in range(count[0]))
 
 
 @contextmanager

@@ -7,12 +7,13 @@ attach leaves nothing behind, and their program can be replaced without a gap.
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Any, Self
 
-from trafficmon.libbpf._ffi import check, check_pointer, ffi, lib, options
+from trafficmon.libbpf._ffi import check, check_pointer, encode, ffi, lib, options
 from trafficmon.libbpf.handle import Handle, open_pin
 from trafficmon.libbpf.object import Object, Program
 from trafficmon.libbpf.rawmap import RawMap
@@ -56,12 +57,17 @@ BPF_F_AFTER = 1 << 4
 
 @dataclass(frozen=True)
 class LinkFacts:
-    """What the kernel says about a link. ``ifindex`` 0: its interface has gone."""
+    """What the kernel says about a link (BPF_OBJ_GET_INFO_BY_FD).
+
+    ``ifindex`` (XDP, tcx) and ``cgroup_id`` are 0 when the link was detached: by force, or because
+    what it was on has gone (kernel/bpf/cgroup.c, bpf_cgroup_link_auto_detach(); net/core/dev.c).
+    """
 
     type: int
     id: int
     program_id: int
     ifindex: int
+    cgroup_id: int
 
 
 class Link(Handle):
@@ -75,10 +81,10 @@ class Link(Handle):
         return cls(open_pin(path, "BPF link"), os.path.basename(path))
 
     def facts(self) -> LinkFacts:
-        """Its type, program, and interface."""
+        """Its type, program, and what it is on."""
         facts = ffi.new("struct tm_link_facts *")
         check(lib.tm_link_facts(self.fd, facts), "ask about", f"link {self.name}")
-        return LinkFacts(facts.type, facts.id, facts.prog_id, facts.ifindex)
+        return _facts(facts)
 
     def update(self, program: Program) -> None:
         """Swap the program; no packet passes between the old and the new one."""
@@ -87,6 +93,25 @@ class Link(Handle):
     def detach(self) -> None:
         """Take the program off, though others hold the link."""
         check(lib.bpf_link_detach(self.fd), "detach", f"link {self.name}")
+
+
+def _facts(told: Any) -> LinkFacts:
+    return LinkFacts(told.type, told.id, told.prog_id, told.ifindex, told.cgroup_id)
+
+
+def pinned_link_facts(path: str) -> LinkFacts:
+    """What the kernel says about the link pinned at ``path``, which takes write permission."""
+    told = ffi.new("struct tm_link_facts *")
+    check(lib.tm_pinned_link_facts(encode(path), told), "ask about", f"BPF link {path}")
+    return _facts(told)
+
+
+def link_by_id(link_id: int) -> Link | None:
+    """A handle on a link (needs CAP_SYS_ADMIN); None if it has gone."""
+    fd = lib.bpf_link_get_fd_by_id(link_id)
+    if fd == -errno.ENOENT:
+        return None
+    return Link(check(fd, "open", f"BPF link {link_id}"), f"id {link_id}")
 
 
 def attach_xdp(program: Program, ifindex: int, mode: XdpFlag) -> Link:

@@ -20,6 +20,7 @@ struct tm_link_facts {
 	uint32_t id;
 	uint32_t prog_id;
 	uint32_t ifindex;
+	uint64_t cgroup_id;
 };
 
 /* BPF_LINK_TYPE_TCX came with 6.6; Debian 12's headers do not know it. */
@@ -43,10 +44,25 @@ static int tm_link_facts(int fd, struct tm_link_facts *facts)
 	facts->id = u.info.id;
 	facts->prog_id = u.info.prog_id;
 	facts->ifindex = 0;
+	facts->cgroup_id = 0;
 	/* tcx: { __u32 ifindex; __u32 attach_type; }, where xdp has its { __u32 ifindex; } */
 	if (facts->type == BPF_LINK_TYPE_XDP || facts->type == TM_LINK_TYPE_TCX)
 		facts->ifindex = u.info.xdp.ifindex;
+	if (facts->type == BPF_LINK_TYPE_CGROUP)
+		facts->cgroup_id = u.info.cgroup.cgroup_id;
 	return 0;
+}
+
+/* The same of a link by its pin, in one call: each reading asks about all of them. */
+static int tm_pinned_link_facts(const char *path, struct tm_link_facts *facts)
+{
+	int fd = bpf_obj_get(path), error;
+
+	if (fd < 0)
+		return fd;
+	error = tm_link_facts(fd, facts);
+	close(fd);
+	return error;
 }
 
 /* Where the `const volatile` @name lies in the object's .rodata. 0, or -errno. */

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trafficmon.host import netns
+from trafficmon.hooks.check import Findings, InterfaceFinding
 from trafficmon.layout import HOOKS, INTERFACE, ROWS_OF_AN_INTERFACE, Mode, State
 from trafficmon.reader.merge import Records
 from trafficmon.records import text_of
@@ -84,23 +84,20 @@ def since(total: Records, base: Records) -> Records:
     return own
 
 
-def watched(records: Records, *, here: bool) -> list[WatchedInterface]:
-    """Of INTERFACE, by slot, those in use; ``here``: in this network namespace."""
-    used = [slot for slot, record in enumerate(records) if record["state"] != State.FREE]
-    return [_interface(slot, records[slot], here=here) for slot in used]
+def watched(records: Records, findings: Findings) -> list[WatchedInterface]:
+    """Of INTERFACE, by slot, those in use."""
+    used = np.flatnonzero(records["state"] != State.FREE).tolist()
+    return [_interface(slot, records[slot], findings.interfaces.get(slot)) for slot in used]
 
 
-def _interface(slot: int, record: Any, *, here: bool) -> WatchedInterface:
-    state = State(int(record["state"]))
-    recorded = text_of(record["name"])
-    name = netns.name_of(int(record["ifindex"])) if here and state == State.ATTACHED else recorded
+def _interface(slot: int, record: Any, found: InterfaceFinding | None) -> WatchedInterface:
     return WatchedInterface(
         slot=slot,
         number=int(record["number"]),
-        name=name or recorded,
+        name=found.name if found else text_of(record["name"]),
         ifindex=int(record["ifindex"]),
-        state=state,
-        gone=name is None,
+        state=State(int(record["state"])),
+        gone=found is not None and found.has_gone,
         xdp_mode=Mode(int(record["xdp_mode"])),
         tc_mode=Mode(int(record["tc_mode"])),
         tc_rx=bool(record["tc_rx"]),

@@ -15,7 +15,8 @@ import numpy as np
 
 from trafficmon.dns.names import RemoteNames
 from trafficmon.errors import MissingPrivilegeError, NotAttachedError
-from trafficmon.host import cgroups, clock, netns
+from trafficmon.hooks.check import Findings, check_hooks
+from trafficmon.host import cgroups, clock
 from trafficmon.host.lock import dns_file
 from trafficmon.layout import (
     DROP,
@@ -35,7 +36,7 @@ from trafficmon.layout import (
     State,
 )
 from trafficmon.libbpf.map import Map
-from trafficmon.pins import HOST_HOOKS, PinDirectory, is_there
+from trafficmon.pins import HOST_HOOKS, HOST_KINDS, PinDirectory
 from trafficmon.reader.ahead import Looks, ReadAhead
 from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows, read_flows
@@ -131,8 +132,7 @@ class Live:
     @cached_property
     def interfaces(self) -> list[WatchedInterface]:
         """All interfaces with counters, attached or no longer."""
-        here = netns.is_this(int(self.meta["netns_inode"]), int(self.meta["netns_cookie"]))
-        return watched(self._interface_records, here=here)
+        return watched(self._interface_records, self.findings)
 
     @cached_property
     def interface_names(self) -> dict[int, str]:
@@ -140,6 +140,13 @@ class Live:
         numbers, noted = self.map("interface_names").read_all(np.dtype("u4"), INTERFACE_NAME)
         names = {int(n): text_of(one["name"]) for n, one in zip(numbers, noted, strict=True)}
         return names | {interface.number: interface.name for interface in self.interfaces}
+
+    @cached_property
+    def findings(self) -> Findings:
+        """Whether the hooks are still there, as the kernel says."""
+        records = self._interface_records
+        attached = np.flatnonzero(records["state"] == State.ATTACHED).tolist()
+        return check_hooks(self.pins, self.meta, {slot: records[slot] for slot in attached})
 
     def flows(self) -> Flows:
         """All flows."""
@@ -202,9 +209,9 @@ class Live:
         return frozenset(one.ifindex for one in watched)
 
     def has_hook(self, kind: str) -> bool:
-        """Whether a hook of the host is attached, by its pin."""
+        """Whether a hook of the host was attached, and not detached by us."""
         self._require_open()
-        return is_there(self.pins.host_link(kind))
+        return bool(self.meta["host_hooks"][HOST_KINDS.index(kind)]["program_id"])
 
     def has_layer(self, layer: str) -> bool:
         """Whether a layer of the host is attached, by any of its hooks."""

@@ -3,39 +3,118 @@
 
 from __future__ import annotations
 
-from trafficmon.host import netns
+from collections.abc import Iterable, Iterator
+
+from trafficmon.hooks.check import InterfaceFinding, Presence
+from trafficmon.hooks.verdict import Condition, Verdict
 from trafficmon.layout import State
+from trafficmon.pins import HOST_HOOKS
 from trafficmon.reader.live import Live
+
+_MOST_NAMES = 5
+_LEFT = {
+    Presence.GONE: (
+        "{} has gone; its counters stand as they were",
+        "{} have gone; their counters stand as they were",
+    ),
+    Presence.NAMESPACE_GONE: (
+        "{} has gone with its network namespace; its counters stand as they were",
+        "{} have gone with their network namespace; their counters stand as they were",
+    ),
+    Presence.MOVED: (
+        "{} has gone to another network namespace and is counted there; detach ends that",
+        "{} have gone to other network namespaces and are counted there; detach ends that",
+    ),
+}
+_REPAIR = "'trafficmon attach --replace'"
+
+
+def is_wrong(live: Live) -> bool:
+    """Whether something that attach has made counts no more, or will not for long."""
+    return any(verdict.is_wrong for verdict in live.findings.verdicts()) or any(
+        interface.state == State.ATTACHING for interface in live.interfaces
+    )
 
 
 def complaints(live: Live) -> list[str]:
-    """What is meant to count and does not; one line for all interfaces that are gone."""
+    """One line for each thing that is meant to count and does not, with what helps."""
+    found = list(live.findings.interfaces.values())
     lines = [
         f"an attach to {interface.name} was interrupted; 'trafficmon attach --iface "
         f"{interface.name}' finishes it"
         for interface in live.interfaces
         if interface.state == State.ATTACHING
     ]
-    gone = {one.name: netns.ifindex_of(one.name) for one in live.interfaces if one.gone}
-    lines += _gone([name for name, back in gone.items() if back is None])
-    lines += _back({name: back for name, back in gone.items() if back is not None})
-    return lines
+    lines += _gone(found)
+    for one in found:
+        if not one.has_gone:
+            lines += _at_interface(one)
+    return [*lines, *_on_host(live.findings.host)]
 
 
-def _gone(names: list[str]) -> list[str]:
-    if not names:
-        return []
-    if len(names) == 1:
-        return [f"{names[0]} has gone; its counters stand as they were"]
-    return [f"{len(names)} interfaces are gone; their counts stay in the totals"]
+def _gone(found: list[InterfaceFinding]) -> Iterator[str]:
+    """Those that left for good in one line: containers come and go by the dozen."""
+    for presence, (one, several) in _LEFT.items():
+        left = [f.name for f in found if f.presence == presence and f.back_as is None]
+        if left:
+            yield (one if len(left) == 1 else several).format(_listed(left))
+    for interface in found:
+        if interface.back_as is not None:
+            yield (
+                f"{interface.name} had gone and is back as number {interface.back_as}, not "
+                f"counted: 'trafficmon attach --iface {interface.name}' counts on"
+            )
 
 
-def _back(numbers: dict[str, int]) -> list[str]:
-    if not numbers:
-        return []
-    attach = " ".join(f"--iface {name}" for name in numbers)
-    told = f"'trafficmon attach {attach}' counts on"
-    if len(numbers) == 1:
-        ((name, number),) = numbers.items()
-        return [f"{name} had gone and is back as number {number}, not counted: {told}"]
-    return [f"{len(numbers)} interfaces had gone and are back, not counted: {told}"]
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _at_interface(one: InterfaceFinding) -> Iterator[str]:
+    for verdict, kinds in _by_verdict(one.hooks):
+        yield f"{one.name}: {_sentence(', '.join(kinds), verdict)}"
+    for kind, verdict in one.hooks.items():
+        if verdict.foreign:
+            ids = ", ".join(map(str, verdict.foreign))
+            if kind == "tc_rx":
+                yield (
+                    f"{one.name}: what comes in meets programs of others before ours (id {ids}): "
+                    "what those drop or redirect is not counted"
+                )
+            else:
+                yield (
+                    f"{one.name}: what goes out meets programs of others after ours (id {ids}): "
+                    "what those drop is counted as sent"
+                )
+
+
+def _on_host(host: dict[str, Verdict]) -> Iterator[str]:
+    for verdict, kinds in _by_verdict(host):
+        yield _sentence("; ".join(_by_layer(kinds, host)), verdict)
+
+
+def _by_layer(kinds: list[str], host: dict[str, Verdict]) -> Iterator[str]:
+    """A layer with those of its hooks that are meant, where not all are."""
+    for layer in dict.fromkeys(HOST_HOOKS[kind][0] for kind in kinds):
+        meant = [kind for kind in kinds if HOST_HOOKS[kind][0] == layer]
+        every = [kind for kind in host if HOST_HOOKS[kind][0] == layer]
+        yield f"layer {layer}" + (f" ({', '.join(meant)})" if meant != every else "")
+
+
+def _by_verdict(hooks: dict[str, Verdict]) -> Iterable[tuple[Verdict, list[str]]]:
+    grouped: dict[tuple[Condition, str], tuple[Verdict, list[str]]] = {}
+    for kind, verdict in hooks.items():
+        if verdict.is_wrong:
+            key = verdict.condition, verdict.reason
+            grouped.setdefault(key, (verdict, []))[1].append(kind)
+    return grouped.values()
+
+
+def _sentence(what: str, verdict: Verdict) -> str:
+    if verdict.condition == Condition.UNPINNED:
+        return f"{what} counts, but {verdict.reason}; {_REPAIR} puts it back"
+    when = "" if not verdict.reason.endswith(" was removed") else " once that is there again"
+    if "pin of" in verdict.reason:
+        when = ""
+    return f"{what} counts no more: {verdict.reason}; {_REPAIR} counts on{when}"

@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from trafficmon.errors import BpfError, MissingPrivilegeError
-from trafficmon.layout import EventKind, Mode, State
+from trafficmon.hooks.check import Presence
+from trafficmon.hooks.facts import xdp_program_of
+from trafficmon.hooks.verdict import Verdict
+from trafficmon.layout import EventKind, Mode
 from trafficmon.libbpf.info import program_facts, statistics_are_on
 from trafficmon.libbpf.object import Program
 from trafficmon.pins import HOST_HOOKS, HOST_KINDS
 from trafficmon.reader.interfaces import WatchedInterface
 from trafficmon.reader.live import Live
 from trafficmon.records import text_of
+from trafficmon.tables.health import complaints
 from trafficmon.tables.ledger import ledger_record
 from trafficmon.tables.times import time_text
 
@@ -42,6 +46,7 @@ def status_record(live: Live) -> dict[str, Any]:
         "attached_at": time_text(int(live.meta["attached_at_ns"]) / 1e9),
         "now": time_text(datetime.now(UTC).timestamp()),
         "run_statistics": statistics_are_on(),
+        "problems": complaints(live),
         "interfaces": interfaces,
         "layers": layers,
         "events": [_events(live, kind) for kind in EventKind],
@@ -87,7 +92,7 @@ def _interface(live: Live, interface: WatchedInterface) -> dict[str, Any]:
         "tc_mode": _MODES[tc],
         "counted_in_sums": not interface.covered,
         "layers": [
-            _layer(live, interface, "xdp", "xdp", interface.xdp_mode),
+            _with_foreign_xdp(live, interface),
             _layer(live, interface, "tc", "tc_rx", tc if interface.tc_rx else Mode.OFF),
             _layer(live, interface, "tc", "tc_tx", tc),
             _hook_record("dns", "dns", "copied" if interface.dns else "off"),
@@ -99,14 +104,35 @@ def _layer(
     live: Live, interface: WatchedInterface, layer: str, hook: str, mode: Mode
 ) -> dict[str, Any]:
     record = _hook_record(layer, hook, _MODES[mode])
-    if mode == Mode.OFF or interface.state != State.ATTACHED:
+    found = live.findings.interfaces.get(interface.slot)
+    if mode == Mode.OFF or found is None:
         return record
+    record |= _verdict(found.hooks[hook])
     return _with_program(record, live.pins.program(hook, interface.slot))
+
+
+def _with_foreign_xdp(live: Live, interface: WatchedInterface) -> dict[str, Any]:
+    """Where ours is off another may be: what that drops, tc does not see."""
+    record = _layer(live, interface, "xdp", "xdp", interface.xdp_mode)
+    found = live.findings.interfaces.get(interface.slot)
+    if interface.xdp_mode == Mode.OFF and found is not None and found.presence == Presence.HERE:
+        other = xdp_program_of(interface.ifindex)
+        record["foreign_programs"] = [] if other is None else [other]
+    return record
 
 
 def _host_layer(live: Live, kind: str) -> dict[str, Any]:
     layer, mode = HOST_HOOKS[kind]
-    return _with_program(_hook_record(layer, kind, mode), live.pins.host_program(kind))
+    record = _hook_record(layer, kind, mode) | _verdict(live.findings.host[kind])
+    return _with_program(record, live.pins.host_program(kind))
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "state": verdict.condition.value,
+        "state_reason": verdict.reason or None,
+        "foreign_programs": None if verdict.foreign is None else list(verdict.foreign),
+    }
 
 
 def _hook_record(layer: str, hook: str, mode: str) -> dict[str, Any]:
@@ -114,6 +140,9 @@ def _hook_record(layer: str, hook: str, mode: str) -> dict[str, Any]:
         "layer": layer,
         "hook": hook,
         "mode": mode,
+        "state": None,  # nothing of ours is to be there
+        "state_reason": None,
+        "foreign_programs": None,
         "program_id": None,
         "run_count": None,
         "ns_per_run": None,

@@ -107,8 +107,12 @@ struct tm_link_facts {
 	uint32_t id;
 	uint32_t prog_id;
 	uint32_t ifindex;
+	uint64_t cgroup_id;
 };
 int tm_link_facts(int fd, struct tm_link_facts *facts);
+int tm_pinned_link_facts(const char *path, struct tm_link_facts *facts);
+int bpf_prog_query(int target_fd, int type, uint32_t query_flags, uint32_t *attach_flags,
+		   uint32_t *prog_ids, uint32_t *prog_cnt);
 
 int libbpf_probe_bpf_prog_type(int prog_type, const void *opts);
 int libbpf_probe_bpf_map_type(int map_type, const void *opts);

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""The one check of all hooks: for `status`, the notes under tables, and what attach repairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from trafficmon.hooks.facts import HookFacts, Kernel, PlaceFacts, xdp_program_of
+from trafficmon.hooks.facts import with_pinned_programs as with_pinned
+from trafficmon.hooks.verdict import Condition, Verdict, host_verdict, interface_verdict
+from trafficmon.host.filters import ListedFilter
+from trafficmon.layout import Mode
+from trafficmon.pins import PinDirectory
+from trafficmon.records import text_of
+
+_HANDLES = {"tc_rx": "tc_rx_handle", "tc_tx": "tc_tx_handle"}
+
+
+class Presence(Enum):
+    """Of a watched interface."""
+
+    HERE = "here"
+    ELSEWHERE = "elsewhere"  # this process is in another network namespace
+    GONE = "gone"
+    MOVED = "moved"  # to another network namespace than it was watched in
+    NAMESPACE_GONE = "namespace gone"
+
+
+@dataclass(frozen=True)
+class InterfaceFinding:
+    """``back_as``: the number of another interface that has its name now."""
+
+    slot: int
+    name: str
+    presence: Presence
+    back_as: int | None
+    hooks: dict[str, Verdict]
+
+    @property
+    def has_gone(self) -> bool:
+        """Whether it is no longer where it was watched."""
+        return self.presence in (Presence.GONE, Presence.MOVED, Presence.NAMESPACE_GONE)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Of all hooks that attach has made and detach has not taken off."""
+
+    interfaces: dict[int, InterfaceFinding]
+    host: dict[str, Verdict]
+
+    def verdicts(self) -> list[Verdict]:
+        """All of them."""
+        at_interfaces = [v for one in self.interfaces.values() for v in one.hooks.values()]
+        return [*at_interfaces, *self.host.values()]
+
+
+def check_hooks(pins: PinDirectory, meta: Any, interfaces: dict[int, Any]) -> Findings:
+    """``interfaces``: INTERFACE records of those that are attached, by slot."""
+    with Kernel(pins, meta) as kernel:
+        found = {slot: _interface(kernel, slot, record) for slot, record in interfaces.items()}
+        cgroup = kernel.cgroup()
+        host = {
+            kind: host_verdict(kind, hook, watched, cgroup)
+            for kind, hook, watched in kernel.host_hooks()
+        }
+    return Findings(found, host)
+
+
+def _interface(kernel: Kernel, slot: int, record: Any) -> InterfaceFinding:
+    place, verdicts = kernel.place(record), {}
+    lives = False
+    for kind, hook in kernel.interface_hooks(slot, record):
+        noted = _noted_filter(record, kind)
+        xdp = None
+        if kind == "xdp" and place.name is not None and _needs_explaining(hook):
+            xdp = xdp_program_of(int(record["ifindex"]))
+        verdict = interface_verdict(kind, hook, place, noted=noted, xdp=xdp)
+        if noted is not None and verdict.condition == Condition.REPLACED:
+            verdict = interface_verdict(kind, with_pinned(hook), place, noted=noted, xdp=xdp)
+        verdicts[kind] = verdict
+        lives = lives or (hook.link is not None and hook.link.ifindex != 0)
+    name = place.name or text_of(record["name"])
+    presence = _presence(place, has_live_link=lives)
+    return InterfaceFinding(slot, name, presence, place.back_as, verdicts)
+
+
+def _needs_explaining(hook: HookFacts) -> bool:
+    return hook.link is None or hook.link.ifindex == 0
+
+
+def _noted_filter(record: Any, kind: str) -> ListedFilter | None:
+    if kind not in _HANDLES or record["tc_mode"] != Mode.CLSACT:
+        return None
+    return ListedFilter(int(record["tc_priority"]), int(record[_HANDLES[kind]]), 0)
+
+
+def _presence(place: PlaceFacts, *, has_live_link: bool) -> Presence:
+    if not place.is_here:  # a namespace that only a descriptor holds is found nowhere
+        is_there = place.has_namespace or has_live_link
+        return Presence.ELSEWHERE if is_there else Presence.NAMESPACE_GONE
+    if place.name is not None:
+        return Presence.HERE
+    return Presence.MOVED if has_live_link else Presence.GONE
