@@ -29,6 +29,7 @@ static __always_inline void tm_fill_addresses(struct sock *sk, struct tm_socket_
 	row->local_port_be = bpf_htons(common->skc_num);
 	row->remote_port_be = common->skc_dport;
 	row->tcp_state = common->skc_state;
+	row->bound_ifindex = common->skc_bound_dev_if;
 	row->netns_inode = net->ns.inum;
 	if (bpf_core_field_exists(net->net_cookie)) /* as a number: 5.12 (3d368ab87cf6) */
 		row->netns_cookie = net->net_cookie;
@@ -61,12 +62,14 @@ static __always_inline int tm_write_row(struct seq_file *seq, struct sock *sk,
 	struct tcp_sock *tcp;
 
 	__builtin_memcpy(&row.socket, socket, sizeof(row.socket));
+	row.type = sk->sk_type;
 	row.protocol = sk->sk_protocol;
 	row.uid = sk->sk_uid.val;
 	tm_fill_addresses(sk, &row);
 	if (cookie)
 		row.cookie = cookie;
-	if (row.protocol == IPPROTO_TCP && (row.family == AF_INET || row.family == AF_INET6)) {
+	if (row.type == SOCK_STREAM && row.protocol == IPPROTO_TCP &&
+	    (row.family == AF_INET || row.family == AF_INET6)) {
 		tcp = bpf_skc_to_tcp_sock(sk);
 		if (tcp && row.tcp_state != BPF_TCP_LISTEN)
 			tm_fill_tcp(sk, tcp, &row);

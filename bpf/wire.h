@@ -341,9 +341,11 @@ struct tm_socket_row {
 	__u16 local_port_be;
 	__u16 remote_port_be;
 	__u16 protocol;
-	__u8 family;	/* AF_INET, AF_INET6, AF_PACKET */
-	__u8 tcp_state; /* of others: 1 where connected, 7 where not */
-	__u8 pad[4];
+	__u8 family;	     /* AF_INET, AF_INET6, AF_PACKET */
+	__u8 tcp_state;	     /* of others: 1 where connected, 7 where not */
+	__u32 bound_ifindex; /* the one interface it is bound to, in its own namespace; 0: any */
+	__u16 type;	     /* SOCK_STREAM, SOCK_DGRAM, SOCK_RAW: of those local_port is no port */
+	__u8 pad[6];
 };
 
 /* A row of `layers` each, a cell for each CPU. */
@@ -557,7 +559,7 @@ struct tm_log_key {
 	__u32 uid;
 	__u32 ifindex;
 	__u8 is_rx;
-	__u8 flags; /* enum tm_flow_flag; 0: no room for more, these are all others */
+	__u8 flags;	/* enum tm_flow_flag; 0: no room for more, these are all others */
 	__u8 elsewhere; /* ifindex is of another network namespace than the watched one */
 	__u8 pad[5];
 };

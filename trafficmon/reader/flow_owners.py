@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trafficmon.layout import FlowFlag
 from trafficmon.reader.merge import Groups, Records
-from trafficmon.reader.sockets import AF_INET6, AF_PACKET
+from trafficmon.reader.sockets import AF_INET6, AF_PACKET, SOCK_RAW
 
 _Columns = NDArray[np.uint64]
 _NONE = np.uint64(0)
@@ -23,7 +23,8 @@ class SocketIndex:
     """
 
     def __init__(self, rows: Records, netns_inode: int, netns_cookie: int) -> None:
-        rows = rows[rows["family"] != AF_PACKET]
+        # a raw socket has its protocol's number where others have their port
+        rows = rows[(rows["family"] != AF_PACKET) & (rows["type"] != SOCK_RAW)]
         is_here, is_connected = rows["netns_inode"] == netns_inode, rows["remote_port_be"] != 0
         if netns_cookie:  # the inode of one that has gone is given to the next
             is_here &= rows["netns_cookie"] == netns_cookie

@@ -14,6 +14,7 @@ from trafficmon.pins import SOCKET_ITERATORS, PinDirectory
 from trafficmon.reader.merge import Records
 
 AF_INET, AF_INET6, AF_PACKET = 2, 10, 17
+SOCK_RAW = 3
 _MAPPED = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)  # ::ffff:0:0/96, RFC 4291 2.5.5.2
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from trafficmon.errors import NotAttachedError
 from trafficmon.filter.columns import FilterColumns
-from trafficmon.host import clock
+from trafficmon.host import clock, netns
 from trafficmon.layout import Role
 from trafficmon.protocols import protocol_name
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records, hash_words
 from trafficmon.reader.owners import TCP_LISTEN
-from trafficmon.reader.sockets import AF_INET6, AF_PACKET
-from trafficmon.tables.addresses import address_text
+from trafficmon.reader.sockets import AF_INET6, AF_PACKET, SOCK_RAW
+from trafficmon.tables.addresses import address_text, without_zone
 from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.owned import OwnerColumns
 from trafficmon.tables.table import Array, Record, Table, as_text
@@ -67,6 +68,7 @@ STATES = (
 )
 _SOCKET_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 _TCP = 6
+_WITHOUT_PORTS = (1, 58)  # ICMP, ICMPv6
 _NO_RTT = 0xFFFFFFFF
 _ROLES = {Role.ACTIVE: "active", Role.PASSIVE: "passive"}
 
@@ -112,7 +114,8 @@ class _Columns:
 
     def __init__(self, live: Live, rows: Records) -> None:
         self.rows = rows
-        self.is_tcp = (rows["protocol"] == _TCP) & (rows["family"] != AF_PACKET)
+        is_packet, is_raw = rows["family"] == AF_PACKET, rows["type"] == SOCK_RAW
+        self.is_tcp = (rows["protocol"] == _TCP) & ~is_packet & ~is_raw
         self.is_listener = self.is_tcp & (rows["tcp_state"] == TCP_LISTEN)
         names = OwnerNames(live.owners, live.labels)
         self.owners = OwnerColumns(live.owners, rows["socket"]["owner_id"], names)
@@ -120,9 +123,11 @@ class _Columns:
         self.remote_names = live.remote_names
         self.now_ns, self.wall = clock.monotonic_ns(), clock.wall_minus_monotonic_ns()
         self.own = self._counts()
-        self.local_port = _port(rows["local_port_be"])
-        self.remote_port = _port(rows["remote_port_be"])
-        is_packet = rows["family"] == AF_PACKET
+        self.zones = _Zones(live)
+        # of others the protocol's number, or ICMP's identifier, is where the port would be
+        has_ports = ~is_raw & ~np.isin(rows["protocol"], _WITHOUT_PORTS)
+        self.local_port = np.where(has_ports, _port(rows["local_port_be"]), -1)
+        self.remote_port = np.where(has_ports, _port(rows["remote_port_be"]), -1)
         self.filter = FilterColumns(
             table="connections",
             length=len(rows),
@@ -185,7 +190,7 @@ class _Columns:
         if record["remote_addr"] is not None:
             now = self.now_ns + self.wall
             record["remote_name"] = self.remote_names.name(
-                record["remote_addr"],
+                without_zone(record["remote_addr"]),
                 (opened + self.wall) / 1e9 if opened else now / 1e9,
                 now / 1e9,
             )
@@ -200,13 +205,36 @@ class _Columns:
             return {"protocol": "packet"}
         ipv6 = bool(one["family"] == AF_INET6)
         told: Record = {"protocol": protocol_name(int(one["protocol"]))}
+        zone = self.zones.name(one) if ipv6 else None
         for side in ("local", "remote"):
             port = int(getattr(self, f"{side}_port")[row])
             if side == "remote" and not one["remote_addr"].any():
                 continue
-            told[f"{side}_addr"] = address_text(one[f"{side}_addr"].tobytes(), ipv6=ipv6)
+            told[f"{side}_addr"] = address_text(one[f"{side}_addr"].tobytes(), ipv6=ipv6, zone=zone)
             told[f"{side}_port"] = None if port < 0 else port
         return told
+
+
+class _Zones:
+    """Names of the links that sockets are bound to.
+
+    Numbers of interfaces begin anew in each network namespace: elsewhere a link goes by its number.
+    """
+
+    def __init__(self, live: Live) -> None:
+        self._netns = int(live.meta["netns_inode"]), int(live.meta["netns_cookie"])
+        self._attached = {one.ifindex: one.name for one in live.interfaces if not one.gone}
+        self._is_here = netns.is_this(*self._netns)
+
+    def name(self, row: Any) -> str | None:
+        """Of SOCKET_ROW; None where it is bound to none."""
+        number, (inode, cookie) = int(row["bound_ifindex"]), self._netns
+        if not number:
+            return None
+        known = None
+        if row["netns_inode"] == inode and (not cookie or row["netns_cookie"] == cookie):
+            known = netns.name_of(number) if self._is_here else self._attached.get(number)
+        return known or str(number)
 
 
 def _port(column: Array) -> Array:

@@ -16,7 +16,7 @@ from trafficmon.reader.flows import Flows, with_ids_joined
 from trafficmon.reader.interfaces import interface_number
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records, hash_words, words
-from trafficmon.tables.addresses import address_text
+from trafficmon.tables.addresses import address_text, without_zone
 from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.owned import OwnerColumns
 from trafficmon.tables.table import Array, Record, Table
@@ -161,22 +161,23 @@ class _Columns:
 
     def record(self, row: int) -> Record:
         key, value = self.keys[row], self.values[row]
-        ipv6 = bool(self.is_ipv6[row])
+        ipv6, zone = bool(self.is_ipv6[row]), self.interface[row]
         first_seen = self.seconds(int(value["first_seen_jiffies"]))
         last_seen = self.seconds(int(self.last_seen_jiffies[row]))
         record: Record = dict.fromkeys(FIELDS)
         record |= {
             "interface": self.interface[row],
             "protocol": protocol_name(int(key["protocol"])),
-            "local_addr": address_text(key["local_addr"].tobytes(), ipv6=ipv6),
+            "local_addr": address_text(key["local_addr"].tobytes(), ipv6=ipv6, zone=zone),
             "local_port": _port(self.local_port[row]),
-            "remote_addr": address_text(key["remote_addr"].tobytes(), ipv6=ipv6),
+            "remote_addr": address_text(key["remote_addr"].tobytes(), ipv6=ipv6, zone=zone),
             "remote_port": _port(self.remote_port[row]),
             "tcp_flags": _flags(value["tcp_flags"]) if key["protocol"] == _TCP else None,
             "first_seen": time_text(first_seen),
             "last_seen": time_text(last_seen),
         }
-        record["remote_name"] = self.remote_names.name(record["remote_addr"], first_seen, last_seen)
+        address = without_zone(record["remote_addr"])
+        record["remote_name"] = self.remote_names.name(address, first_seen, last_seen)
         return record | self._owner(row) | {name: int(value[name]) for name in _COUNTS}
 
 

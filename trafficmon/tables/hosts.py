@@ -9,11 +9,11 @@ import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import FlowFlag
-from trafficmon.reader.interfaces import is_in_sums
+from trafficmon.reader.interfaces import interface_number, is_in_sums
 from trafficmon.reader.live import Live
-from trafficmon.reader.merge import Groups
-from trafficmon.tables.addresses import address_text
-from trafficmon.tables.flows import whole_jiffies
+from trafficmon.reader.merge import Groups, Records
+from trafficmon.tables.addresses import address_text, needs_zone, without_zone
+from trafficmon.tables.flows import interface_names, whole_jiffies
 from trafficmon.tables.table import Record, Table
 
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
@@ -21,15 +21,17 @@ FIELDS = ("remote_addr", "remote_name", *_COUNTS, "connections")
 
 
 def host_table(live: Live) -> Table:
-    """One row a remote address; ``connections`` are its flows."""
+    """One row a remote address, of a link's addresses one a link; ``connections`` are flows."""
     flows = live.flows()
     counted = is_in_sums(flows.keys["interface_id"])
     keys, values = flows.keys[counted], flows.values[counted]
-    columns = np.zeros((len(keys), 3), np.uint64)
+    zones, zone_of = _zones(live, keys)
+    columns = np.zeros((len(keys), 4), np.uint64)
     columns[:, :2] = np.ascontiguousarray(keys["remote_addr"]).view(np.uint64)
     columns[:, 2] = keys["flags"] & FlowFlag.IPV6
+    columns[:, 3] = zone_of
     groups = Groups(columns)
-    addresses = keys["remote_addr"][groups.first]
+    addresses, zone_of = keys["remote_addr"][groups.first], zone_of[groups.first]
     is_ipv6 = columns[groups.first, 2] != 0
     sums = {name: groups.sum(values[name]) for name in _COUNTS}
     connections = np.bincount(groups.of_row, minlength=len(groups)).astype(np.uint64)
@@ -39,11 +41,12 @@ def host_table(live: Live) -> Table:
     last = groups.maximum(whole_jiffies(values["last_seen_jiffies_low"], now_jiffies))
 
     def record(row: int) -> Record:
-        address = address_text(addresses[row].tobytes(), ipv6=bool(is_ipv6[row]))
+        zone = zones[int(zone_of[row])]
+        address = address_text(addresses[row].tobytes(), ipv6=bool(is_ipv6[row]), zone=zone)
         used = seconds(int(first[row])), seconds(int(last[row]))
         return {
             "remote_addr": address,
-            "remote_name": names.name(address, *used),
+            "remote_name": names.name(without_zone(address), *used),
             **{name: int(sums[name][row]) for name in _COUNTS},
             "connections": int(connections[row]),
         }
@@ -71,3 +74,13 @@ def host_table(live: Live) -> Table:
         ),
         identity=lambda: groups.hashes,
     )
+
+
+def _zones(live: Live, keys: Records) -> tuple[list[str], Records]:
+    """Names of links, the first of which is none; and of each flow the place of its one."""
+    is_scoped = ((keys["flags"] & FlowFlag.IPV6) != 0) & needs_zone(keys["remote_addr"])
+    numbers = interface_number(keys["interface_id"][is_scoped])
+    names, place = np.unique(interface_names(live)[numbers].astype(str), return_inverse=True)
+    zone_of = np.zeros(len(keys), np.uint64)
+    zone_of[is_scoped] = place + 1
+    return ["", *names.tolist()], zone_of

@@ -13,6 +13,7 @@ from trafficmon.filter.columns import FilterColumns
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
 from trafficmon.reader.live import Live
+from trafficmon.tables.addresses import without_zone
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.table import Array, Record, Table, choose_rows
 from trafficmon.tui.readings.happened import is_below
@@ -117,7 +118,7 @@ def _records(table: Table, mask: Array, most: int | None = _MOST) -> list[Record
 def _belongs(detail: Detail, columns: FilterColumns) -> Array:
     record = detail.record
     if detail.table == "hosts":
-        return matches(parse(f"host {record['remote_addr']}"), columns)
+        return matches(parse(f"host {without_zone(record['remote_addr'])}"), columns)
     if detail.table == "ports":
         return matches(parse(f"proto {record['protocol']} and port {record['port']}"), columns)
     if detail.table == "protocols":

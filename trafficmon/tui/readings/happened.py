@@ -12,6 +12,7 @@ from trafficmon.filter.columns import FilterColumns
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.nodes import Expression
 from trafficmon.protocols import protocol_number
+from trafficmon.tables.addresses import without_zone
 from trafficmon.tables.table import Array, Record
 
 _ENDS = ("local_addr", "local_port", "remote_addr", "remote_port")
@@ -43,7 +44,13 @@ def belonging(events: list[Record], table: str, record: Record) -> list[Record]:
     names = _OF_ROWS.get(table)
     if names is None:
         return []
-    return [one for one in events if all(one.get(name) == record.get(name) for name in names)]
+    told = {name: _alone(name, record.get(name)) for name in names}
+    return [one for one in events if all(one.get(name) == value for name, value in told.items())]
+
+
+def _alone(name: str, value: Any) -> Any:
+    """Addresses without the link that they are of, which events tell apart."""
+    return without_zone(value) if name.endswith("_addr") and value else value
 
 
 def is_below(path: str | None, parent: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trafficmon.reader.live import Live
+from trafficmon.reader.sockets import SOCK_RAW
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.drops import lost_packets
 from trafficmon.tables.ledger import cgroup_coverage
@@ -73,6 +74,7 @@ def _tcp(sockets: Any) -> dict[str, Any]:
     if sockets is None:
         return dict.fromkeys(names)
     rows = sockets[(sockets["protocol"] == _TCP) & (sockets["family"] != _AF_PACKET)]
+    rows = rows[rows["type"] != SOCK_RAW]
     known = rows["srtt_us"][(rows["srtt_us"] > 0) & (rows["srtt_us"] != _NO_RTT)]
     sent, again = int(rows["socket"]["own"]["tx_packets"].sum()), int(rows["retransmits"].sum())
     return {
