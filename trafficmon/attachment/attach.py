@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from trafficmon.attachment import host, slots
 from trafficmon.attachment import interface as one_interface
@@ -20,6 +22,7 @@ from trafficmon.attachment.request import (
     Request,
     usual_interfaces,
 )
+from trafficmon.attachment.sidebyside import side_by_side
 from trafficmon.attachment.stacking import covered, finish_interrupted, settle, with_those_attached
 from trafficmon.attachment.store import NO_GROUP, Geometry, Store
 from trafficmon.attachment.xdp import is_worth_trying
@@ -32,6 +35,12 @@ from trafficmon.libbpf import features
 from trafficmon.libbpf.features import Helper, ProgramType
 from trafficmon.pins import SOCKET_ITERATORS, PinDirectory
 
+Progress: TypeAlias = Callable[[int, int], None]
+
+
+def _say_nothing(done: int, of: int) -> None:
+    """Nobody watches."""
+
 
 @dataclass
 class Report:
@@ -42,8 +51,11 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
 
-def attach(pins: PinDirectory, request: Request) -> Report:
-    """Attach ``request``; what fails half-way is rolled back before the error goes on."""
+def attach(pins: PinDirectory, request: Request, progress: Progress = _say_nothing) -> Report:
+    """Attach ``request``; what fails half-way is rolled back before the error goes on.
+
+    ``progress`` is called with how many interfaces are done, and of how many.
+    """
     capabilities.require(
         "attach", capabilities.CAP_BPF, capabilities.CAP_NET_ADMIN, capabilities.CAP_PERFMON
     )
@@ -59,11 +71,16 @@ def attach(pins: PinDirectory, request: Request) -> Report:
             finish_interrupted(store)
             undo.callback(settle, store)
             together = with_those_attached(store, wanted)
-            for interface in wanted:
-                stop_if_interrupted()
+
+            def one(interface: Interface) -> Attached:
                 is_covered = covered(interface, together)
-                done = _one(store, interface, request, undo, is_covered=is_covered)
-                report.interfaces.append(done)
+                return _one(store, interface, request, undo, is_covered=is_covered)
+
+            with side_by_side(store.turn, one, wanted) as running:
+                for done in running:
+                    report.interfaces.append(done)
+                    progress(len(report.interfaces), len(wanted))
+                    stop_if_interrupted()
             report.notes += settle(store)
             report.layers = host.attach(store, request, undo)
             _let_group_read(store, request, report)

@@ -27,7 +27,6 @@ from trafficmon.layout import (
     INTERFACE,
     INTERFACE_NAME,
     LAST_INTERFACE_NUMBER,
-    ROWS_OF_AN_INTERFACE,
     State,
 )
 from trafficmon.reader.interfaces import BASE, BASE_FIELDS, interface_number, rows_of
@@ -115,9 +114,12 @@ def has_counted(store: Store, slot: int) -> bool:
 def _counted(store: Store, slot: int) -> Any:
     """All that was counted in ``slot``, as a base."""
     base = np.zeros(1, BASE)[0]
-    cells = store.maps["hook_counters"].read_array(HOOK_COUNTERS)
-    shape = (store.geometry().max_interfaces * ROWS_OF_AN_INTERFACE, HOOKS, -1)
-    mine = cells.reshape(shape)[rows_of(slot)]
+    if not store.interface(slot)["number"]:
+        return base
+    rows, cpus = rows_of(slot), store.geometry().cpus
+    counters, cells = store.maps["hook_counters"], range(HOOKS * cpus)
+    raw = [counters.lookup(slot_key(row * len(cells) + cell)) for row in rows for cell in cells]
+    mine = np.frombuffer(b"".join(filter(None, raw)), HOOK_COUNTERS).reshape(len(rows), HOOKS, cpus)
     for name in BASE_FIELDS:
         base["hooks"][name] = mine[name].sum(axis=(0, 2), dtype=np.uint64)
     if base["hooks"].tobytes().strip(b"\0"):

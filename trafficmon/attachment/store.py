@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Self
 
 import numpy as np
@@ -28,7 +30,6 @@ from trafficmon.layout import (
     MAGIC,
     META,
     ROWS_OF_AN_INTERFACE,
-    State,
 )
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Object, test_run
@@ -89,6 +90,7 @@ class Store:
     def __init__(self, pins: PinDirectory, maps: dict[str, Map]) -> None:
         self.pins = pins
         self.maps = maps
+        self.turn = Lock()  # of threads that attach side by side: who has it works
 
     @classmethod
     def open(cls, pins: PinDirectory) -> Self:
@@ -122,6 +124,18 @@ class Store:
                 cleanup.callback(pins.map(name).unlink, missing_ok=True)
             cleanup.pop_all()
         return cls(pins, maps)
+
+    @contextmanager
+    def let_others_work(self) -> Iterator[None]:
+        """While inside, for what takes long in the kernel, other threads may use the store."""
+        if not self.turn.locked():  # there are none
+            yield
+            return
+        self.turn.release()
+        try:
+            yield
+        finally:
+            self.turn.acquire()
 
     def close(self) -> None:
         """Let go of the maps."""
@@ -201,10 +215,8 @@ class Store:
 
     def interfaces(self) -> dict[int, Any]:
         """The used slots."""
-        _, records = self.maps["interfaces"].read_all(np.dtype("u4"), INTERFACE)
-        return {
-            slot: record for slot, record in enumerate(records) if record["state"] != State.FREE
-        }
+        records = self.maps["interfaces"].read_array(INTERFACE)
+        return {int(slot): records[slot] for slot in np.flatnonzero(records["state"])}
 
 
 def _read_clock(loader: Object) -> Any:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -68,7 +69,8 @@ def attach(
         replace=replace,
     )
     pins = PinDirectory(chosen(pin_dir))
-    report = attaching.attach(pins, wanted)
+    report = attaching.attach(pins, wanted, _progress)
+    _end_progress(len(report.interfaces))
     for done in report.interfaces:
         note = f" ({done.note})" if done.note else ""
         print(f"{done.name}: xdp {done.xdp_mode}, tc {done.tc_mode}{note}")
@@ -82,3 +84,17 @@ def attach(
     for line in report.notes:
         print(f"note: {line}")
     print(f"pinned under {pins.root}; 'trafficmon top flows' shows, 'trafficmon detach' ends it")
+
+
+_FEW = 10
+
+
+def _progress(done: int, of: int) -> None:
+    """On a terminal, where many take seconds."""
+    if of >= _FEW and sys.stderr.isatty():
+        print(f"\rattached to {done} of {of} interfaces", end="", file=sys.stderr, flush=True)
+
+
+def _end_progress(of: int) -> None:
+    if of >= _FEW and sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)

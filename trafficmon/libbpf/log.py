@@ -7,6 +7,7 @@ ourselves, so its own words are for --debug.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from trafficmon.libbpf._ffi import ffi, lib
@@ -24,5 +25,18 @@ def tm_on_log(level: int, message: Any) -> None:
 
 
 def capture() -> None:
-    """From now on libbpf writes here and no longer to standard error."""
-    lib.tm_log_to_python()
+    """From now on libbpf writes here and no longer to standard error.
+
+    Only what is read: an attach makes hundreds of messages an interface, each a call into Python.
+    """
+    lib.tm_log_to_python(_most())
+
+
+def _most() -> int:
+    """The highest level of libbpf's that is logged; -1: none, or nobody has imported logging."""
+    if "logging" not in sys.modules:
+        return -1
+    import logging
+
+    logger = logging.getLogger("trafficmon.libbpf")
+    return max((of for of, level in _LEVELS.items() if logger.isEnabledFor(level)), default=-1)

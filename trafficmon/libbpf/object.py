@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from trafficmon.errors import BpfError, BrokenObjectError, VerifierError
+from trafficmon.libbpf import log
 from trafficmon.libbpf._ffi import check, encode, ffi, lib, text
 from trafficmon.libbpf.handle import Handle, Owner, open_pin
 from trafficmon.libbpf.map import Map
@@ -75,6 +76,7 @@ class Object(Owner):
         self.name = path.name
         self._logs: dict[str, Any] = {}
         self._is_loaded = False
+        log.capture()
         pointer = lib.bpf_object__open_file(encode(path), ffi.NULL)
         if pointer == ffi.NULL:
             raise BrokenObjectError(

@@ -196,16 +196,23 @@ static int tm_has_helper(int program_type, int helper)
 
 static void tm_on_log(int level, char *text);
 
+static int tm_log_most = -1;
+
 static int tm_print(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	char text[4096];
-	int length = vsnprintf(text, sizeof(text), format, arguments);
+	int length;
 
+	if ((int)level > tm_log_most)
+		return 0;
+	length = vsnprintf(text, sizeof(text), format, arguments);
 	tm_on_log(level, text);
 	return length;
 }
 
-static void tm_log_to_python(void)
+/* @most: the highest enum libbpf_print_level that anybody reads; -1: none. */
+static void tm_log_to_python(int most)
 {
+	tm_log_most = most;
 	libbpf_set_print(tm_print);
 }

@@ -4,7 +4,7 @@ uint32_t libbpf_major_version(void);
 uint32_t libbpf_minor_version(void);
 
 extern "Python" void tm_on_log(int level, char *text);
-void tm_log_to_python(void);
+void tm_log_to_python(int most);
 
 int setns(int fd, int kind);
 int mount(const char *source, const char *target, const char *type, unsigned long flags,
