@@ -14,6 +14,8 @@ from tests.lab.mounts import enter_own_mounts
 # nothing that these tests interrupt would end. A handler of ours is the default in children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+os.umask(0o022)  # the modes of files are those that are asked for
+
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Before any fixture is made: tests that pin and attach take no mount for granted."""

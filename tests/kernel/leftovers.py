@@ -43,14 +43,17 @@ def orphans(before: Objects) -> Objects:
     """What was loaded since ``before`` and neither a process holds nor a pin.
 
     Such a thing lives because it hangs on an interface (or leaks): tests that run beside this one
-    have theirs pinned or open. Waits until there is none, or ten seconds.
+    have theirs open or pinned, each process among mounts of its own. Waits until there is none, or
+    ten seconds.
     """
     deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        found = _orphans_now(before)
-        if not found or time.monotonic() > deadline:
-            return found
+    found = _orphans_now(before, Objects())
+    while found and time.monotonic() < deadline:
         time.sleep(0.2)
+        now = _orphans_now(before, _pinned_elsewhere())
+        for kind in KINDS:  # what was left stays; others' are between two states for a moment
+            found.of(kind).intersection_update(now.of(kind))
+    return found
 
 
 def hooks(namespace: Namespace) -> str:
@@ -65,10 +68,11 @@ def hooks(namespace: Namespace) -> str:
     return "".join(said)
 
 
-def _orphans_now(before: Objects) -> Objects:
+def _orphans_now(before: Objects, pinned: Objects) -> Objects:
     entries = {kind: _listed(kind) for kind in KINDS}
     held = _held_by_processes()
     for kind in KINDS:
+        held.of(kind).update(pinned.of(kind))
         held.of(kind).update(e["id"] for e in entries[kind] if e.get("pinned"))
     held.prog.update(e["prog_id"] for e in entries["link"] if e["id"] in held.link)
     for program in entries["prog"]:
@@ -82,11 +86,29 @@ def _orphans_now(before: Objects) -> Objects:
     )
 
 
-def _listed(kind: str) -> list[dict[str, Any]]:
-    """`bpftool -f -j prog show` and the like; -f names the pins."""
-    argv = ["bpftool", "-f", "-j", kind, "show"]
+def _pinned_elsewhere() -> Objects:
+    """In the BPF file systems of other mount namespaces."""
+    pinned = Objects()
+    seen = {Path("/proc/self/ns/mnt").stat().st_ino}
+    for place in Path("/proc").glob("[0-9]*/ns/mnt"):
+        try:
+            inode = place.stat().st_ino
+        except OSError:  # it has ended
+            continue
+        if inode in seen:
+            continue
+        seen.add(inode)
+        for kind in KINDS:
+            entries = _listed(kind, "nsenter", f"--mount={place}")
+            pinned.of(kind).update(entry["id"] for entry in entries if entry.get("pinned"))
+    return pinned
+
+
+def _listed(kind: str, *prefix: str) -> list[dict[str, Any]]:
+    """`bpftool -f -j prog show` and the like; -f names the pins. Nothing where it cannot be run."""
+    argv = [*prefix, "bpftool", "-f", "-j", kind, "show"]
     said = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
-    entries: list[dict[str, Any]] = json.loads(said)
+    entries: list[dict[str, Any]] = json.loads(said or "[]")
     return [entry for entry in entries if "id" in entry]
 
 

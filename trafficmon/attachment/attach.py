@@ -62,8 +62,7 @@ def attach(pins: PinDirectory, request: Request, progress: Progress = _say_nothi
     require_kernel()
     report = Report()
     with exclusive(pins.root), signals.deferred() as stop_if_interrupted:
-        if bpffs.ensure(pins.root):
-            report.notes.append(f"mounted a BPF file system on {bpffs.STANDARD_MOUNT}")
+        report.notes += bpffs.ensure(pins.root)
         _refuse_foreign(pins)
         wanted = _prepare(pins, request, report)
         with ExitStack() as undo:

@@ -45,6 +45,7 @@ def detach(pins: PinDirectory, names: list[str]) -> Detached:
             f"{pins.root} is not in a BPF file system, so nothing of trafficmon is there; "
             "check --pin-dir"
         )
+    bpffs.require_writable(pins.root)
     with lock.exclusive(pins.root), signals.deferred():
         return _some(pins, names) if names else remove_everything(pins)
 

@@ -16,7 +16,7 @@ import numpy as np
 from trafficmon.dns.names import RemoteNames
 from trafficmon.errors import MissingPrivilegeError, NotAttachedError
 from trafficmon.hooks.check import Findings, check_hooks
-from trafficmon.host import cgroups, clock
+from trafficmon.host import bpffs, cgroups, clock
 from trafficmon.host.lock import dns_file
 from trafficmon.layout import (
     DROP,
@@ -117,6 +117,7 @@ class Live:
         if not complete:
             raise NotAttachedError(
                 f"nothing is attached (no {self.pins.root}); start with 'trafficmon attach'"
+                f"{bpffs.why_unseen(self.pins.root)}"
             )
         raw = self.map("meta").lookup(FIRST_KEY)
         require_layout(raw, self.pins.root)

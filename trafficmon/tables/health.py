@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from trafficmon.hooks.check import InterfaceFinding, Presence
 from trafficmon.hooks.verdict import Condition, Verdict
+from trafficmon.host import bpffs
 from trafficmon.layout import State
 from trafficmon.pins import HOST_HOOKS
 from trafficmon.reader.live import Live
@@ -49,7 +50,8 @@ def complaints(live: Live) -> list[str]:
     for one in found:
         if not one.has_gone:
             lines += _at_interface(one)
-    return [*lines, *_on_host(live.findings.host)]
+    hidden = bpffs.hidden(live.pins.root)
+    return [*lines, *_on_host(live.findings.host), *([hidden] if hidden else [])]
 
 
 def _gone(found: list[InterfaceFinding]) -> Iterator[str]:
