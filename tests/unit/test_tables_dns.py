@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""The table of names that were asked for, from a book in which no two numbers are alike."""
+
+from __future__ import annotations
+
+from array import array
+from typing import cast
+
+import pytest
+
+from tests.unit.fake_live import BOOT_S, FakeLive
+from trafficmon.dns.book import Book, NameCounts, NameKey
+from trafficmon.tables.dns import dns_table
+from trafficmon.tables.table import choose_rows
+
+A = NameCounts(5, 4, 1, 2, BOOT_S + 30, array("I", [10, 30, 20]))
+B = NameCounts(7, 3, 2, 0, BOOT_S + 10, array("I", range(1, 202)))
+C = NameCounts(6, 9, 0, 1, BOOT_S + 20, array("I"))
+
+
+class NotedNames:
+    """A DNS book that has nothing but names."""
+
+    def __init__(self, names: list[tuple[NameKey, NameCounts]]) -> None:
+        self._names = names
+
+    def names(self) -> list[tuple[NameKey, NameCounts]]:
+        return self._names
+
+
+@pytest.fixture
+def fake() -> FakeLive:
+    made = FakeLive()
+    names = [
+        (("dns", "b.example", "A"), A),
+        (("mdns", "c.local", "AAAA"), B),
+        (("llmnr", "a", ""), C),
+    ]
+    made.dns_book = cast("Book", NotedNames(names))
+    return made
+
+
+def test_records(fake: FakeLive) -> None:
+    table = dns_table(fake.live)
+    told = [table.record(row) for row in range(table.length)]
+    assert [(r["kind"], r["name"], r["type"]) for r in told] == [
+        ("dns", "b.example", "A"),
+        ("mdns", "c.local", "AAAA"),
+        ("llmnr", "a", None),
+    ]
+    fields = ("queries", "responses", "nxdomain", "servfail")
+    assert [tuple(r[f] for f in fields) for r in told] == [(5, 4, 1, 2), (7, 3, 2, 0), (6, 9, 0, 1)]
+    assert [r["latency_us"] for r in told] == [
+        {"p50": 20, "p99": 30},
+        {"p50": 101, "p99": 199},
+        {"p50": None, "p99": None},
+    ]
+    assert told[0]["last_seen"] == "2023-11-14T22:13:50.000Z"
+
+
+@pytest.mark.parametrize(
+    ("key", "order"),
+    [
+        ("queries", "mdns llmnr dns"),
+        ("responses", "llmnr dns mdns"),
+        ("nxdomain", "mdns dns llmnr"),
+        ("servfail", "dns llmnr mdns"),
+        ("latency_us", "mdns dns llmnr"),
+        ("last_seen", "dns llmnr mdns"),
+        ("name", "llmnr dns mdns"),
+        ("type", "llmnr dns mdns"),
+        ("kind", "dns llmnr mdns"),
+        (None, "mdns llmnr dns"),
+    ],
+)
+def test_orders(fake: FakeLive, key: str | None, order: str) -> None:
+    """Numbers and times from the largest down, text from the first letter on."""
+    table = dns_table(fake.live)
+    kinds = [table.record(row)["kind"] for row in choose_rows(table, None, key, None)]
+    assert kinds == order.split()
+
+
+def test_without_a_book_there_are_no_rows() -> None:
+    table = dns_table(FakeLive().live)
+    assert (table.length, table.name) == (0, "dns")
+    assert list(choose_rows(table, None, None, 10)) == []
