@@ -90,6 +90,7 @@ class FakeLive:
         self.hooks = set(HOST_KINDS)
         self.findings = Findings({}, {})
         self.netns_cookie = 0
+        self.read_at_s: dict[str, float] = {}
         self.process_labels: dict[int, ProcessLabel] = {}
         self.cgroup_labels: dict[int, str] = {}
 

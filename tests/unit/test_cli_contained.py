@@ -38,7 +38,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 def test_top_watch_goes_on_after_a_round_that_failed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error_log: Path
 ) -> None:
-    source, made, rounds = FakeSource(), owners.process_table, []
+    source, made = FakeSource(), owners.process_table
+    rounds: list[float] = []
 
     @contextmanager
     def reading(*_: object) -> Iterator[Any]:

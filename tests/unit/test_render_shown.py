@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.fake_live import FakeLive
-from trafficmon.render.shown import COLUMNS, RATES
+from trafficmon.render.shown import COLUMNS, rate_columns
 from trafficmon.tables.catalogue import TABLES, table_maker
 from trafficmon.tables.dns import LATENCY_LABELS
 from trafficmon.tables.rates import RATE_FIELDS
@@ -32,5 +32,9 @@ def _with_parts(table: str, fields: tuple[str, ...]) -> tuple[str, ...]:
     return (*fields, *parts) if table == "dns" else fields
 
 
-def test_rates_are_fields_that_watching_adds() -> None:
-    assert {column.name for column in RATES} <= set(RATE_FIELDS)
+@pytest.mark.parametrize("name", list(TABLES))
+def test_rates_are_fields_that_watching_adds(name: str) -> None:
+    """In two directions where the table has these, else in one column or in none."""
+    shown = [column.name for column in rate_columns(table_maker(name)(FakeLive().live).rated)]
+    assert set(shown) <= set(RATE_FIELDS)
+    assert shown == {"drops": ["rate"], "dns": []}.get(name, ["rx_rate", "tx_rate"])

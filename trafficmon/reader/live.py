@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -74,6 +74,9 @@ class Live:
         self.pins = pins
         self._ahead = ahead
         self._is_closed = False
+        self.read_at_s: dict[str, float] = {}
+        """On CLOCK_MONOTONIC, when counters were read: flows, services, hooks, drops, owners,
+        sockets. Rates are of the time between two of these."""
         self._open = ExitStack()
         self._maps: dict[str, Map] = {}
         try:
@@ -101,6 +104,13 @@ class Live:
             opened = Map.from_pin(str(self.pins.map(name)), read_only=True)
             self._maps[name] = self._open.enter_context(opened)
         return self._maps[name]
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        """A large table takes seconds to read: its rows are of the middle of these, on average."""
+        begun = time.monotonic()
+        yield
+        self.read_at_s[what] = (begun + time.monotonic()) / 2
 
     def _require_open(self) -> None:
         if self._is_closed:
@@ -151,12 +161,14 @@ class Live:
 
     def flows(self) -> Flows:
         """All flows."""
-        return read_flows(self.map("flows"), self.map("flow_cache"), self._looks("flows"))
+        with self._timed("flows"):
+            return read_flows(self.map("flows"), self.map("flow_cache"), self._looks("flows"))
 
     def services(self) -> Services:
         """All services."""
         maps = self.map("services"), self.map("service_cache")
-        return read_services(*maps, self._looks("services"))
+        with self._timed("services"):
+            return read_services(*maps, self._looks("services"))
 
     def _looks(self, table: str) -> Looks | None:
         return self._ahead.take() if self._ahead and self._ahead.table == table else None
@@ -165,7 +177,8 @@ class Live:
         """HOOK_COUNTERS by [row, hook], summed over CPUs: of the slots that have ever been used."""
         rows = len(self._interface_records) * ROWS_OF_AN_INTERFACE
         cells = rows * HOOKS * int(self.meta["cpus"])
-        by_cpu = self.map("hook_counters").read_first(HOOK_COUNTERS, cells)
+        with self._timed("hooks"):
+            by_cpu = self.map("hook_counters").read_first(HOOK_COUNTERS, cells)
         return _over_cpus(by_cpu.reshape(rows, HOOKS, int(self.meta["cpus"])))
 
     def ledger(self) -> Ledger:
@@ -182,7 +195,8 @@ class Live:
 
     def drops(self) -> tuple[Records, Records]:
         """DROP_KEY and DROP, row by row."""
-        return self.map("drops").read_all(DROP_KEY, DROP)
+        with self._timed("drops"):
+            return self.map("drops").read_all(DROP_KEY, DROP)
 
     def event_counts(self) -> Records:
         """EVENT_COUNTS by [kind], summed over CPUs."""
@@ -226,17 +240,19 @@ class Live:
     def sockets(self) -> Records | None:
         """SOCKET_ROW, one a socket that is open; None without the cgroup layer. Read once."""
         self._require_open()
-        return read_sockets(self.pins)
+        with self._timed("sockets"):
+            return read_sockets(self.pins)
 
     @cached_property
     def owners(self) -> Owners | None:
         """All owners, and what their open sockets counted; None without the cgroup layer."""
         if not self.has_hook("sockets"):
             return None
-        ids, records = self.map("owners").read_all(np.dtype("u8"), OWNER)
+        with self._timed("owners"):
+            ids, records = self.map("owners").read_all(np.dtype("u8"), OWNER)
+            rows = self.sockets  # after the table: see read_owners
         if not cgroups.is_root(Path(text_of(self.meta["cgroup"]))):
             ids, records = without_kernel(ids, records)
-        rows = self.sockets  # after the table: see read_owners
         return None if rows is None else with_open_sockets(ids, records, rows)
 
     @cached_property

@@ -6,6 +6,8 @@ Columns of the highest priority number go first when the terminal is narrow; 0 s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from trafficmon.render.columns import Column
 
 _RX_BYTES = Column("rx_bytes", "RX", "right", "bytes", 1)
@@ -145,11 +147,16 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
 }
 
-RATES = (
-    Column("rx_rate", "RX/S", "right", "byte_rate", 0),
-    Column("tx_rate", "TX/S", "right", "byte_rate", 0),
-)
-"""Put in by --watch."""
+_RATES = {
+    "rx": Column("rx_rate", "RX/S", "right", "byte_rate", 0),
+    "tx": Column("tx_rate", "TX/S", "right", "byte_rate", 0),
+    "both": Column("rate", "BYTES/S", "right", "byte_rate", 0),
+}
 
 KINDS = (Column("kind", "KIND", priority=6),)
 """Put in by --all."""
+
+
+def rate_columns(rated: Iterable[str]) -> tuple[Column, ...]:
+    """What --watch puts beside a table whose rates are of these: rx and tx, both in one, none."""
+    return tuple(_RATES[name] for name in rated)

@@ -21,7 +21,7 @@ from trafficmon.reader.sockets import AF_INET6, AF_PACKET, SOCK_RAW
 from trafficmon.tables.addresses import address_text, without_zone
 from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.owned import OwnerColumns
-from trafficmon.tables.table import Array, Record, Table, as_text
+from trafficmon.tables.table import Array, Record, Table, as_text, by_direction
 from trafficmon.tables.times import time_text
 
 FIELDS = (
@@ -106,6 +106,8 @@ def connection_table(live: Live) -> Table:
         record=columns.record,
         filter_columns=columns.with_owners,
         identity=columns.identity,
+        rated=by_direction(sort_keys),
+        read_at_s=live.read_at_s.get("sockets"),
     )
 
 

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.reader.live import Live
-from trafficmon.reader.merge import hash_words
 from trafficmon.tables.table import Array, Record, Table, as_text
 from trafficmon.tables.times import time_text
 
 _COUNTS = ("queries", "responses", "nxdomain", "servfail")
+_64_BITS = 0xFFFF_FFFF_FFFF_FFFF
 FIELDS = ("name", "type", *_COUNTS, "latency_us", "last_seen", "kind")
 LATENCY_LABELS = ("p50", "p99")
 
@@ -51,8 +52,13 @@ def dns_table(live: Live) -> Table:
         default_sort="queries",
         record=record,
         filter_columns=lambda: FilterColumns(table="dns", length=len(rows)),
-        identity=lambda: hash_words(np.arange(len(rows), dtype=np.uint64)[:, None]),
+        identity=lambda: identities_of(rows),
     )
+
+
+def identities_of(rows: Sequence[tuple[object, object]]) -> Array:
+    """By what was asked for; the place among the rows is another one when names come and go."""
+    return np.array([hash(key) & _64_BITS for key, _ in rows], np.uint64)
 
 
 def _column(numbers: Array, place: int) -> Array:

@@ -78,6 +78,8 @@ def _table(live: Live, kinds: tuple[str, ...]) -> Table:
         record=record,
         filter_columns=lambda: FilterColumns(table="drops", length=len(groups)),
         identity=lambda: groups.hashes,
+        rated={"both": lambda: octets},
+        read_at_s=live.read_at_s.get("drops"),
     )
 
 

@@ -19,7 +19,7 @@ from trafficmon.reader.merge import Records, hash_words, words
 from trafficmon.tables.addresses import address_text, without_zone
 from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.owned import OwnerColumns
-from trafficmon.tables.table import Array, Record, Table
+from trafficmon.tables.table import Array, Record, Table, by_direction
 from trafficmon.tables.times import time_text
 
 FIELDS = (
@@ -92,6 +92,8 @@ def flow_table(live: Live) -> Table:
         record=columns.record,
         filter_columns=columns.with_owners,
         identity=lambda: hash_words(words(keys)),
+        rated=by_direction(sort_keys),
+        read_at_s=live.read_at_s.get("flows"),
     )
 
 

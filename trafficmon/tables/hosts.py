@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -14,7 +15,7 @@ from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups, Records
 from trafficmon.tables.addresses import address_text, needs_zone, without_zone
 from trafficmon.tables.flows import interface_names, whole_jiffies
-from trafficmon.tables.table import Record, Table
+from trafficmon.tables.table import Array, Record, Table, by_direction
 
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 FIELDS = ("remote_addr", "remote_name", *_COUNTS, "connections")
@@ -51,17 +52,18 @@ def host_table(live: Live) -> Table:
             "connections": int(connections[row]),
         }
 
+    sort_keys: dict[str, Callable[[], Array]] = {
+        **{name: partial(sums.__getitem__, name) for name in _COUNTS},
+        "bytes": lambda: sums["rx_bytes"] + sums["tx_bytes"],
+        "packets": lambda: sums["rx_packets"] + sums["tx_packets"],
+        "connections": lambda: connections,
+        "remote_addr": lambda: np.ascontiguousarray(addresses).view("S16").reshape(-1),
+    }
     return Table(
         name="hosts",
         fields=FIELDS,
         length=len(groups),
-        sort_keys={
-            **{name: partial(sums.__getitem__, name) for name in _COUNTS},
-            "bytes": lambda: sums["rx_bytes"] + sums["tx_bytes"],
-            "packets": lambda: sums["rx_packets"] + sums["tx_packets"],
-            "connections": lambda: connections,
-            "remote_addr": lambda: np.ascontiguousarray(addresses).view("S16").reshape(-1),
-        },
+        sort_keys=sort_keys,
         default_sort="bytes",
         record=record,
         filter_columns=lambda: FilterColumns(
@@ -73,6 +75,8 @@ def host_table(live: Live) -> Table:
             tx_packets=sums["tx_packets"],
         ),
         identity=lambda: groups.hashes,
+        rated=by_direction(sort_keys),
+        read_at_s=live.read_at_s.get("flows"),
     )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from trafficmon.reader.interfaces import WatchedInterface, counted_by_hook, sinc
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records
 from trafficmon.reader.services import KINDS, Services, packets_by_kind
-from trafficmon.tables.table import Record, Table, as_text
+from trafficmon.tables.table import Record, Table, as_text, or_nan
 
 SIZE_LABELS = (*(str(bound) for bound in SIZE_BOUNDS), "+Inf")
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
@@ -58,6 +59,11 @@ def interface_table(live: Live) -> Table:
             table="interfaces", length=len(records), interface=np.array(names, dtype=object)
         ),
         identity=lambda: np.array([interface.number for interface in interfaces], np.uint64),
+        rated={
+            side: partial(or_nan, [record[f"{side}_bytes"] for record in records])
+            for side in ("rx", "tx")
+        },
+        read_at_s=live.read_at_s.get("hooks"),
     )
 
 

@@ -14,7 +14,7 @@ from trafficmon.reader.interfaces import is_in_sums
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records
 from trafficmon.tables.drops import drops_by_side
-from trafficmon.tables.table import Array, Record, Table, as_text
+from trafficmon.tables.table import Array, Record, Table, as_text, or_nan
 
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 _DIFFERENCES = tuple(f"{name}_difference" for name in _COUNTS)
@@ -50,6 +50,10 @@ def layer_table(live: Live) -> Table:
         record=lambda row: rows[row],
         filter_columns=lambda: FilterColumns(table="layers", length=len(rows)),
         identity=lambda: np.arange(len(rows), dtype=np.uint64),
+        rated={
+            side: partial(or_nan, [row[f"{side}_bytes"] for row in rows]) for side in ("rx", "tx")
+        },
+        read_at_s=live.read_at_s.get("hooks"),
     )
 
 

@@ -18,7 +18,7 @@ from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups, Records
 from trafficmon.reader.owners import COUNTS
 from trafficmon.tables.names import OwnerNames
-from trafficmon.tables.table import Array, Record, Table, as_text
+from trafficmon.tables.table import Array, Record, Table, as_text, by_direction
 
 COUNT_FIELDS = (*COUNTS, "connections")
 USER_FIELDS = ("uid", "user", *COUNT_FIELDS)
@@ -148,6 +148,7 @@ class _Rows:
         self.places, self.ids = places.tolist(), owners.ids[places]
         self.names = OwnerNames(owners, live.labels)
         self.sums = {name: self.groups.sum(records[name]) for name in COUNT_FIELDS}
+        self.read_at_s = live.read_at_s.get("owners")
         self.unknown = () if live.has_layer("app") else _APP
 
     @property
@@ -187,6 +188,8 @@ class _Rows:
             record=record,
             filter_columns=lambda: columns,
             identity=lambda: self.groups.hashes,
+            rated=by_direction(sort_keys),
+            read_at_s=self.read_at_s,
         )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,17 +23,27 @@ class RateKeeper:
         self._now = now
         self._identity: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._counters: dict[str, Array] = {}
-        self._when = 0.0
+        self._when: float | None = None
+        self.elapsed_s: float | None = None
+        """What the latest rates are of: the time from the reading before to the latest."""
+
+    @property
+    def read_at_s(self) -> float:
+        """When the latest reading was."""
+        return self._when or 0.0
 
     def add_rates(self, table: Table) -> Table:
         """``table`` with the fields of RATE_FIELDS; a row that is new counts from zero.
 
-        Rates of the very first reading are null: there is nothing to compare with.
+        Rates of the very first reading are null: there is nothing to compare with. So are those
+        that the table has no counters for. The time that has passed is the true one, however long
+        a reading took and whatever the pause between two was meant to be.
         """
-        now = self._now()
-        counters = {name: _counter(table, name) for name in ("rx", "tx")}
+        now = self._now() if table.read_at_s is None else table.read_at_s
+        counters = {name: counter().astype(float) for name, counter in table.rated.items()}
         identity = table.identity()
-        rates = self._rates(identity, counters, now - self._when) if self._when else None
+        self.elapsed_s = None if self._when is None else now - self._when
+        rates = self._rates(identity, counters, self.elapsed_s) if self.elapsed_s else {}
         self._identity, self._counters, self._when = identity, counters, now
         return _with_rates(table, rates, identity)
 
@@ -62,26 +73,18 @@ class RateKeeper:
         return before
 
 
-def _counter(table: Table, side: str) -> Array:
-    """Bytes of one direction as float; of tables without directions all of them as rx."""
-    name = f"{side}_bytes"
-    if name not in table.sort_keys:
-        name = "bytes" if side == "rx" else ""
-    if name not in table.sort_keys:
-        return np.zeros(table.length)
-    return table.sort_keys[name]().astype(float)
+def _with_rates(table: Table, rates: dict[str, Array], identity: NDArray[np.uint64]) -> Table:
+    unknown = np.full(table.length, np.nan)
+    rx, tx = rates.get("rx", unknown), rates.get("tx", unknown)
+    both = np.where(np.isnan(rx) & np.isnan(tx), np.nan, np.nan_to_num(rx) + np.nan_to_num(tx))
+    of_row = {"rx_rate": rx, "tx_rate": tx, "rate": rates.get("both", both)}
 
-
-def _with_rates(
-    table: Table, rates: dict[str, Array] | None, identity: NDArray[np.uint64]
-) -> Table:
     def record(row: int) -> Record:
         told = table.record(row)
         for name in RATE_FIELDS:
-            told[name] = None if rates is None else float(extra[name][row])
+            value = float(of_row[name][row])
+            told[name] = None if math.isnan(value) else value
         return told
 
-    zeros = np.zeros(table.length)
-    rx, tx = (rates["rx"], rates["tx"]) if rates else (zeros, zeros)
-    extra = {"rx_rate": rx, "tx_rate": tx, "rate": rx + tx}
+    extra = {name: np.nan_to_num(values) for name, values in of_row.items()}  # to sort by
     return replace(table, record=record, extra=extra, identity=lambda: identity)

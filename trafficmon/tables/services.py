@@ -8,6 +8,7 @@ over trunk), so that no packet counts twice.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from trafficmon.reader.merge import Records
 from trafficmon.tables.table import Array, Record, Table
 
 PROTOCOL_FIELDS = ("protocol", "number", "packets", "bytes")
+_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 PORT_FIELDS = ("protocol", "port", "packets", "bytes", "connections")
 
 
@@ -28,9 +30,9 @@ def protocol_table(live: Live) -> Table:
     keys, values = _counted(live)
     wanted = (keys["kind"] == ServiceKind.PORT) | (keys["kind"] == ServiceKind.PROTOCOL)
     numbers = keys["protocol"][wanted]
-    packets, octets = np.zeros(256, np.uint64), np.zeros(256, np.uint64)
-    np.add.at(packets, numbers, (values["rx_packets"] + values["tx_packets"])[wanted])
-    np.add.at(octets, numbers, (values["rx_bytes"] + values["tx_bytes"])[wanted])
+    sums = {name: _sum(numbers, 256, values[name][wanted]) for name in _COUNTS}
+    packets = sums["rx_packets"] + sums["tx_packets"]
+    octets = sums["rx_bytes"] + sums["tx_bytes"]
     every = np.arange(256)
 
     def record(row: int) -> Record:
@@ -55,6 +57,8 @@ def protocol_table(live: Live) -> Table:
         record=record,
         filter_columns=lambda: FilterColumns(table="protocols", length=256, protocol=every),
         identity=lambda: every.astype(np.uint64),
+        rated=_rated(sums),
+        read_at_s=live.read_at_s.get("services"),
     )
 
 
@@ -64,8 +68,9 @@ def port_table(live: Live) -> Table:
     wanted = keys["kind"] == ServiceKind.PORT
     codes = keys["protocol"][wanted].astype(np.uint32) << 16 | keys["number"][wanted]
     services, of_row = np.unique(codes, return_inverse=True)
-    packets = _sum(of_row, len(services), (values["rx_packets"] + values["tx_packets"])[wanted])
-    octets = _sum(of_row, len(services), (values["rx_bytes"] + values["tx_bytes"])[wanted])
+    sums = {name: _sum(of_row, len(services), values[name][wanted]) for name in _COUNTS}
+    packets = sums["rx_packets"] + sums["tx_packets"]
+    octets = sums["rx_bytes"] + sums["tx_bytes"]
     flows = _sum(of_row, len(services), values["flows"][wanted])
     protocols, numbers = (services >> 16).astype(np.int32), (services & 0xFFFF).astype(np.int32)
 
@@ -96,6 +101,8 @@ def port_table(live: Live) -> Table:
             table="ports", length=len(services), protocol=protocols, local_port=numbers
         ),
         identity=lambda: services.astype(np.uint64),
+        rated=_rated(sums),
+        read_at_s=live.read_at_s.get("services"),
     )
 
 
@@ -103,6 +110,10 @@ def _counted(live: Live) -> tuple[Records, Records]:
     services = live.services()
     counted = is_in_sums(services.keys["row"])
     return services.keys[counted], services.values[counted]
+
+
+def _rated(sums: dict[str, Array]) -> dict[str, Callable[[], Array]]:
+    return {side: partial(sums.__getitem__, f"{side}_bytes") for side in ("rx", "tx")}
 
 
 def _sum(of_row: Array, groups: int, values: Array) -> Array:

@@ -25,7 +25,9 @@ class Table:
     ``fields``: the record's fields, in order. ``sort_keys``: what makes the array to sort by, by
     field; numbers are sorted largest first. ``record``: one row as the contract has it.
     ``filter_columns``: made when there is an expression. ``identity``: a 64-bit number a row
-    that stays the same from one reading to the next.
+    that stays the same from one reading to the next. ``rated``: the bytes that rates are made of,
+    by direction, "rx" and "tx", or "both" where a table has no directions; NaN where nothing
+    counts them. ``read_at_s``: when they were read (CLOCK_MONOTONIC), where that is known.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Table:
     record: Callable[[int], Record]
     filter_columns: Callable[[], FilterColumns]
     identity: Callable[[], NDArray[np.uint64]]
+    rated: Mapping[str, Callable[[], Array]] = field(default_factory=dict)
+    read_at_s: float | None = None
     extra: Mapping[str, Array] = field(default_factory=dict)  # rates, in watch mode
 
 
@@ -85,6 +89,16 @@ def _part(rows: Array, key: Array, count: int, *, largest_first: bool) -> tuple[
 def _descending_order(key: Array) -> Array:
     """What argsort is ascending; ties keep their places here too."""
     return len(key) - 1 - np.argsort(key[::-1], kind="stable")[::-1]
+
+
+def by_direction(sort_keys: Mapping[str, Callable[[], Array]]) -> dict[str, Callable[[], Array]]:
+    """``rated`` of a table that can be sorted by rx_bytes and tx_bytes."""
+    return {side: sort_keys[f"{side}_bytes"] for side in ("rx", "tx")}
+
+
+def or_nan(values: list[int | None]) -> Array:
+    """Counters as numbers; NaN for null."""
+    return np.array([np.nan if value is None else value for value in values], float)
 
 
 def as_text(values: list[str]) -> Array:

@@ -17,7 +17,7 @@ from trafficmon.filter.parser import parse
 from trafficmon.host.error_log import ErrorLog
 from trafficmon.render.columns import Column, cell_text
 from trafficmon.render.eventline import event_line
-from trafficmon.render.plain import to_text
+from trafficmon.render.fields import field_text
 from trafficmon.render.safe import escape_controls
 from trafficmon.suggest import closest
 from trafficmon.tables.catalogue import TABLES
@@ -200,7 +200,7 @@ class Conversation:
         if not 1 <= number <= len(self._records):
             raise UsageError(f"there is no row {number}; the last table has {len(self._records)}")
         for name, value in self._records[number - 1].items():
-            self._say(f"{name}: {'unknown' if value is None else to_text(value)}")
+            self._say(f"{name}: {'unknown' if value is None else field_text(name, value)}")
 
     def _tell_notes(self) -> None:
         for note in self._session.notes:

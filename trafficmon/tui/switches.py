@@ -9,7 +9,7 @@ from trafficmon.tui.contained import ContainedApp
 from trafficmon.tui.panes.pane import Look
 from trafficmon.tui.settings import Settings
 
-_SPANS = (60, 300, 3600)  # readings that a graph shows
+_SPANS_S = (60, 300, 3600)  # that a graph shows
 
 
 class Switches(ContainedApp):
@@ -18,13 +18,13 @@ class Switches(ContainedApp):
     def __init__(self, settings_path: Path) -> None:
         super().__init__()
         self._settings_path, self._settings = settings_path, Settings.load(settings_path)
-        self._span = _SPANS[0]
+        self._span_s = _SPANS_S[0]
         self._is_frozen = False
 
     @property
     def look(self) -> Look:
         """How numbers are wanted now."""
-        return Look(self._settings.bits, self._settings.totals, self._span)
+        return Look(self._settings.bits, self._settings.totals, self._span_s)
 
     def action_look_again(self) -> None:
         """Read at once, also when frozen: what was asked for has changed."""
@@ -47,7 +47,7 @@ class Switches(ContainedApp):
 
     def action_span(self) -> None:
         """How long a time the graphs show."""
-        self._span = _SPANS[(_SPANS.index(self._span) + 1) % len(_SPANS)]
+        self._span_s = _SPANS_S[(_SPANS_S.index(self._span_s) + 1) % len(_SPANS_S)]
         self._changed()
 
     def action_next_theme(self) -> None:

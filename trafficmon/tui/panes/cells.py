@@ -74,3 +74,15 @@ def rate_text(bytes_per_s: float | None, *, bits: bool) -> str:
     if bytes_per_s is None:
         return UNKNOWN
     return format_bit_rate(bytes_per_s * 8) if bits else cell_text(bytes_per_s, "byte_rate")
+
+
+def span_text(covered_s: float, span_s: int) -> str:
+    """What a graph is of: "60 s"; "12 s of 5 min" while it has not been looked at for so long."""
+    whole = _time_text(span_s)
+    return whole if covered_s >= span_s - 1 else f"{_time_text(covered_s)} of {whole}"
+
+
+def _time_text(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.0f} h"

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.text import Text
@@ -15,17 +14,19 @@ from textual.widgets import Sparkline, Static
 
 from trafficmon.render.columns import cell_text
 from trafficmon.render.eventline import between, event_line
+from trafficmon.render.fields import field_text
 from trafficmon.render.plain import to_json
 from trafficmon.render.safe import escape_controls
 from trafficmon.render.shown import COLUMNS
 from trafficmon.render.table import table_lines
 from trafficmon.tables.table import Record
 from trafficmon.tui.contained import Contained
-from trafficmon.tui.panes.cells import rate_text
+from trafficmon.tui.panes.cells import rate_text, span_text
 from trafficmon.tui.panes.pane import Asked, Look, Question
 from trafficmon.tui.readings.detail import Detail, read_detail
 from trafficmon.tui.readings.feed import Feed
 from trafficmon.tui.readings.happened import belonging
+from trafficmon.tui.readings.series import Series
 
 _EVENTS, _MARGIN = 20, 8
 
@@ -64,7 +65,7 @@ class DetailScreen(Contained, ModalScreen[None]):
         """What is known already, at once."""
         if self._detail.key:
             self._feed.start()
-        self.show(self._detail, Look(bits=False, totals=False, span=60))
+        self.show(self._detail, Look(bits=False, totals=False, span_s=60))
 
     def question(self, asked: Asked) -> Question:
         """The row again; of an event there is no more to know."""
@@ -88,19 +89,20 @@ class DetailScreen(Contained, ModalScreen[None]):
         self._add_layers(text, seen)
         self._add_related(text, seen)
         self._add_events(text, seen)
-        _add_fields(text, seen.record)
+        _add_fields(text, seen.record, look)
         self._rest.update(text)
         return ""
 
-    def _line(self, name: str, label: str, values: Iterable[float], look: Look) -> None:
+    def _line(self, name: str, label: str, series: Series, look: Look) -> None:
         title, line = self._graphs[name]
-        latest = list(values)[-look.span :]
-        title.display = line.display = bool(latest)
-        if not latest:
+        latest, most = series.latest, series.most(look.span_s)
+        title.display = line.display = latest is not None
+        if latest is None or most is None:
             return
         tell = _rtt_text if name == "rtt" else lambda value: rate_text(value, bits=look.bits)
-        title.update(Text(f"{label}  {tell(latest[-1])}   most {tell(max(latest))}"))
-        line.data = [0.0] * (min(look.span, 60) - len(latest)) + latest
+        span = span_text(series.covered_s(look.span_s), look.span_s)
+        title.update(Text(f"{label}  {tell(latest)}   most {tell(most)} in {span}"))
+        line.data = series.buckets(look.span_s)
 
     @staticmethod
     def _add_layers(text: Text, seen: Detail) -> None:
@@ -168,9 +170,9 @@ def _rtt_text(value: float) -> str:
     return cell_text(value, "duration_us")
 
 
-def _add_fields(text: Text, record: Record) -> None:
+def _add_fields(text: Text, record: Record, look: Look) -> None:
     text.append("\nALL FIELDS\n", style="bold")
     width = max(map(len, record))
     for name, value in record.items():
         text.append(f"{name:<{width}}  ", style="dim")
-        text.append(f"{cell_text(value, 'text')}\n")
+        text.append(f"{field_text(name, value, bits=look.bits)}\n")

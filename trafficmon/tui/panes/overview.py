@@ -12,12 +12,11 @@ from textual.widgets import Sparkline, Static
 from trafficmon.render.columns import cell_text
 from trafficmon.render.safe import escape_controls
 from trafficmon.tables.table import Record
-from trafficmon.tui.panes.cells import rate_text
+from trafficmon.tui.panes.cells import rate_text, span_text
 from trafficmon.tui.panes.pane import Asked, Look, Question
 from trafficmon.tui.readings.overview import Overview, read_overview
 from trafficmon.tui.readings.session import Graph
 
-_SPANS = {60: "60 s", 300: "5 min", 3600: "1 h"}
 _WARN_BELOW, _BAR = 99.0, 24
 _NAMES = {"users": "user", "processes": "comm", "flows": "remote_addr", "hosts": "remote_addr"}
 
@@ -38,18 +37,20 @@ class InterfaceGraph(Vertical):
         yield self._rx
         yield self._tx
 
-    def show(self, graph: Graph, record: Record, span: int, *, bits: bool) -> None:
-        """The last ``span`` readings."""
-        rx, tx = list(graph.rx)[-span:], list(graph.tx)[-span:]
+    def show(self, graph: Graph, record: Record, span_s: int, *, bits: bool) -> None:
+        """The last ``span_s`` seconds."""
         title = Text()
         title.append(escape_controls(self._interface), style="bold")
         title.append(f"   ↓ {rate_text(record['rx_rate'], bits=bits)}", style="green")
         title.append(f"   ↑ {rate_text(record['tx_rate'], bits=bits)}", style="cyan")
-        peak = rate_text(max([0.0, *rx, *tx]), bits=bits)
-        title.append(f"   peak {peak} in {_SPANS[span]}", style="dim")
+        both = graph.rx, graph.tx
+        peaks = [most for series in both if (most := series.most(span_s)) is not None]
+        if peaks:
+            span = span_text(max(series.covered_s(span_s) for series in both), span_s)
+            peak = rate_text(max(peaks), bits=bits)
+            title.append(f"   peak {peak} in {span}", style="dim")
         self._title.update(title)
-        self._rx.data = [0.0] * (min(span, 60) - len(rx)) + rx
-        self._tx.data = [0.0] * (min(span, 60) - len(tx)) + tx
+        self._rx.data, self._tx.data = (series.buckets(span_s) for series in both)
 
 
 class OverviewPane(VerticalScroll):
@@ -93,7 +94,7 @@ class OverviewPane(VerticalScroll):
             if name not in self._graphs:
                 self._graphs[name] = InterfaceGraph(name)
                 self.query_one("#graphs").mount(self._graphs[name])
-            self._graphs[name].show(graph, seen.interfaces[name], look.span, bits=bits)
+            self._graphs[name].show(graph, seen.interfaces[name], look.span_s, bits=bits)
         for gone in self._graphs.keys() - seen.interfaces.keys():
             self._graphs.pop(gone).remove()
         for name, card in self._cards.items():

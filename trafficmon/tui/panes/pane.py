@@ -25,11 +25,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Look:
-    """How numbers are shown, and of how many readings graphs are."""
+    """How numbers are shown, and of how many seconds graphs are."""
 
     bits: bool
     totals: bool
-    span: int
+    span_s: int
 
 
 @runtime_checkable

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +14,11 @@ from trafficmon.filter.parser import parse
 from trafficmon.reader.live import Live
 from trafficmon.tables.addresses import without_zone
 from trafficmon.tables.catalogue import table_maker
+from trafficmon.tables.rates import RateKeeper
 from trafficmon.tables.table import Array, Record, Table, choose_rows
 from trafficmon.tui.readings.happened import is_below
-from trafficmon.tui.readings.session import GRAPH_READINGS, Graph, Session
+from trafficmon.tui.readings.series import Series
+from trafficmon.tui.readings.session import Graph, Session
 from trafficmon.tui.readings.tree import build
 
 _MOST = 12
@@ -39,7 +40,7 @@ class Detail:
     """A row of ``table``. ``record`` is the latest there was; ``is_there``: it still is.
 
     ``layers``: name of a layer, and what that counted of this flow: bytes in and out.
-    ``round_trips_us``: a value for each reading that knew one.
+    ``round_trips_us``: of the readings that knew one.
     """
 
     table: str
@@ -47,7 +48,7 @@ class Detail:
     record: Record
     is_there: bool = True
     graph: Graph = field(default_factory=Graph)
-    round_trips_us: deque[float] = field(default_factory=lambda: deque(maxlen=GRAPH_READINGS))
+    round_trips_us: Series = field(default_factory=Series)
     layers: list[tuple[str, int | None, int | None]] = field(default_factory=list)
     related: dict[str, list[Record]] = field(default_factory=dict)
 
@@ -59,9 +60,9 @@ def read_detail(session: Session, detail: Detail) -> Detail:
         found = _find(table, detail)
         detail.is_there = found is not None
         detail.record = found or detail.record | {"rx_rate": 0.0, "tx_rate": 0.0}
-        detail.graph.add(detail.record)
+        detail.graph.add(detail.record, keeper := session.keeper(detail.table))
         detail.related = _related(live, detail)
-    _follow(detail)
+    _follow(detail, keeper)
     return detail
 
 
@@ -73,7 +74,7 @@ def _find(table: Table, detail: Detail) -> Record | None:
     return table.record(int(places[0])) if len(places) else None
 
 
-def _follow(detail: Detail) -> None:
+def _follow(detail: Detail, keeper: RateKeeper) -> None:
     """The layers that have counted it, and its round trips."""
     if detail.table not in ("flows", "connections"):
         return
@@ -88,7 +89,7 @@ def _follow(detail: Detail) -> None:
         ("application", connection.get("app_rx_bytes"), connection.get("app_tx_bytes")),
     ]
     if (rtt_us := connection.get("rtt_us") or flow.get("rtt_us")) is not None:
-        detail.round_trips_us.append(float(rtt_us))
+        detail.round_trips_us.add(keeper.read_at_s, keeper.elapsed_s or 0.0, float(rtt_us))
 
 
 def _related(live: Live, detail: Detail) -> dict[str, list[Record]]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -15,11 +14,10 @@ from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.health import complaints
 from trafficmon.tables.rates import RateKeeper
 from trafficmon.tables.table import Record, Table
+from trafficmon.tui.readings.series import Series
 
 Source = Callable[[], AbstractContextManager[Live]]
 """Opens one reading. The real one reads pinned maps; tests have others."""
-
-GRAPH_READINGS = 3600
 
 
 class MissingLayerError(TrafficmonError):
@@ -28,15 +26,18 @@ class MissingLayerError(TrafficmonError):
 
 @dataclass
 class Graph:
-    """Bytes per second, a value for each reading; the latest last."""
+    """Bytes per second in either direction."""
 
-    rx: deque[float] = field(default_factory=lambda: deque(maxlen=GRAPH_READINGS))
-    tx: deque[float] = field(default_factory=lambda: deque(maxlen=GRAPH_READINGS))
+    rx: Series = field(default_factory=Series)
+    tx: Series = field(default_factory=Series)
 
-    def add(self, record: Record) -> None:
-        """``rx_rate`` and ``tx_rate``; what is not known yet as nothing."""
-        self.rx.append(record["rx_rate"] or 0.0)
-        self.tx.append(record["tx_rate"] or 0.0)
+    def add(self, record: Record, keeper: RateKeeper) -> None:
+        """``rx_rate`` and ``tx_rate``, as ``keeper`` made them; what is not known is left out."""
+        if keeper.elapsed_s is None:
+            return
+        for series, value in ((self.rx, record["rx_rate"]), (self.tx, record["tx_rate"])):
+            if value is not None:
+                series.add(keeper.read_at_s, keeper.elapsed_s, value)
 
 
 class Session:
@@ -61,18 +62,22 @@ class Session:
             table = self.with_rates(live, "interfaces")
             self.interfaces = [table.record(row) for row in range(table.length)]
             for record in self.interfaces:
-                self.graphs.setdefault(record["interface"], Graph()).add(record)
+                graph = self.graphs.setdefault(record["interface"], Graph())
+                graph.add(record, self.keeper("interfaces"))
             self.notes = complaints(live)
             yield live
 
+    def keeper(self, name: str) -> RateKeeper:
+        """What makes the rates of the table called ``name``."""
+        return self._keepers.setdefault(name, RateKeeper(self.now))
+
     def with_rates(self, live: Live, name: str) -> Table:
         """The table called ``name``; asked for again in one reading, its rates would be of then."""
-        keeper = self._keepers.setdefault(name, RateKeeper(self.now))
         try:
             table = table_maker(name)(live)
         except NotAttachedError as error:
             raise MissingLayerError(str(error)) from error
-        return keeper.add_rates(table)
+        return self.keeper(name).add_rates(table)
 
     def _notice_restart(self, live: Live) -> None:
         attached_at_ns = int(live.meta["attached_at_ns"])
