@@ -14,6 +14,7 @@ from typing import NoReturn
 gc.disable()
 
 from trafficmon.cli.main import main  # noqa: E402 - after that
+from trafficmon.cli.streams import prepare  # noqa: E402
 
 
 def start() -> NoReturn:
@@ -22,6 +23,7 @@ def start() -> NoReturn:
     Taking numpy down again would cost a command 15 ms and do nothing else: what is ours is closed
     by its context managers, and nothing registers with atexit.
     """
+    prepare()
     try:
         main()
     except SystemExit as end:

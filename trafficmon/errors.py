@@ -7,6 +7,7 @@ str() of each is one or two lines: what is wrong, and what to do about it.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 
 class TrafficmonError(Exception):
@@ -19,6 +20,29 @@ class UsageError(TrafficmonError):
     """The command line (or a value in it) is wrong; the message says what to write instead."""
 
     exit_code = 2
+
+
+def invalid_choice(
+    option: str, value: str, choices: Iterable[str], close: str | None = None
+) -> UsageError:
+    """For an option that takes one of ``choices``; ``close``: the one that may have been meant."""
+    hint = f"; did you mean {close}?" if close else ""
+    known = ", ".join(choices)
+    return UsageError(f"invalid value for {option}: {value!r} (choose from {known}){hint}")
+
+
+def require_range(
+    option: str, value: float | None, low: float, high: float, hint: str = ""
+) -> None:
+    """UsageError unless ``value`` lies between these, both included; NaN does not."""
+    if value is None or low <= value <= high:
+        return
+    limits = f"from {_number(low)} to {_number(high)}{f'; {hint}' if hint else ''}"
+    raise UsageError(f"invalid value for {option}: {_number(value)} ({limits})")
+
+
+def _number(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class NotAttachedError(TrafficmonError):

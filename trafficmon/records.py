@@ -39,15 +39,28 @@ def require_layout(raw: bytes | None, where: object) -> None:
 
 
 def text_of(field: Any) -> str:
-    """A NUL-padded array of bytes as text."""
-    return bytes(field).split(b"\0", 1)[0].decode(errors="replace")
+    """A NUL-padded array of bytes as text; what is no UTF-8 by surrogateescape, as of a path."""
+    return bytes(field).split(b"\0", 1)[0].decode(errors="surrogateescape")
 
 
 def set_text(record: Any, field: str, value: str) -> None:
     """Put text into a NUL-padded array of bytes, cut to fit between two characters."""
     room = record.dtype[field].itemsize
-    whole = value.encode(errors="replace")[: room - 1].decode(errors="ignore")
-    record[field] = np.frombuffer(whole.encode().ljust(room, b"\0"), np.uint8)
+    raw = value.encode(errors="surrogateescape")
+    if len(raw) >= room:
+        raw = raw[: room - 1]
+        while raw and _is_cut(raw):
+            raw = raw[:-1]
+    record[field] = np.frombuffer(raw.ljust(room, b"\0"), np.uint8)
+
+
+def _is_cut(raw: bytes) -> bool:
+    """Whether the last character of valid UTF-8 is not whole."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    return False
 
 
 def record_of(raw: bytes | None, dtype: np.dtype[Any]) -> Any:

@@ -83,7 +83,7 @@ def test_a_mistake_is_three_lines_and_a_usage_error() -> None:
         ("uid 4294967296", "4294967296", "a number from 0"),
         ("pid \u0661", "\u0661", "a number from 0"),  # an Arabic 1, which int() would take
         ("pid 99999999999999999999", "99999999999999999999", "a number from 0"),
-        ("comm systemd-resolved", "systemd-resolved", "write 'systemd-resolve'"),
+        ("comm systemd-resolved", "systemd-resolved", "write 'comm systemd-resolve'"),
     ],
 )
 def test_each_mistake_names_its_place_and_the_remedy(text: str, place: str, said: str) -> None:

@@ -105,8 +105,26 @@ def test_any_record_is_one_printable_line_that_reads_back(record: dict[str, obje
     assert json.loads(text, parse_constant=refuse) == finite(record)
 
 
-def test_lone_surrogates_and_delete_read_back() -> None:
-    record = {"comm": "\udcff\x7f\x1b\u202e"}
+def test_bytes_that_are_no_utf_8_are_json_to_strict_readers_too() -> None:
+    """A lone surrogate is not (RFC 8259, 8.2): jq, Go and Rust refuse or change it."""
+    record = {"comm": "\udcff\x7f\x1b\u202e", "list": [{"\udc80": "\U0001f600"}]}
 
-    assert json.loads(to_json(record)) == record
-    assert to_json(record).isprintable()
+    told = to_json(record)
+    assert told.isprintable()
+    assert json.loads(told) == {"comm": "\\xff\x7f\x1b\u202e", "list": [{"\\x80": "\U0001f600"}]}
+    json.loads(told)["comm"].encode("utf-8", "strict")
+
+
+def test_names_that_differ_stay_different() -> None:
+    names = (
+        b"tm\xff",
+        b"tm\xfe",
+        b"tm\\xff",
+        b"tm\\\xff",
+        "tm\ufffd".encode(),
+        b"tm\\x5cxff",
+        b"\xc3\xa9",
+    )
+    told = {to_json(name.decode(errors="surrogateescape")) for name in names}
+    assert len(told) == len(names)
+    assert to_json("dev-\\xc3\\xa9.mount") == '"dev-\\\\xc3\\\\xa9.mount"'  # systemd's own

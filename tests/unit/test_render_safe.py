@@ -19,11 +19,11 @@ from trafficmon.render.safe import escape_controls, guard_formula
         ("日本語", "日本語"),
         (r"/a\x2db", r"/a\x2db"),
         ("\x1b[31m", r"\x1b[31m"),
-        ("\x9b31m", r"\x9b31m"),
+        ("\x9b31m", r"\u009b31m"),
         ("a\r\n\tb\x00\x7f", r"a\r\n\tb\x00\x7f"),
         ("\u202eexe.\u2066", r"\u202eexe.\u2066"),
         ("a\u200bb\ufeff\u2028", r"a\u200bb\ufeff\u2028"),
-        ("\udcff\ud800", r"\udcff\ud800"),
+        ("\udcff\udc9b\ud800", r"\xff\x9b\ud800"),
         ("\U000e0041", r"\U000e0041"),
     ],
 )

@@ -94,7 +94,7 @@ def test_tables_are_found_by_name() -> None:
 
 
 def test_an_unknown_table_is_answered_with_the_closest() -> None:
-    with pytest.raises(UsageError, match=r"there is no table 'flow'; .*; did you mean flows\?"):
+    with pytest.raises(UsageError, match=r"for TABLE: 'flow' \(.*\); did you mean flows\?"):
         table_maker("flow")
-    with pytest.raises(UsageError, match=r"there is no table 'zzz'; there are: .*drops, dns$"):
+    with pytest.raises(UsageError, match=r"'zzz' \(choose from .*drops, dns\)$"):
         table_maker("zzz")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trafficmon.attachment import hosthooks
 from trafficmon.attachment.store import NO_GROUP
-from trafficmon.errors import UsageError
+from trafficmon.errors import UsageError, invalid_choice, require_range
 from trafficmon.host import cgroups, netns
 from trafficmon.host.interfaces import Interface, all_interfaces
 from trafficmon.suggest import closest
@@ -75,23 +75,25 @@ def parse_xdp_modes(text: str) -> tuple[str, ...]:
     modes = tuple(mode.strip() for mode in text.split(",") if mode.strip())
     for mode in modes:
         if mode not in XDP_MODES:
-            raise UsageError(f"--xdp {mode!r} is no mode; there are: {', '.join(XDP_MODES)}")
+            raise invalid_choice("--xdp", mode, XDP_MODES)
     if not modes or ("auto" in modes and len(modes) > 1):
-        raise UsageError("--xdp takes auto alone, or a list such as native,generic")
+        raise UsageError(
+            f"invalid value for --xdp: {text!r} (auto alone, or a list such as native,generic)"
+        )
     return modes
 
 
 def parse_tc_mode(text: str) -> str:
     """How tc is to be attached."""
     if text not in TC_MODES:
-        raise UsageError(f"--tc {text!r} is no mode; there are: {', '.join(TC_MODES)}")
+        raise invalid_choice("--tc", text, TC_MODES)
     return text
 
 
 def parse_app_mode(text: str) -> str:
     """By which of the kernel's hooks applications' bytes are to be counted."""
     if text not in APP_MODES:
-        raise UsageError(f"--app {text!r} is no mode; there are: {', '.join(APP_MODES)}")
+        raise invalid_choice("--app", text, APP_MODES)
     return text
 
 
@@ -102,9 +104,9 @@ def parse_layers(text: str | None) -> tuple[str, ...]:
     asked = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for layer in asked:
         if layer not in LAYERS:
-            raise UsageError(f"--layer {layer!r} is no layer; there are: {', '.join(LAYERS)}")
+            raise invalid_choice("--layer", layer, LAYERS)
     if not asked:
-        raise UsageError(f"--layer names no layer; there are: {', '.join(LAYERS)}")
+        raise invalid_choice("--layer", text, LAYERS)
     if "dns" in asked and not set(asked) & set(WIRE_LAYERS):
         raise UsageError("--layer dns: messages are copied by tc and xdp; add tc to --layer")
     return asked
@@ -121,9 +123,7 @@ def require_wire_layer(layers: tuple[str, ...], interfaces: list[str] | None) ->
 
 def parse_max_flows(asked: int | None) -> int | None:
     """A sensible table size."""
-    low, high = _FLOW_LIMITS
-    if asked is not None and not low <= asked <= high:
-        raise UsageError(f"--max-flows {asked} is out of range; it goes from {low} to {high}")
+    require_range("--max-flows", asked, *_FLOW_LIMITS)
     return asked
 
 

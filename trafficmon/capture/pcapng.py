@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from trafficmon.render.safe import escape_bytes
+
 LINKTYPE_ETHERNET, LINKTYPE_RAW = 1, 101
 _SECTION, _INTERFACE, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 5, 6
 _BYTE_ORDER, _UNKNOWN_LENGTH = 0x1A2B3C4D, 0xFFFFFFFFFFFFFFFF
@@ -51,9 +53,9 @@ class PcapngWriter:
 
     def add_interface(self, name: str, link_type: int, snap_bytes: int, expression: str) -> int:
         """Its number, to be named with its packets."""
-        options = [(_NAME, name.encode()), (_RESOLUTION, bytes([_NANOSECONDS]))]
+        options = [(_NAME, _utf8(name)), (_RESOLUTION, bytes([_NANOSECONDS]))]
         if expression:
-            options.append((_DESCRIPTION, f"packets that match: {expression}".encode()))
+            options.append((_DESCRIPTION, _utf8(f"packets that match: {expression}")))
         self._block(_INTERFACE, struct.pack("=HHI", link_type, 0, snap_bytes) + _options(options))
         self._interfaces += 1
         return self._interfaces - 1
@@ -65,7 +67,7 @@ class PcapngWriter:
         if packet.dropped:
             options.append((_DROPS, struct.pack("=Q", packet.dropped)))
         if packet.comment:
-            options.append((_COMMENT, packet.comment.encode()))
+            options.append((_COMMENT, _utf8(packet.comment)))
         head = struct.pack(
             "=IIIII",
             packet.interface,
@@ -98,3 +100,8 @@ def _options(options: Iterable[Option]) -> bytes:
 
 def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
+
+
+def _utf8(text: str) -> bytes:
+    """As the format asks for, also where a name's bytes are not."""
+    return escape_bytes(text).encode()

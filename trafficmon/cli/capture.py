@@ -15,7 +15,7 @@ import typer
 
 from trafficmon.cli.common import PinDir
 from trafficmon.cli.contained import Contained
-from trafficmon.errors import TrafficmonError, UsageError
+from trafficmon.errors import TrafficmonError, UsageError, require_range
 
 if TYPE_CHECKING:
     from trafficmon.capture.session import Counts, Sample, Session
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S = 0.1
 _MOST_LOOKS = 64  # at the end, for what waits: traffic may go on
-_MOST_ONE_OF = 1 << 31
+_MOST_ONE_OF, _MOST = 1 << 31, 1 << 63
 
 
 def capture(
@@ -51,8 +51,7 @@ def capture(
     from trafficmon.reader.presence import Presence
 
     wish = Wish(_expression(filter_text), _snap_bytes(snaplen), _one_of(sample))
-    if count is not None and count < 1:
-        raise UsageError(f"-c {count}: a number of packets is at least 1")
+    require_range("-c", count, 1, _MOST)
     if write == "-" and sys.stdout.isatty():
         raise UsageError("-w - writes binary data: redirect it, or pipe it: … -w - | tshark -r -")
     capabilities.require("capture", capabilities.CAP_BPF, capabilities.CAP_NET_ADMIN)
@@ -72,9 +71,13 @@ def capture(
 
 
 def _expression(text: str | None) -> Expression | None:
+    """FilterError and UsageError before anything is opened: also for what the kernel cannot ask."""
+    from trafficmon.capture.steps import steps_of
     from trafficmon.filter.parser import parse
 
-    return parse(text) if text and text.strip() else None
+    expression = parse(text) if text and text.strip() else None
+    steps_of(expression, {}, lambda _: None)
+    return expression
 
 
 def _snap_bytes(asked: int) -> int:
@@ -82,16 +85,12 @@ def _snap_bytes(asked: int) -> int:
 
     if asked == 0:  # as tcpdump has it: all
         return SAMPLE_BYTES
-    if not 1 <= asked <= SAMPLE_BYTES:
-        raise UsageError(f"--snaplen {asked} is out of range; it goes from 1 to {SAMPLE_BYTES}")
+    require_range("--snaplen", asked, 1, SAMPLE_BYTES, "0: all that can be copied")
     return asked
 
 
 def _one_of(asked: int) -> int:
-    if not 1 <= asked <= _MOST_ONE_OF:
-        raise UsageError(
-            f"--sample {asked} is out of range; it goes from 1 (all) to {_MOST_ONE_OF}"
-        )
+    require_range("--sample", asked, 1, _MOST_ONE_OF, "1: all")
     return asked
 
 

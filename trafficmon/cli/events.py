@@ -14,7 +14,7 @@ import typer
 
 from trafficmon.cli.common import PinDir
 from trafficmon.cli.contained import Contained
-from trafficmon.errors import UsageError
+from trafficmon.errors import UsageError, invalid_choice, require_range
 
 if TYPE_CHECKING:
     from trafficmon.dns.collect import Collector
@@ -53,23 +53,22 @@ def events(
     from trafficmon.reader.live import Live
 
     wanted = _types(types)
-    if count is not None and count < 1:
-        raise UsageError(f"--count {count}: a number of events is at least 1")
-    if limit is not None and not 0 <= limit < 1 << 32:
-        raise UsageError(f"--limit {limit}: from 0 (any number) to {(1 << 32) - 1}")
+    require_range("--count", count, 1, 1 << 63)
+    require_range("--limit", limit, 0, (1 << 32) - 1, "0: any number")
     with Live(PinDirectory(chosen(pin_dir))) as live:
         _Show(live, wanted, as_json=as_json, count=count, every=every).run(limit)
 
 
 def _types(text: str) -> tuple[str, ...]:
     from trafficmon.events.tell import KINDS
+    from trafficmon.suggest import closest
 
     asked = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for name in asked:
         if name not in KINDS:
-            raise UsageError(f"--type {name!r} is no type of event; there are: {', '.join(KINDS)}")
+            raise invalid_choice("--type", name, KINDS, closest(name, KINDS))
     if not asked:
-        raise UsageError(f"--type names none; there are: {', '.join(KINDS)}")
+        raise invalid_choice("--type", text, KINDS)
     if asked == ("alert",):
         raise UsageError("alerts are made by 'trafficmon agent', which this version does not have")
     return asked

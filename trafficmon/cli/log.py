@@ -14,7 +14,7 @@ import typer
 
 from trafficmon.cli.common import PinDir
 from trafficmon.cli.contained import Contained
-from trafficmon.errors import UsageError
+from trafficmon.errors import UsageError, invalid_choice, require_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S = 0.1
 _SHORTEST_S, _LONGEST_S = 0.1, 86400.0
+_MOST_BYTES, _MOST_KEPT = 1 << 62, 10_000
 _TO_HELP = "csv or jsonl files in DIR, syslog, unix:PATH, or tcp:HOST:PORT."
 
 
@@ -50,8 +51,9 @@ def log(
     from trafficmon.reader.presence import Presence
     from trafficmon.userlog.collector import collector
 
-    if not _SHORTEST_S <= interval <= _LONGEST_S:  # nan is refused too
-        raise UsageError(f"--interval {interval:g}: from {_SHORTEST_S:g} to {_LONGEST_S:g} seconds")
+    require_range("--interval", interval, _SHORTEST_S, _LONGEST_S, "seconds")
+    require_range("--max-bytes", max_bytes, 1, _MOST_BYTES)
+    require_range("--keep", keep, 0, _MOST_KEPT)
     sink = _sink(to, directory, max_bytes, keep)
     capabilities.require("log", capabilities.CAP_BPF, capabilities.CAP_NET_ADMIN)
     pins = PinDirectory(chosen(pin_dir))
@@ -77,8 +79,6 @@ def _sink(to: str, directory: Path | None, max_bytes: int, keep: int) -> Sink:
     if to in ("csv", "jsonl"):
         if directory is None:
             raise UsageError("--dir DIR says where the files go; or --to syslog, unix:…, tcp:…")
-        if max_bytes < 1 or keep < 0:
-            raise UsageError("--max-bytes is at least 1, --keep at least 0")
         return FileSink(directory, Csv() if to == "csv" else JsonLines(), max_bytes, keep)
     if directory is not None:
         raise UsageError(f"--dir is for files; with --to {to} leave it out")
@@ -90,7 +90,8 @@ def _sink(to: str, directory: Path | None, max_bytes: int, keep: int) -> Sink:
     host, _, port = place.rpartition(":")
     if kind == "tcp" and host and port.isdecimal() and int(port) < 1 << 16:
         return SocketSink.tcp(host.strip("[]"), int(port))
-    raise UsageError(f"--to {to!r}: write csv, jsonl, syslog, unix:PATH or tcp:HOST:PORT")
+    choices = ("csv", "jsonl", "syslog", "unix:PATH", "tcp:HOST:PORT")
+    raise invalid_choice("--to", to, choices)
 
 
 class _Flag:

@@ -6,8 +6,8 @@ Commands import what they need when they run: `--version` and `--help` stay fast
 
 from __future__ import annotations
 
-import io
 import os
+import re
 import sys
 from typing import Annotated, NoReturn
 
@@ -17,7 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from trafficmon import __version__
-from trafficmon.cli import attach, capture, detach, doctor, events, log, status, top, tui
+from trafficmon.cli import attach, capture, detach, doctor, events, log, status, streams, top, tui
 from trafficmon.errors import TrafficmonError, VerifierError
 
 _INTERRUPTED = 130  # as shells say it
@@ -74,9 +74,7 @@ def options(
 
 def main() -> NoReturn:
     """Entry point of the `trafficmon` script."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a "…" must not fail where the locale lacks it
-            stream.reconfigure(errors="backslashreplace")
+    streams.escape_what_cannot_be_written()
     sys.exit(run())
 
 
@@ -84,6 +82,7 @@ def run() -> int:
     """Run the command line; the exit code of CONTRACT (0 done, 1 failed, 2 usage, 3, 4, 5)."""
     try:
         result = app(standalone_mode=False)
+        streams.flush_output()
     except Exception as error:  # noqa: BLE001 - the one place where errors become exit codes
         return _report(error)
     except KeyboardInterrupt:
@@ -102,6 +101,8 @@ def _report(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):  # `trafficmon top … | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    if isinstance(error, OSError) and not isinstance(error, TrafficmonError):
+        error = _of_output(error)
     if isinstance(error, TrafficmonError | OSError):
         print(f"trafficmon: {error}", file=sys.stderr)
         if _Debug.wanted:
@@ -112,12 +113,22 @@ def _report(error: Exception) -> int:
     return _usage(error)
 
 
+def _of_output(error: OSError) -> Exception:
+    """``error``, in words where it is standard output's: what waits cannot be written either."""
+    try:
+        sys.stdout.flush()
+    except OSError as again:
+        if again.errno == error.errno:
+            return streams.output_error(error)
+    return error
+
+
 def _usage(error: Exception) -> int:
     """The command line's own complaints carry how to show themselves; all else is a bug of ours."""
     show, code = getattr(error, "format_message", None), getattr(error, "exit_code", None)
     if show is not None and isinstance(code, int):
         if message := show():
-            print(f"trafficmon: {message}", file=sys.stderr)
+            print(f"trafficmon: {_as_ours(message)}", file=sys.stderr)
             print("Try 'trafficmon --help', or --help behind a command.", file=sys.stderr)
         return code
     if _Debug.wanted:
@@ -128,3 +139,11 @@ def _usage(error: Exception) -> int:
         file=sys.stderr,
     )
     return 1
+
+
+def _as_ours(message: str) -> str:
+    """click's words for a wrong value in the form of all other messages."""
+    found = re.match(r"Invalid value for '([^']+)'(?: / '[^']+')*: (.*)", message, re.DOTALL)
+    if found is None:
+        return message
+    return f"invalid value for {found[1]}: {found[2].rstrip('.')}"

@@ -13,16 +13,18 @@ import typer
 
 from trafficmon.cli.common import Json, PinDir
 from trafficmon.cli.contained import Contained
-from trafficmon.errors import UsageError
+from trafficmon.errors import UsageError, require_range
 
 if TYPE_CHECKING:
+    from trafficmon.filter.nodes import Expression
     from trafficmon.pins import PinDirectory
     from trafficmon.reader.live import Live
     from trafficmon.tables.table import Record, Table
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _HEADER_LINES = 3
-_LONGEST_PAUSE_S = 86400
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 86400.0
+_MOST_ROWS = (1 << 63) - 1  # what an array's length can be
 _ALL_NAMES_S, _SOME_NAMES_S = 600.0, 0.2
 
 
@@ -33,7 +35,7 @@ class Wish:
     table: str
     count: int
     sort: str | None
-    filter_text: str | None
+    expression: Expression | None
     form: str  # text, json, csv
     reverse_dns: bool
     every: bool  # also the rows that the table leaves out as a rule
@@ -75,13 +77,17 @@ def top(
 ) -> None:
     """Show one table: once, or again and again."""
     from trafficmon.pins import PinDirectory, chosen
+    from trafficmon.tables import questions
 
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
-    if count is not None and count < 0:
-        raise UsageError(f"-n {count}: a number of rows is not negative")
+    require_range("-n", count, 0, _MOST_ROWS)
+    require_range("--watch", watch, _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S)
     form = "json" if as_json else "csv" if as_csv else "text"
-    wish = Wish(table, 20 if count is None else count, sort, filter_text, form, reverse_dns, every)
+    questions.require_table(table, every=every)
+    questions.require_sort(table, sort, has_rates=watch is not None and form == "text")
+    expression = questions.require_filter(table, filter_text)
+    wish = Wish(table, 20 if count is None else count, sort, expression, form, reverse_dns, every)
     pins = PinDirectory(chosen(pin_dir))
     if watch is None:
         _show_once(pins, wish)
@@ -110,11 +116,6 @@ def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> Non
     from trafficmon.tables.rates import RateKeeper
 
     maker = table_maker(wish.table, every=wish.every)
-
-    if not 0 < seconds <= _LONGEST_PAUSE_S:  # nan is refused too
-        raise UsageError(
-            f"--watch {seconds}: the pause is longer than 0 seconds, and at most a day"
-        )
     gc.enable()  # see __main__
     keeper = RateKeeper()
     on_screen = wish.form == "text" and sys.stdout.isatty()
@@ -166,11 +167,10 @@ def _rows(table: Table, wish: Wish) -> list[Record]:
     from trafficmon.tables.table import choose_rows
 
     mask = None
-    if wish.filter_text:
+    if wish.expression is not None:
         from trafficmon.filter.evaluate import matches
-        from trafficmon.filter.parser import parse
 
-        mask = matches(parse(wish.filter_text), table.filter_columns())
+        mask = matches(wish.expression, table.filter_columns())
     rows = [table.record(row) for row in choose_rows(table, mask, wish.sort, wish.count)]
     if wish.reverse_dns:
         from trafficmon.host.reverse_dns import add_names
@@ -189,11 +189,11 @@ def _write(table: Table, rows: list[Record], wish: Wish) -> None:
 
         write_csv(rows, _csv_columns(table), sys.stdout)
     else:
-        from trafficmon.render.shown import COLUMNS, KINDS, RATES
+        from trafficmon.render.shown import COLUMNS, KINDS, rate_columns
         from trafficmon.render.table import write_table
 
         shown = [_flat(row) for row in rows if row.get("packets") != 0]
-        columns = COLUMNS[wish.table] + (RATES if table.extra else ())
+        columns = COLUMNS[wish.table] + (rate_columns(table.rated) if table.extra else ())
         columns += KINDS if wish.every else ()
         write_table(shown, columns, sys.stdout)
 

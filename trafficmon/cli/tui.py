@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trafficmon.cli.common import PinDir
-from trafficmon.errors import UsageError
+from trafficmon.errors import UsageError, require_range
 
 if TYPE_CHECKING:
     from trafficmon.pins import PinDirectory
@@ -34,8 +34,8 @@ def tui(
     """The dashboard: who uses the network, now. Reads what attach has pinned."""
     from trafficmon.pins import PinDirectory, chosen
 
-    if not 0.1 <= interval <= 3600:  # nan is refused too
-        raise UsageError(f"--interval {interval:g}: from 0.1 to 3600 seconds")
+    require_range("--interval", interval, 0.1, 3600.0, "seconds")
+    require_range("--port", port, 0, 65535)
     if text and web:
         raise UsageError("--text and --web exclude each other")
     if port and not web:

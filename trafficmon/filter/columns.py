@@ -74,6 +74,10 @@ class FilterColumns:
         if has_address and self.is_ipv6 is None:
             raise ValueError("addresses without is_ipv6")
 
+    def names(self) -> frozenset[str]:
+        """The columns that there are."""
+        return frozenset(name for name in _KINDS if getattr(self, name) is not None)
+
     def has_address(self) -> BoolColumn | None:
         """Where a row has an address at all, and so a family; None when every row has one."""
         known = []

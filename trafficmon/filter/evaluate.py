@@ -32,8 +32,8 @@ from trafficmon.filter.nodes import (
     Proto,
     Term,
     User,
-    keyword,
 )
+from trafficmon.filter.offers import cannot_be_asked, terms_offered
 
 T = TypeVar("T")
 _ADDRESS_BYTES: Final = 16
@@ -49,30 +49,7 @@ def matches(expression: Expression, columns: FilterColumns) -> BoolColumn:
 
 def terms_of(columns: FilterColumns) -> list[str]:
     """The terms that can be asked of a table, as they are written."""
-    offers = {
-        **_sided("host", columns.local_addr, columns.remote_addr),
-        **_sided("port", columns.local_port, columns.remote_port),
-        "proto": columns.protocol is not None,
-        "iface": columns.interface is not None,
-        "dir": columns.rx_packets is not None and columns.tx_packets is not None,
-        "user": columns.user is not None,
-        "uid": columns.uid is not None,
-        "pid": columns.pid is not None,
-        "comm": columns.comm is not None,
-        "cgroup": columns.cgroup is not None,
-        "ip": columns.is_ipv6 is not None,
-        "ip6": columns.is_ipv6 is not None,
-    }
-    return [term for term, offered in offers.items() if offered]
-
-
-def _sided(word: str, local: object, remote: object) -> dict[str, bool]:
-    has_local, has_remote = local is not None, remote is not None
-    return {
-        word: has_local and has_remote,
-        f"local {word}": has_local and not has_remote,
-        f"remote {word}": has_remote and not has_local,
-    }
+    return terms_offered(columns.names())
 
 
 class _Evaluation:
@@ -171,10 +148,8 @@ class _Evaluation:
         return column
 
     def _missing(self, term: Term) -> FilterError:
-        offered = ", ".join(terms_of(self._columns)) or "nothing to filter by"
-        table = self._columns.table
-        problem = f"'{keyword(term)}' cannot be asked of table '{table}'; it has: {offered}"
-        return FilterError(problem, self._expression.text, term.span)
+        columns = self._columns
+        return cannot_be_asked(term, self._expression, columns.table, columns.names())
 
 
 def _within(

@@ -11,6 +11,7 @@ from typing import Final
 
 from trafficmon.errors import UsageError
 from trafficmon.filter.errors import quoted
+from trafficmon.filter.lexer import quote
 
 _MAX_PORT: Final = 65535
 _MAX_UID: Final = 2**32 - 1
@@ -79,8 +80,13 @@ def comm(text: str) -> str:
     encoded = text.encode("utf-8", "replace")
     if len(encoded) > _COMM_BYTES and not any(char in text for char in "*?["):
         kept = encoded[:_COMM_BYTES].decode("utf-8", "ignore")
-        raise UsageError(f"the kernel keeps {_COMM_BYTES} bytes of a comm: write {quoted(kept)}")
+        remedy = f"write 'comm {quote(kept)}'" if _is_plain(kept) else "write a pattern such as ab*"
+        raise UsageError(f"the kernel keeps {_COMM_BYTES} bytes of a comm: {remedy}")
     return text
+
+
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and "'" not in text
 
 
 def _number(text: str, what: str, highest: int, otherwise: str = "") -> int:

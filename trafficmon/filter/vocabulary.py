@@ -7,6 +7,7 @@ from typing import Final, Literal
 from trafficmon.errors import UsageError
 from trafficmon.filter import values
 from trafficmon.filter.errors import quoted
+from trafficmon.filter.lexer import quote
 from trafficmon.filter.nodes import (
     Direction,
     Glob,
@@ -110,6 +111,13 @@ EXAMPLES: Final = {
     "cgroup": "cgroup /system.slice/*",
 }
 
+_FAMILY_HABITS: Final = {
+    **dict.fromkeys(("ipv4", "ip4", "inet", "inet4"), "ip"),
+    **dict.fromkeys(("ipv6", "inet6"), "ip6"),
+}
+"""Words of other tools. "proto ipv6" is another thing: IPv6 in a tunnel."""
+
+_LONGEST_ADVICE: Final = 40
 _SIDE_HABITS: Final = ("src", "dst", "source", "destination", "from", "to")
 
 
@@ -134,13 +142,15 @@ def _remedy(word: str) -> str:
     name, equals, value = word.partition("=")
     close = closest(lower, (*START_WORDS, *JOIN_WORDS))
     if equals and name.lower() in BUILDERS:
-        remedy = "write " + quoted(f"{name} {value.lstrip('=') or 'VALUE'}")
+        remedy = f"write {quoted(_term_of(name.lower(), value.lstrip('=')))}"
     elif lower in _SIDE_HABITS:
         remedy = "write 'local' or 'remote', as seen from this host"
     elif values.is_number(word):
         remedy = "before a value goes its keyword, as in 'port 443'"
     elif values.is_network(word):
         remedy = f"write 'host {word}'"
+    elif lower in _FAMILY_HABITS:
+        remedy = f"write '{_FAMILY_HABITS[lower]}'"
     elif lower in KNOWN_NAMES:
         remedy = f"write 'proto {lower}'"
     elif close:
@@ -148,3 +158,14 @@ def _remedy(word: str) -> str:
     else:
         remedy = "a term begins with one of " + ", ".join((*BUILDERS, *FAMILIES))
     return remedy
+
+
+def _term_of(name: str, value: str) -> str:
+    """A term that reads back; the example where that value will not do."""
+    try:
+        BUILDERS[name](value, "either", (0, 0))
+    except UsageError:
+        return EXAMPLES[name]
+    term = f"{name} {quote(value)}"
+    is_short = value.isprintable() and "'" not in term and len(term) <= _LONGEST_ADVICE
+    return term if value and is_short else EXAMPLES[name]

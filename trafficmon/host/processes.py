@@ -76,7 +76,7 @@ class ProcessNames:
     def _text(self, pid: int, name: str) -> str:
         try:
             with (self._proc / str(pid) / name).open("rb") as file:
-                return file.read(_LONGEST_COMMAND).decode(errors="replace")
+                return file.read(_LONGEST_COMMAND).decode(errors="surrogateescape")
         except OSError:
             return ""
 
@@ -85,4 +85,4 @@ class ProcessNames:
             path = str((self._proc / str(pid) / "exe").readlink())
         except OSError:
             return None
-        return path.removesuffix(_DELETED).encode(errors="surrogateescape").decode(errors="replace")
+        return path.removesuffix(_DELETED)

@@ -77,7 +77,9 @@ def process_label(record: Records) -> ProcessLabel:
     """PROCESS as text."""
     arguments = bytes(record["arguments"]).rstrip(b"\0").replace(b"\0", b" ")
     room = record["arguments"].size - 1
-    cmdline = arguments.decode(errors="replace") + (_LONGER if len(arguments) >= room else "")
+    cmdline = arguments.decode(errors="surrogateescape") + (
+        _LONGER if len(arguments) >= room else ""
+    )
     exe = path_of(record["exe"])
     return ProcessLabel(None if exe == "/" else exe, cmdline or None)
 
@@ -90,5 +92,5 @@ def path_of(parts: Records) -> str:
         name = text_of(part)
         if not name:
             return "/" + "/".join(reversed(names))
-        names.append(name + (_LONGER if len(name.encode()) >= room else ""))
+        names.append(name + (_LONGER if len(name.encode(errors="surrogateescape")) >= room else ""))
     return _LONGER + "/" + "/".join(reversed(names))

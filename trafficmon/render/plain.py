@@ -8,19 +8,22 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from numbers import Integral, Real
 
+from trafficmon.render.safe import escape_bytes
 from trafficmon.render.units import format_time
 
 
 def to_json(value: object) -> str:
-    """`value` as JSON on one line, in printable ASCII alone.
+    r"""`value` as JSON on one line, in printable ASCII alone.
 
     Not-a-number and infinity, which JSON has no word for, become null. Everything beyond ASCII is
-    escaped, so that neither a terminal nor a stream's encoding can be hurt.
+    escaped, so that neither a terminal nor a stream's encoding can be hurt. Bytes of names that are
+    no UTF-8 are \xff in it: a lone surrogate is no JSON to strict readers (RFC 8259, 8.2).
     """
     try:
-        return _dump(value)
+        text = _dump(value)
     except ValueError:
-        return _dump(_finite(value))
+        text = _dump(_plain(value))
+    return _dump(_plain(value)) if "\\ud" in text or "\\\\x" in text else text
 
 
 def to_text(value: object) -> str:
@@ -58,12 +61,14 @@ def _foreign(value: object) -> object:
             raise TypeError(f"a record holds {value!r}, which JSON cannot")
 
 
-def _finite(value: object) -> object:
+def _plain(value: object) -> object:
     match value:
         case Mapping():
-            return {key: _finite(item) for key, item in value.items()}
+            return {_plain(key): _plain(item) for key, item in value.items()}
         case list() | tuple():
-            return [_finite(item) for item in value]
+            return [_plain(item) for item in value]
+        case str():
+            return escape_bytes(value)
         case Real() if not math.isfinite(value):
             return None
         case _:

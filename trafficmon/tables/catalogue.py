@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from trafficmon.errors import UsageError
+from trafficmon.errors import UsageError, invalid_choice
 from trafficmon.pins import PinDirectory
 from trafficmon.reader.ahead import ReadAhead
 from trafficmon.suggest import closest
@@ -32,7 +32,7 @@ TABLES = {
     "drops": ("drops", "drop_table"),
     "dns": ("dns", "dns_table"),
 }
-_WITH_ALL_ROWS = {"drops": ("drops", "every_drop_table")}
+WITH_ALL_ROWS = {"drops": ("drops", "every_drop_table")}
 # What the longest of them read most of their time: a map, and the cache in front of it.
 _FLOWS, _SERVICES = ("flows", "flow_cache"), ("services", "service_cache")
 _MAPS = {"flows": _FLOWS, "hosts": _FLOWS, "ports": _SERVICES, "protocols": _SERVICES}
@@ -49,14 +49,12 @@ def read_ahead(pins: PinDirectory, name: str) -> AbstractContextManager[ReadAhea
 
 def table_maker(name: str, *, every: bool = False) -> Callable[[Live], Table]:
     """What reads the table called ``name``; ``every`` row, also those it leaves out as a rule."""
-    if every and name in TABLES and name not in _WITH_ALL_ROWS:
+    if every and name in TABLES and name not in WITH_ALL_ROWS:
         raise UsageError(f"--all is for the table drops; {name} always has all rows")
     if name in TABLES:
-        module, maker = _WITH_ALL_ROWS[name] if every else TABLES[name]
+        module, maker = WITH_ALL_ROWS[name] if every else TABLES[name]
         found: Callable[[Live], Table] = getattr(
             import_module(f"trafficmon.tables.{module}"), maker
         )
         return found
-    close = closest(name, TABLES)
-    hint = f"; did you mean {close}?" if close else ""
-    raise UsageError(f"there is no table {name!r}; there are: {', '.join(TABLES)}{hint}")
+    raise invalid_choice("TABLE", name, TABLES, closest(name, TABLES))

@@ -10,10 +10,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from trafficmon.host.own_files import read_own, replace_own
+
+_MOST_BYTES = 65_536
+
 
 def usual_path() -> Path:
     """Below $XDG_CONFIG_HOME."""
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path("~/.config").expanduser())
     return Path(base) / "trafficmon" / "tui.json"
 
 
@@ -29,20 +33,31 @@ class Settings:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """A file that is not there, or damaged, is as none."""
+        """What is not there, not to be read, or damaged is as none; so is each value by itself."""
         made = cls()
-        with suppress(OSError, ValueError, AttributeError):
-            told = json.loads(path.read_text(encoding="utf-8"))
-            for one in fields(cls):
-                value = told.get(one.name)
-                if isinstance(value, type(getattr(made, one.name))):
-                    setattr(made, one.name, value)
+        try:
+            told = json.loads(read_own(path, _MOST_BYTES))
+        except (OSError, ValueError, RecursionError):
+            return made
+        if not isinstance(told, dict):
+            return made
+        for one in fields(cls):
+            value = told.get(one.name)
+            if type(value) is type(getattr(made, one.name)):
+                setattr(made, one.name, value)
+        made.sort = {name: order for name, order in made.sort.items() if _is_order(order)}
         return made
 
     def save(self, path: Path) -> None:
         """As well as it can be: a dashboard is not worth failing for its memory."""
         with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_suffix(".new")
-            fresh.write_text(json.dumps(asdict(self)), encoding="utf-8")
-            fresh.replace(path)
+            replace_own(path, json.dumps(asdict(self)).encode())
+
+
+def _is_order(value: object) -> bool:
+    """The name of a field, and whether the other way round."""
+    match value:
+        case [str() | None, bool()]:
+            return True
+        case _:
+            return False

@@ -8,6 +8,7 @@ import io
 import json
 from typing import Protocol
 
+from trafficmon.render.plain import to_json
 from trafficmon.userlog.row import FIELDS, Row
 from trafficmon.userlog.sinks.base import Totals
 
@@ -51,7 +52,7 @@ class JsonLines:
 
     def line(self, row: Row) -> bytes:
         """Null is null."""
-        return (json.dumps(as_object(row)) + "\n").encode()
+        return (to_json(as_object(row)) + "\n").encode()
 
     def totals(self, line: bytes) -> Totals | None:
         """None for what is no object of ours."""

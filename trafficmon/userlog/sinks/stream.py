@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import logging.handlers
 import socket
@@ -11,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from trafficmon.render.plain import to_json
 from trafficmon.userlog.row import Row
 from trafficmon.userlog.sinks.base import Totals
 from trafficmon.userlog.sinks.forms import JsonLines, as_object
@@ -103,7 +103,7 @@ class SyslogSink:
         self.failure = None
         for place, row in enumerate(rows):
             record = logging.makeLogRecord(
-                {"msg": json.dumps(as_object(row)), "levelno": logging.INFO, "levelname": "INFO"}
+                {"msg": to_json(as_object(row)), "levelno": logging.INFO, "levelname": "INFO"}
             )
             try:
                 if self._handler is not None:
