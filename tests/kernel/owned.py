@@ -85,8 +85,8 @@ class Place:
 
 
 @contextmanager
-def place_of(*, attach: bool) -> Iterator[Place]:
-    with Lab() as lab, own_cgroup("owners") as cgroup:
+def place_of(*, attach: bool, offloads: bool = False) -> Iterator[Place]:
+    with Lab(offloads=offloads) as lab, own_cgroup("owners") as cgroup:
         place = Place(lab, Program(lab.server, free_pin_dir()), cgroup)
         try:
             if attach:

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.corpus import wire
 from tests.kernel.program import attached
 from tests.lab import traffic
 from tests.lab.flows import dissect
@@ -16,6 +19,8 @@ from tests.lab.traffic import serving
 from tests.lab.veth import Endpoint
 
 pytestmark = pytest.mark.kernel
+
+SOL_PACKET, PACKET_VNET_HDR = 263, 15  # include/linux/socket.h, include/uapi/linux/if_packet.h
 
 WAYS = {"tcx": (), "clsact": ("--tc", "clsact"), "generic": ("--xdp", "generic")}
 
@@ -135,3 +140,30 @@ def _tunnel_segments(pcap: Path) -> tuple[tuple[int, int], int]:
         size += int(length) + (segments - 1) * (14 + 20 + 8 + 8 + inner)
         frames += 1
     return (packets, size), frames
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("way", ["tcx", "clsact"])
+def test_super_packets_with_a_tag(way: str, version: int) -> None:
+    """A super-packet of three segments with a VLAN tag, which the kernel takes off before tc."""
+    addresses = (b"\x0a\0\0\1", b"\x0a\0\0\2") if version == 4 else (bytes(16), bytes(16))
+    body = wire.transport(wire.TCP, 40000, 443, bytes(2500))
+    packet = (wire.ipv4 if version == 4 else wire.ipv6)(body, wire.TCP, addresses)
+    frame = wire.link(0x0800 if version == 4 else 0x86DD, packet, tags=(0x8100,)) + packet
+    headers = len(frame) - 2500
+    vnet = struct.pack("=BBHHHH", 1, 1 if version == 4 else 4, headers, 1000, headers - 20, 16)
+    with (
+        Lab(offloads=True) as lab,
+        attached(lab.server, lab.server_if, options=WAYS[way]) as program,
+    ):
+        lab.server.run(["ip", "link", "set", lab.server_if, "promisc", "on"])
+        with lab.client.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+            sender.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+            sender.bind((lab.client_if, 0))
+            for _ in range(10):
+                sender.send(vnet + frame)
+        (row,) = program.rows("flows")
+        (interface,) = program.rows("interfaces")
+    assert (row["rx_packets"], row["rx_bytes"]) == (30, 10 * (2500 + 3 * headers))
+    assert interface["packet_size"]["1518"] == 20
+    assert interface["packet_size"]["1024"] == 10

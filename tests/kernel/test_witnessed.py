@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: MIT
+"""Sockets and connections against others that counted: nftables, tshark, ss, and the senders.
+
+With offloads off each packet that nftables sees in the client's namespace is one of the server's
+socket. With offloads on tshark tells how many segments a super-packet is.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.kernel.owned import (
+    CLIENT,
+    SERVER,
+    SERVER6,
+    SOCKET_COUNTS,
+    Place,
+    app,
+    connect_to,
+    connected,
+    exchange,
+    listen,
+    place_of,
+)
+from tests.kernel.test_events import listening, settled
+from tests.kernel.test_super_packets import _segments
+from tests.lab.worker import Worker
+
+pytestmark = pytest.mark.kernel
+
+CLIENT6 = "fd00:0:0:1::1"
+RULES = """
+table inet tmtcp {
+  chain from { type filter hook input priority 0; meta l4proto tcp counter; }
+  chain to { type filter hook output priority 0; meta l4proto tcp counter; }
+}
+"""
+DROP = """
+table inet tmdrop {
+  chain in { type filter hook input priority -5; tcp sport 5000 drop; }
+}
+"""
+Pair = tuple[int, int]
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with place_of(attach=True) as made:
+        yield made
+
+
+def watch(place: Place) -> None:
+    place.lab.client.run(["nft", "-f", "-"], stdin=RULES)
+
+
+def witnessed(place: Place) -> tuple[Pair, Pair]:
+    """Packets and bytes of TCP over both families: from the server, and to it."""
+    told = place.lab.client.run(["nft", "list", "table", "inet", "tmtcp"]).stdout
+    (a, b), (c, d) = (map(int, pair) for pair in re.findall(r"packets (\d+) bytes (\d+)", told))
+    return (a, b), (c, d)
+
+
+def counts(event: dict[str, Any]) -> tuple[Pair, Pair]:
+    """What went out, and what came in."""
+    return (event["tx_packets"], event["tx_bytes"]), (event["rx_packets"], event["rx_bytes"])
+
+
+ENDS = {
+    4: {"passive": (SERVER, CLIENT), "active": (CLIENT, SERVER)},
+    6: {"passive": (SERVER6, CLIENT6), "active": (CLIENT6, SERVER6)},
+}
+
+
+@pytest.mark.parametrize("role", ["passive", "active"])
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_connections_last_event_is_what_the_other_end_counted(
+    place: Place, version: int, role: str
+) -> None:
+    """Both roles, both families; far more one way than the other, so that no swap goes unseen."""
+    watch(place)
+    listener, caller = ENDS[version][role]
+    here, there = (listener, caller) if role == "passive" else (caller, listener)
+    with listening(place, "conn") as running:
+        mine, other = place.server("tm-mine"), place.client()
+        serves, calls = (mine, other) if role == "passive" else (other, mine)
+        listen(serves, address=listener)
+        connect_to(calls, address=listener)
+        serves.do("c = accept(l)")
+        exchange(mine, other, 60_000, 7_001)
+        other.do("c.close()")
+        mine.do("assert not c.recv(1); c.close()")
+        time.sleep(0.2)
+        opened, closed = settled(running)
+    assert (opened["event"], closed["event"]) == ("opened", "closed")
+    for event in (opened, closed):
+        assert event["role"] == role
+        assert (event["local_addr"], event["remote_addr"]) == (here, there)
+        assert (event["local_port"] == 5000) == (role == "passive")
+        assert (event["remote_port"] == 5000) == (role == "active")
+        assert (event["pid"], event["comm"]) == (mine.pid, "tm-mine")
+    assert opened["app_rx_bytes"] in (0, None)
+    assert (closed["app_rx_bytes"], closed["app_tx_bytes"]) == (60_000, 7_001)
+    assert closed["retransmits"] == 0
+    assert closed["reason"] == "closed_there"
+    sent, got = witnessed(place)
+    assert counts(place.process(mine)) == (sent, got)
+    if role == "passive":  # of a handshake the listener has the SYN, its answer and the ACK
+        headers = 40 if version == 4 else 60
+        sent = (sent[0] - 1, sent[1] - (headers + 20))
+        got = (got[0] - 2, got[1] - (headers + 20) - (headers + 12))
+    assert counts(closed) == (sent, got)
+    assert closed["rx_bytes"] > 4 * closed["tx_bytes"]
+
+
+def test_what_was_sent_again_counts_as_packets_and_not_as_payload(place: Place) -> None:
+    """How often, says ss; the payload is what the application gave."""
+    with listening(place, "conn") as running:
+        server, client = connected(place)
+        exchange(server, client, 100, 200)
+        place.lab.client.run(["nft", "-f", "-"], stdin=DROP)
+        server.do("c.sendall(bytes(900))")
+        time.sleep(0.9)
+        place.lab.client.run(["nft", "delete", "table", "inet", "tmdrop"])
+        client.do("take(c, 900)")
+        time.sleep(0.3)
+        told = place.lab.server.run(["ss", "-tinH", "sport", "=", ":5000"]).stdout
+        again = [int(number) for number in re.findall(r"retrans:\d+/(\d+)", told)]
+        (row,) = (r for r in place.program.rows("connections") if r["remote_port"])
+        client.do("c.close()")
+        server.do("assert not c.recv(1); c.close()")
+        time.sleep(0.2)
+        closed = settled(running)[-1]
+    assert max(again) > 0
+    assert closed["retransmits"] == row["retransmits"] == max(again)
+    assert (closed["app_rx_bytes"], closed["app_tx_bytes"]) == (100, 1100)
+    assert app(place.process(server)) == (100, 1100)
+
+
+def test_round_trips_are_those_that_ss_tells(place: Place) -> None:
+    server, client = connected(place)
+    for _ in range(20):
+        exchange(server, client, 500, 500)
+    time.sleep(0.3)
+    told = place.lab.server.run(["ss", "-tinH", "sport", "=", ":5000"]).stdout
+    (row,) = (r for r in place.program.rows("connections") if r["remote_port"])
+    (smoothed,) = re.findall(r"\brtt:([\d.]+)/", told)
+    (least,) = re.findall(r"\bminrtt:([\d.]+)", told)
+    assert row["rtt_us"] == pytest.approx(float(smoothed) * 1000, abs=1)
+    assert row["min_rtt_us"] == pytest.approx(float(least) * 1000, abs=1)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_super_packets_of_sockets_are_their_segments(version: int) -> None:
+    """Offloads on: what the process sent and received, as tshark tells it of the wire."""
+    address = SERVER if version == 4 else SERVER6
+    with place_of(attach=True, offloads=True) as place:
+        server, client = place.server("tm-large"), place.client()
+        with place.lab.capture() as capture:
+            listen(server, address=address)
+            connect_to(client, address=address)
+            server.do("c = accept(l)")
+            exchange(server, client, 3_000_000, 2_000_000)
+            client.do("c.close()")
+            server.do("assert not c.recv(1); c.close()")
+            time.sleep(0.2)
+        row = place.process(server)
+        expected = {side: _segments(getattr(capture, side).path)[version] for side in ("rx", "tx")}
+        frames = {side: getattr(capture, side).tally().total.packets for side in ("rx", "tx")}
+        layers = {one["layer"]: one for one in place.program.rows("layers")}
+    for side, (packets, octets) in expected.items():
+        assert row[f"{side}_packets"] == packets > 2 * frames[side]
+        assert row[f"{side}_bytes"] == octets - 14 * packets
+        assert layers["cgroup"][f"{side}_packets"] == packets
+        assert layers["cgroup"][f"{side}_bytes"] == octets - 14 * packets
+    assert app(row) == (3_000_000, 2_000_000)
+
+
+SEGMENT = "u.setsockopt(17, 103, 1000)"  # SOL_UDP, UDP_SEGMENT
+GATHER = "u.setsockopt(17, 104, 1)"  # SOL_UDP, UDP_GRO
+
+
+@pytest.mark.parametrize("gathers", [False, True])
+@pytest.mark.parametrize("version", [4, 6])
+def test_segmented_datagrams_of_sockets(version: int, gathers: bool) -> None:
+    """30 sends of 50 datagrams and a rest each, both ways; the receiver may take them as one."""
+    here, there = (SERVER, CLIENT) if version == 4 else (SERVER6, CLIENT6)
+    family = "AF_INET" if version == 4 else "AF_INET6"
+    headers = 28 if version == 4 else 48
+    with place_of(attach=True, offloads=True) as place:
+        server, client = place.server("tm-udp"), place.client()
+        for worker, address in ((server, here), (client, there)):
+            worker.do(
+                f"u = socket.socket(socket.{family}, socket.SOCK_DGRAM)",
+                f"u.bind(({address!r}, 7000)); u.setsockopt(1, 8, 1 << 22); {SEGMENT}",
+                GATHER if gathers else "pass",
+            )
+        for sender, address in ((server, there), (client, here)):
+            sender.do(f"for _ in range(30): u.sendto(bytes(50_500), ({address!r}, 7000))")
+        time.sleep(0.3)
+        row = place.process(server)
+    octets = 30 * (50_500 + 51 * headers)
+    assert [row[name] for name in SOCKET_COUNTS] == [30 * 51, octets, 30 * 51, octets]
+    assert row["app_tx_bytes"] == 30 * 50_500
+
+
+def test_two_processors_that_use_one_socket_lose_nothing(place: Place) -> None:
+    """Packets and payload of the same socket, added from two CPUs at once."""
+    sends = 30_000
+    server, client = place.server("tm-shared"), place.client()
+    client.do(f"s = socket.socket(type=socket.SOCK_DGRAM); s.bind(({CLIENT!r}, 9000))")
+    server.do(f"u = socket.socket(type=socket.SOCK_DGRAM); u.connect(({CLIENT!r}, 9000))")
+    server.do(
+        "children = []",
+        "for cpu in range(2):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        os.sched_setaffinity(0, {cpu % os.cpu_count()})\n"
+        f"        for _ in range({sends}): u.send(b'xxxxx')\n"
+        "        os._exit(0)\n"
+        "    children.append(child)",
+        "for child in children: os.waitpid(child, 0)",
+    )
+    rows = [row for row in place.program.rows("processes") if row["comm"] == "tm-shared"]
+    totals = [sum(row[name] for row in rows) for name in ("tx_packets", "tx_bytes", "app_tx_bytes")]
+    assert totals == [2 * sends, 2 * sends * 33, 2 * sends * 5]
+
+
+def test_all_sums_are_what_was_sent(place: Place) -> None:
+    """Users, processes, cgroups and layers against what nftables saw, not against each other."""
+    watch(place)
+    workers: list[tuple[Worker, Worker]] = []
+    for number, uid in enumerate((0, 4001, 4002)):
+        server, client = place.server(f"tm-sum{number}"), place.client()
+        server.do(f"os.setuid({uid})")
+        listen(server, port=5000 + number)
+        connect_to(client, port=5000 + number)
+        server.do("c = accept(l)")
+        exchange(server, client, 10_000 * (number + 1), 3000 * (number + 1))
+        client.do("c.close()")
+        server.do("assert not c.recv(1); c.close(); l.close()")
+        workers.append((server, client))
+    time.sleep(0.2)
+    sent, got = witnessed(place)
+    for table in ("users", "processes", "cgroups"):
+        total = place.total(table)
+        assert (total["tx_packets"], total["tx_bytes"]) == sent, table
+        assert (total["rx_packets"], total["rx_bytes"]) == got, table
+        assert (total["app_rx_bytes"], total["app_tx_bytes"]) == (60_000, 18_000), table
+    by_uid = {row["uid"]: app(row) for row in place.program.rows("users")}
+    assert by_uid == {0: (10_000, 3000), 4001: (20_000, 6000), 4002: (30_000, 9000)}
+    layers = {row["layer"]: row for row in place.program.rows("layers")}
+    for name, headers in (("cgroup", 0), ("tc", 14)):
+        assert (layers[name]["tx_packets"], layers[name]["rx_packets"]) == (sent[0], got[0])
+        assert layers[name]["tx_bytes"] == sent[1] + headers * sent[0]
+        assert layers[name]["rx_bytes"] == got[1] + headers * got[0]
