@@ -69,10 +69,14 @@ static __always_inline void tm_find_message(TM_CONTEXT *context, struct tm_dns_r
 	begin = room->transport_offset + (is_tcp ? room->tcp_header_bytes : TM_DNS_UDP_HEADER);
 	bytes = room->network_end > begin ? room->network_end - begin : 0;
 	stated = bpf_ntohs(stated_be);
-	if (stated >= TM_DNS_UDP_HEADER && stated - TM_DNS_UDP_HEADER < bytes)
-		bytes = stated - TM_DNS_UDP_HEADER;
-	room->head.tcp_sequence = bpf_ntohl(sequence);
 	room->head.bytes = bytes;
+	if (stated >= TM_DNS_UDP_HEADER) {
+		/* a first fragment has less than this, and what has ended the IP packet may follow */
+		room->head.bytes = stated - TM_DNS_UDP_HEADER;
+		if (room->head.bytes < bytes)
+			bytes = room->head.bytes;
+	}
+	room->head.tcp_sequence = bpf_ntohl(sequence);
 	room->offset = begin;
 	room->left = bytes;
 }

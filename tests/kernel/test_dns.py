@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import random
 import signal
+import socket
 import sys
 import time
 from collections import Counter, defaultdict
@@ -13,11 +16,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dns.edns
+import dns.message
+import dns.rrset
 import numpy as np
 import pytest
+from scapy.layers.inet import IP, UDP, fragment
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
+from scapy.layers.l2 import Ether
+from scapy.packet import Packet
 
 from tests.kernel.program import Program, attached
-from tests.lab import processes
+from tests.lab import processes, raw
 from tests.lab.cgroup import entering, own_cgroup
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
@@ -28,6 +38,7 @@ PROGRAMS = Path(__file__).parents[1] / "lab" / "programs"
 SERVER, SERVER6 = "10.0.1.2", "fd00:0:0:1::2"
 LONGEST = ".".join(["a" * 63] * 3 + ["b" * 61])
 SEED = 20261121
+UNKNOWN_OPTION = dns.edns.OptionType.make(65001)
 DNSMASQ = """
 no-resolv
 no-hosts
@@ -279,6 +290,164 @@ def test_names_of_remote_hosts_are_those_that_answers_gave(lab: Lab, tmp_path: P
         for table in ("flows", "hosts"):
             names = {row["remote_addr"]: row["remote_name"] for row in program.rows(table)}
             assert (names["192.0.2.7"], names["192.0.2.8"]) == ("www.x.test", None), table
+
+
+def test_every_response_code_is_told(lab: Lab, tmp_path: Path) -> None:
+    """Also extended ones, over both ways; in JSON, CSV and for people."""
+    wanted = {
+        "nx": ("NXDOMAIN", "nxdomain"),
+        "sf": ("SERVFAIL", "servfail"),
+        "refused": ("REFUSED", "refused"),
+        "formerr": ("FORMERR", "formerr"),
+        "notimp": ("NOTIMP", "other_errors"),
+        "badvers": ("BADVERS", "other_errors"),
+        "odd": ("3841", "other_errors"),
+        "www": ("NOERROR", ""),
+    }
+    lines = [f"{name}.test A edns" for name in wanted]
+    options = ("--layer", "tc,dns")
+    with attached(lab.client, lab.client_if, options=options) as program:
+        with resolver(lab, tmp_path / "log", SERVER):
+            for way in ("udp", "tcp"):
+                ask(lab.client, lines, way=way)
+        rows = by_name(program.rows("dns"))
+        table = list(csv.DictReader(program.run("top", "dns", "--csv").stdout.splitlines()))
+        text = program.run("top", "dns").stdout
+    errors = ("nxdomain", "servfail", "refused", "formerr", "other_errors")
+    for name, (code, field) in wanted.items():
+        row = rows[f"{name}.test", "A"]
+        assert row["rcodes"] == {code: 2}, name
+        assert {one: row[one] for one in errors} == {one: 2 * (one == field) for one in errors}
+        (cells,) = (one for one in table if one["name"] == f"{name}.test")
+        assert json.loads(cells["rcodes"]) == {code: 2}
+        assert [cells[one] for one in errors] == [str(row[one]) for one in errors]
+    assert "REFUSED" in text.splitlines()[0]
+
+
+def udp_datagram(lab: Lab, version: int, payload: bytes, *, hops: bool = False) -> Packet:
+    """From the server's port 53 to a port of the client's."""
+    server, client = lab.server_end, lab.client_end
+    udp = UDP(sport=53, dport=40000) / payload
+    if version == 4:
+        return IP(src=server.ipv4, dst=client.ipv4) / udp
+    ip = IPv6(src=server.ipv6, dst=client.ipv6)
+    return ip / IPv6ExtHdrHopByHop() / udp if hops else ip / udp
+
+
+def fragments_of(packet: Packet, *, first_bytes: int, hops: bool = False) -> list[Packet]:
+    """Of so many bytes each, behind the IP header and the fragment header."""
+    if packet.version == 4:
+        return list(fragment(packet, fragsize=first_bytes))  # type: ignore[no-untyped-call]
+    whole = IPv6(bytes(packet))
+    upper, parts = bytes(whole[UDP]), list[Packet]()
+    for begin in range(0, len(upper), first_bytes):
+        piece, more = upper[begin : begin + first_bytes], begin + first_bytes < len(upper)
+        head = IPv6ExtHdrFragment(nh=17, offset=begin // 8, m=int(more), id=77) / piece
+        ip = IPv6(src=whole.src, dst=whole.dst)
+        parts.append(ip / IPv6ExtHdrHopByHop() / head if hops else ip / head)
+    return parts
+
+
+def long_answer(name: str = "big.test") -> bytes:
+    """A first address, then more text than fits into one packet."""
+    asked = dns.message.make_query(name, "A", id=9)
+    made = dns.message.make_response(asked)
+    made.answer = [
+        dns.rrset.from_text(f"{name}.", 60, "IN", "A", "192.0.2.33"),
+        dns.rrset.from_text(f"{name}.", 60, "IN", "TXT", " ".join(['"' + "x" * 200 + '"'] * 9)),
+    ]
+    return made.to_wire(max_size=65535)
+
+
+@pytest.mark.parametrize("xdp", ["off", "native"])
+@pytest.mark.parametrize(
+    ("version", "hops", "first_bytes"),
+    [
+        (4, False, 1232),
+        (4, False, 1480),
+        (4, False, 64),
+        (6, False, 1232),
+        (6, True, 1224),
+        (6, False, 64),
+    ],
+)
+def test_what_is_in_a_first_fragment_is_read(
+    lab: Lab, version: int, hops: bool, first_bytes: int, xdp: str
+) -> None:
+    """IPv6 senders cut at 1,280 bytes: 1,232 of them are UDP's. The rest is said to be missing."""
+    packet = udp_datagram(lab, version, long_answer(), hops=hops)
+    parts = fragments_of(packet, first_bytes=first_bytes, hops=hops)
+    assert len(parts) >= 2
+    options = ("--layer", "xdp,tc,dns", "--xdp", xdp)
+    with attached(lab.client, lab.client_if, options=options) as program:
+        mac = Ether(src=lab.server_end.mac, dst=lab.client_end.mac)
+        raw.send_frames(lab.server_end, [bytes(mac / part) for part in parts])
+        (row,) = by_name(program.rows("dns")).values()
+        ledger = program.status()["ledger"]
+        send_to(lab, "192.0.2.33")
+        names = {one["remote_addr"]: one["remote_name"] for one in program.rows("hosts")}
+    assert (row["name"], row["responses"], row["rcodes"]) == ("big.test", 1, {"NOERROR": 1})
+    assert (ledger["dns_incomplete"], ledger["dns_malformed"]) == (1, 0)
+    assert ledger["dns_unread_records"] == 1
+    assert names["192.0.2.33"] == "big.test"
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_an_atomic_fragment_and_a_whole_message_are_whole(lab: Lab, version: int) -> None:
+    """Of 1,232 bytes and of one more than is copied."""
+    asked = dns.message.make_query("www.test", "A", id=9)
+    made = dns.message.make_response(asked)
+    made.answer = [dns.rrset.from_text("www.test.", 60, "IN", "A", "192.0.2.33")]
+    made.use_edns(0, options=[dns.edns.GenericOption(UNKNOWN_OPTION, b"")])
+    short = len(made.to_wire())
+    made.use_edns(0, options=[dns.edns.GenericOption(UNKNOWN_OPTION, bytes(1232 - short))])
+    packet = udp_datagram(lab, version, made.to_wire())
+    if version == 6:
+        header = IPv6ExtHdrFragment(nh=17, offset=0, m=0, id=78)
+        packet = IPv6(src=packet.src, dst=packet.dst) / header / bytes(packet[UDP])
+    options = ("--layer", "tc,dns")
+    with attached(lab.client, lab.client_if, options=options) as program:
+        mac = Ether(src=lab.server_end.mac, dst=lab.client_end.mac)
+        raw.send_frames(lab.server_end, [bytes(mac / packet)])
+        (row,) = by_name(program.rows("dns")).values()
+        ledger = program.status()["ledger"]
+    assert len(made.to_wire()) == 1232
+    assert (row["name"], row["responses"]) == ("www.test", 1)
+    assert (ledger["dns_incomplete"], ledger["dns_malformed"]) == (0, 0)
+
+
+def send_to(lab: Lab, address: str) -> None:
+    """A datagram of the client's, which makes a flow."""
+    lab.client.run(["ip", "route", "replace", f"{address}/32", "via", SERVER])
+    with lab.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"x", (address, 9))
+
+
+def test_each_process_has_the_name_that_it_asked_for(lab: Lab, tmp_path: Path) -> None:
+    """Two names of one address, in the same second; later answers change nothing."""
+    with own_cgroup("dns") as cgroup:
+        options = ("--cgroup", str(cgroup))
+        with (
+            attached(lab.client, lab.client_if, options=options) as program,
+            resolver(lab, tmp_path / "log", SERVER),
+        ):
+            lab.client.run(["ip", "route", "replace", "192.0.2.7/32", "via", SERVER])
+            ports = {}
+            for name in ("one.test", "two.test", "one.test"):
+                argv = entering(cgroup, [sys.executable, "-c", _ASKS_AND_SENDS, SERVER, name])
+                ports[int(lab.client.run(argv).stdout)] = name
+            ask(lab.client, ["later.test A"])
+            flows = program.rows("flows", "--filter", "host 192.0.2.7")
+    assert {row["local_port"]: row["remote_name"] for row in flows} == ports
+
+
+_ASKS_AND_SENDS = """
+import socket, sys, dns.message, dns.query
+answer = dns.query.udp(dns.message.make_query(sys.argv[2], "A"), sys.argv[1], timeout=5)
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sender.sendto(b"x", (answer.answer[0][0].address, 9))
+print(sender.getsockname()[1])
+"""
 
 
 def test_native_xdp_copies_what_comes_in(lab: Lab, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from typing import cast
 
 import pytest
@@ -13,9 +14,13 @@ from trafficmon.dns.book import Book, NameCounts, NameKey
 from trafficmon.tables.dns import dns_table
 from trafficmon.tables.table import choose_rows
 
-A = NameCounts(5, 4, 1, 2, BOOT_S + 30, array("I", [10, 30, 20]))
-B = NameCounts(7, 3, 2, 0, BOOT_S + 10, array("I", range(1, 202)))
-C = NameCounts(6, 9, 0, 1, BOOT_S + 20, array("I"))
+# responses by code: what NXDOMAIN, SERVFAIL, REFUSED, FORMERR and others leave is NOERROR
+A_CODES = Counter({"NOERROR": 1, "NXDOMAIN": 1, "SERVFAIL": 2})
+B_CODES = Counter({"NXDOMAIN": 2, "REFUSED": 1})
+C_CODES = Counter({"SERVFAIL": 1, "REFUSED": 3, "FORMERR": 2, "NOTIMP": 1, "BADVERS": 2})
+A = NameCounts(5, 4, A_CODES, BOOT_S + 30, array("I", [10, 30, 20]))
+B = NameCounts(7, 3, B_CODES, BOOT_S + 10, array("I", range(1, 202)))
+C = NameCounts(6, 9, C_CODES, BOOT_S + 20, array("I"))
 
 
 class NotedNames:
@@ -55,6 +60,9 @@ def test_records(fake: FakeLive) -> None:
         {"p50": 101, "p99": 199},
         {"p50": None, "p99": None},
     ]
+    errors = ("refused", "formerr", "other_errors")
+    assert [tuple(r[f] for f in errors) for r in told] == [(0, 0, 0), (1, 0, 0), (3, 2, 3)]
+    assert [r["rcodes"] for r in told] == [dict(A_CODES), dict(B_CODES), dict(C_CODES)]
     assert told[0]["last_seen"] == "2023-11-14T22:13:50.000Z"
 
 
@@ -65,6 +73,8 @@ def test_records(fake: FakeLive) -> None:
         ("responses", "llmnr dns mdns"),
         ("nxdomain", "mdns dns llmnr"),
         ("servfail", "dns llmnr mdns"),
+        ("refused", "llmnr mdns dns"),
+        ("other_errors", "llmnr dns mdns"),
         ("latency_us", "mdns dns llmnr"),
         ("last_seen", "dns llmnr mdns"),
         ("name", "llmnr dns mdns"),

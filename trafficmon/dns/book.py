@@ -12,30 +12,34 @@ import errno
 import os
 import sqlite3
 from array import array
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from trafficmon.dns.sightings import Sighting, add
 from trafficmon.host.lock import RUN_DIR, dns_file
 
 _MOST_NAMES = 50_000
 _MOST_ADDRESSES = 100_000
+_MOST_OF_AN_ADDRESS = 64
 _LATENCIES_KEPT = 512
 _PATIENCE_S = 5.0
+_UNSIGNED = 1 << 64
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS attachment (attached_at_ns INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS names (
     kind TEXT, name TEXT, type TEXT,
-    queries INTEGER, responses INTEGER, nxdomain INTEGER, servfail INTEGER,
+    queries INTEGER, responses INTEGER, rcodes TEXT,
     last_seen REAL, latencies_us BLOB,
     PRIMARY KEY (kind, name, type)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS names_by_age ON names (last_seen);
 CREATE TABLE IF NOT EXISTS addresses (
-    address TEXT, name TEXT, seen REAL, expires REAL,
-    PRIMARY KEY (address, name)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS addresses_by_age ON addresses (expires);
+    address TEXT, seen REAL, name TEXT, asker INTEGER, last_seen REAL, expires REAL,
+    PRIMARY KEY (address, seen, name, asker)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS addresses_by_age ON addresses (last_seen);
 CREATE TABLE IF NOT EXISTS losses (what TEXT PRIMARY KEY, count INTEGER) WITHOUT ROWID;
 """
 
@@ -55,8 +59,7 @@ class NameCounts:
 
     queries: int = 0
     responses: int = 0
-    nxdomain: int = 0
-    servfail: int = 0
+    rcodes: Counter[str] = field(default_factory=Counter)  # of responses, by their names
     last_seen: float = 0.0
     latencies_us: array[int] = field(default_factory=lambda: array("I"))
 
@@ -70,7 +73,7 @@ class Learned:
     """What one reading has brought: to be added to the book."""
 
     names: dict[NameKey, NameCounts] = field(default_factory=dict)
-    addresses: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    addresses: dict[str, list[Sighting]] = field(default_factory=dict)
     losses: dict[str, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -150,39 +153,57 @@ class Book:
             connection.execute("BEGIN IMMEDIATE")
             for key, counts in learned.names.items():
                 self._add_name(key, counts)
-            connection.executemany(
-                "INSERT INTO addresses VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                "seen = min(seen, excluded.seen), expires = max(expires, excluded.expires)",
-                [(*key, *times) for key, times in learned.addresses.items()],
-            )
+            for address, sightings in learned.addresses.items():
+                self._add_address(address, sightings)
             connection.executemany(
                 "INSERT INTO losses VALUES (?, ?) ON CONFLICT DO UPDATE SET "
                 "count = count + excluded.count",
                 learned.losses.items(),
             )
             self._forget("names", "last_seen", _MOST_NAMES)
-            self._forget("addresses", "expires", _MOST_ADDRESSES)
+            self._forget("addresses", "last_seen", _MOST_ADDRESSES)
 
     def _add_name(self, key: NameKey, counts: NameCounts) -> None:
         row = self._connection.execute(
-            "SELECT latencies_us FROM names WHERE kind = ? AND name = ? AND type = ?", key
+            "SELECT latencies_us, rcodes FROM names WHERE kind = ? AND name = ? AND type = ?", key
         ).fetchone()
         latencies = array("I", row[0] if row else b"")
         latencies.extend(counts.latencies_us)
+        rcodes = counts.rcodes + _rcodes(row[1] if row else "")
         self._connection.execute(
-            "INSERT INTO names VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "INSERT INTO names VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
             "queries = queries + excluded.queries, responses = responses + excluded.responses, "
-            "nxdomain = nxdomain + excluded.nxdomain, servfail = servfail + excluded.servfail, "
+            "rcodes = excluded.rcodes, "
             "last_seen = max(last_seen, excluded.last_seen), latencies_us = excluded.latencies_us",
             (
                 *key,
                 counts.queries,
                 counts.responses,
-                counts.nxdomain,
-                counts.servfail,
+                " ".join(f"{name}={count}" for name, count in rcodes.items()),
                 counts.last_seen,
                 latencies[-_LATENCIES_KEPT:].tobytes(),
             ),
+        )
+
+    def _add_address(self, address: str, sightings: list[Sighting]) -> None:
+        """Behind the newest that is known of it, which goes on where the name is the same."""
+        row = self._connection.execute(
+            "SELECT name, asker, seen, last_seen, expires FROM addresses WHERE address = ? "
+            "ORDER BY last_seen DESC LIMIT 1",
+            (address,),
+        ).fetchone()
+        together = [_sighting(row)] if row else []
+        add(together, sightings)
+        self._connection.executemany(
+            "INSERT INTO addresses VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "last_seen = max(last_seen, excluded.last_seen), "
+            "expires = max(expires, excluded.expires)",
+            [(address, s.seen, s.name, _signed(s.asker), s.last_seen, s.expires) for s in together],
+        )
+        self._connection.execute(
+            "DELETE FROM addresses WHERE address = ? AND seen < (SELECT seen FROM addresses "
+            "WHERE address = ? ORDER BY seen DESC LIMIT 1 OFFSET ?)",
+            (address, address, _MOST_OF_AN_ADDRESS - 1),
         )
 
     def _forget(self, table: str, age: str, most: int) -> None:
@@ -190,7 +211,7 @@ class Book:
         (count,) = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
         if count <= most:
             return
-        keys = "kind, name, type" if table == "names" else "address, name"
+        keys = "kind, name, type" if table == "names" else "address, seen, name, asker"
         self._connection.execute(
             f"DELETE FROM {table} WHERE ({keys}) IN "  # noqa: S608
             f"(SELECT {keys} FROM {table} ORDER BY {age} LIMIT ?)",
@@ -210,15 +231,17 @@ class Book:
         """What could not be told, by why."""
         return dict(self._connection.execute("SELECT what, count FROM losses"))
 
-    def addresses(self) -> dict[str, list[tuple[str, float, float]]]:
-        """By address the names it was given for: name, first seen, expiry; the latest first."""
-        found: dict[str, list[tuple[str, float, float]]] = {}
+    def addresses(self) -> dict[str, list[Sighting]]:
+        """By address the names it was given for, in order of time."""
+        found: dict[str, list[Sighting]] = {}
         try:
-            rows = self._connection.execute("SELECT * FROM addresses ORDER BY expires DESC")
+            rows = self._connection.execute(
+                "SELECT address, name, asker, seen, last_seen, expires FROM addresses ORDER BY seen"
+            )
         except sqlite3.Error:  # removed just now; a name is not worth failing for
             return found
-        for address, name, seen, expires in rows:
-            found.setdefault(address, []).append((name, seen, expires))
+        for address, *sighting in rows:
+            found.setdefault(address, []).append(_sighting(sighting))
         return found
 
 
@@ -228,8 +251,24 @@ def _key(row: tuple[Any, ...]) -> NameKey:
 
 
 def _counts(row: tuple[Any, ...]) -> NameCounts:
-    queries, responses, nxdomain, servfail, last_seen, latencies = row[3:]
-    return NameCounts(queries, responses, nxdomain, servfail, last_seen, array("I", latencies))
+    queries, responses, rcodes, last_seen, latencies = row[3:]
+    return NameCounts(queries, responses, _rcodes(rcodes), last_seen, array("I", latencies))
+
+
+def _rcodes(text: str) -> Counter[str]:
+    """As `names` has them: NAME=COUNT, with blanks between."""
+    pairs = (one.split("=") for one in text.split())
+    return Counter({name: int(count) for name, count in pairs})
+
+
+def _sighting(row: Sequence[Any]) -> Sighting:
+    name, asker, *times = row
+    return Sighting(name, asker % _UNSIGNED, *times)
+
+
+def _signed(number: int) -> int:
+    """An owner_id as SQLite has it, whose integers have a sign."""
+    return number - _UNSIGNED if number >= _UNSIGNED // 2 else number
 
 
 def discard(pin_dir: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from trafficmon.dns.book import Learned, NameCounts
 from trafficmon.dns.message import MalformedError, Message, parse
 from trafficmon.dns.pairs import Pairs, Party, Question
+from trafficmon.dns.sightings import Sighting, add
 from trafficmon.dns.streams import Streams
 from trafficmon.host import clock
 from trafficmon.layout import DNS
@@ -87,16 +89,19 @@ class Learner:
         party = _party(head, message)
         asked = (party, message.id, message.name, message.type)
         latency_us: int | None = None
+        asker = owner_id if head["event"]["what"] else 0  # to whom the answer goes
         if not message.is_response:
             self._pairs.ask(*asked, Question(at_ns, owner_id))
         elif kind not in _MULTICAST:
             question = self._pairs.answer(*asked, at_ns)
             if question is not None:
                 latency_us = (at_ns - question.at_ns) // 1000
+                asker = question.owner_id or asker
                 owner_id = question.owner_id or owner_id
         seen = (at_ns + clock.wall_minus_monotonic_ns()) / 1e9
         self._count(kind, message, latency_us, seen)
-        self._remember_addresses(message, seen)
+        if message.is_response:
+            self._remember_addresses(kind, message, seen, asker)
         return Seen(head, kind, message, latency_us, owner_id)
 
     def _count(self, kind: str, message: Message, latency_us: int | None, seen: float) -> None:
@@ -110,22 +115,46 @@ class Learner:
             counts.queries += 1
             return
         counts.responses += 1
-        counts.nxdomain += message.rcode == "NXDOMAIN"
-        counts.servfail += message.rcode == "SERVFAIL"
+        counts.rcodes[message.rcode] += 1
         if latency_us is not None:
             counts.latencies_us.append(min(latency_us, 0xFFFFFFFF))
 
-    def _remember_addresses(self, message: Message, seen: float) -> None:
+    def _remember_addresses(self, kind: str, message: Message, seen: float, asker: int) -> None:
         """Under the name that was asked for: that is what whoever connects then means."""
-        if not message.is_response:
-            return
-        for address, ttl_s in message.addresses():
-            name = message.name or ""
-            first, expires = self._learned.addresses.get((address, name), (seen, 0.0))
-            self._learned.addresses[address, name] = (
-                min(first, seen),
-                max(expires, seen + ttl_s),
-            )
+        for name, address, ttl_s in addresses_of(message):
+            if kind in _MULTICAST and not ttl_s:
+                continue  # a goodbye (RFC 6762, 10.1)
+            known = self._learned.addresses.setdefault(address, [])
+            add(known, [Sighting(name, asker, seen, seen, seen + ttl_s)])
+
+
+def addresses_of(message: Message) -> Iterator[tuple[str, str, int]]:
+    """Name, address and seconds to live.
+
+    The name is the one asked for, whatever CNAMEs lead from it to the address; of an address that
+    none leads to (of mDNS, where nothing need be asked, any) its own. What blocklists answer with
+    is nobody's address: 127.0.0.1, 0.0.0.0, ::1 and their like name nothing.
+    """
+    asked = _asked_names(message)
+    for answer in message.answers:
+        if answer.type not in ("A", "AAAA") or answer.record_class != "IN":
+            continue
+        address = ipaddress.ip_address(answer.data)
+        if isinstance(address, ipaddress.IPv6Address):
+            address = address.ipv4_mapped or address  # packets to it are IPv4
+        if not address.is_loopback and not address.is_unspecified:
+            name = message.name if answer.name in asked else answer.name
+            yield name or "", str(address), answer.ttl_s
+
+
+def _asked_names(message: Message) -> set[str | None]:
+    """The name that was asked for, and those that it stands for."""
+    canonical = {one.name: one.data.lower() for one in message.answers if one.type == "CNAME"}
+    name, names = message.name, set[str | None]()
+    while name is not None and name not in names:
+        names.add(name)
+        name = canonical.get(name)
+    return names
 
 
 def _party(head: Any, message: Message) -> Party:

@@ -1,29 +1,55 @@
 # SPDX-License-Identifier: MIT
-"""Names of remote addresses, as answers to this host's questions gave them."""
+"""Names of remote addresses, as answers to this host's questions gave them.
+
+A connection has the name that its address had when it began: of answers before that the newest.
+Where the address had several names at that time, one that the same process asked for goes before
+one that its cgroup asked for, and that before any other.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trafficmon.dns.book import Book
+    from trafficmon.dns.sightings import Sighting
+
+_Who = tuple[int, int, int]
+_NOBODY: _Who = (0, 0, 0)
 
 
 class RemoteNames:
     """What the book has at the time; it may be closed then.
 
-    A name is told only of what went on while the answer held.
+    ``owner_of``: the owner (OWNER) of an owner_id, None where it is not known.
     """
 
-    def __init__(self, book: Book | None) -> None:
+    def __init__(self, book: Book | None, owner_of: Callable[[int], Any] | None = None) -> None:
         self._addresses = book.addresses() if book else {}
+        askers = {one.asker for known in self._addresses.values() for one in known} - {0}
+        self._askers = {one: _who(owner_of(one)) for one in askers} if owner_of else {}
 
-    def name(self, address: str, begin: float, end: float) -> str | None:
-        """Of a remote address that was in use from ``begin`` to ``end``, seconds since 1970.
+    def name(self, address: str, begin: float, owner: Any = None) -> str | None:
+        """Of a remote address in use from ``begin`` on, seconds since 1970, by ``owner`` (OWNER).
 
-        The answer came before the use ended, and its time to live lasted until the use began.
+        An address without a zone.
         """
-        for name, seen, expires in self._addresses.get(address, ()):
-            if seen <= end and expires >= begin:
-                return name
-        return None
+        held = [one for one in self._addresses.get(address, ()) if one.holds(begin)]
+        if not held:
+            return None
+        pid, started_ns, cgroup_id = _who(owner)
+
+        def fitness(one: Sighting) -> tuple[int, float]:
+            asker = self._askers.get(one.asker, _NOBODY)
+            is_process = pid != 0 and asker[:2] == (pid, started_ns)
+            is_cgroup = cgroup_id != 0 and asker[2] == cgroup_id
+            return is_process * 2 or int(is_cgroup), one.seen
+
+        return max(held, key=fitness).name
+
+
+def _who(owner: Any) -> _Who:
+    if owner is None:
+        return _NOBODY
+    return int(owner["pid"]), int(owner["started_ns"]), int(owner["cgroup_id"])

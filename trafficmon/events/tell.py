@@ -98,8 +98,12 @@ class Teller:
             "retransmits": int(conn["retransmits"]),
             "duration_s": _span_s(opened_ns, int(conn["event"]["at_ns"])) if is_closed else None,
             "reason": End(int(conn["end"])).name.lower() if is_closed else None,
+            "remote_name": None,
         }
-        told["remote_name"] = self._live.remote_names.name(told["remote_addr"], at, at)
+        if opened_ns:
+            opened = at - (int(conn["event"]["at_ns"]) - opened_ns) / 1e9
+            owner = self._live.owner(int(conn["event"]["owner_id"]))
+            told["remote_name"] = self._live.remote_names.name(told["remote_addr"], opened, owner)
         return told
 
     def _packet(self, raw: bytes) -> Record:

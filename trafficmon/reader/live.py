@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from trafficmon.dns.names import RemoteNames
-from trafficmon.errors import MissingPrivilegeError, NotAttachedError
+from trafficmon.errors import BpfError, MissingPrivilegeError, NotAttachedError
 from trafficmon.hooks.check import Findings, check_hooks
 from trafficmon.host import bpffs, cgroups, clock
 from trafficmon.host.lock import dns_file
@@ -216,7 +217,14 @@ class Live:
     @cached_property
     def remote_names(self) -> RemoteNames:
         """Names of remote addresses."""
-        return RemoteNames(self.dns_book)
+        return RemoteNames(self.dns_book, self.owner)
+
+    def owner(self, owner_id: int) -> Any:
+        """An owner's row (OWNER) without what its open sockets have counted; None: not known."""
+        with suppress(BpfError):  # a name is not worth failing for
+            raw = self.map("owners").lookup(struct.pack("=Q", owner_id))
+            return None if raw is None else record_of(raw, OWNER)
+        return None
 
     def attached_ifindexes(self) -> frozenset[int]:
         """Of the interfaces that are watched now."""

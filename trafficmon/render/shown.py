@@ -125,6 +125,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("responses", "ANSWERS", "right", "count", 2),
         Column("nxdomain", "NXDOMAIN", "right", "count", 4),
         Column("servfail", "SERVFAIL", "right", "count", 5),
+        Column("refused", "REFUSED", "right", "count", 8),
+        Column("other_errors", "OTHER ERRORS", "right", "count", 9),
         Column("latency_us_p50", "P50", "right", "duration_us", 2),
         Column("latency_us_p99", "P99", "right", "duration_us", 3),
         Column("last_seen", "LAST SEEN", kind="time", priority=7),

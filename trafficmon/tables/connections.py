@@ -189,14 +189,13 @@ class _Columns:
             record["min_rtt_us"] = None if minimum in (0, _NO_RTT) else minimum
             record["retransmits"] = int(one["retransmits"])
         opened = int(socket["opened_ns"])
-        if record["remote_addr"] is not None:
-            now = self.now_ns + self.wall
-            record["remote_name"] = self.remote_names.name(
-                without_zone(record["remote_addr"]),
-                (opened + self.wall) / 1e9 if opened else now / 1e9,
-                now / 1e9,
-            )
         if opened:
+            if record["remote_addr"] is not None:
+                record["remote_name"] = self.remote_names.name(
+                    without_zone(record["remote_addr"]),
+                    (opened + self.wall) / 1e9,
+                    self.owners.owner(row),
+                )
             record["opened_at"] = time_text((opened + self.wall) / 1e9)
             record["duration_s"] = round(max(0, self.now_ns - opened) / 1e9, 3)
         return record

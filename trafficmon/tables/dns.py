@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,16 +14,38 @@ from trafficmon.reader.live import Live
 from trafficmon.tables.table import Array, Record, Table, as_text
 from trafficmon.tables.times import time_text
 
-_COUNTS = ("queries", "responses", "nxdomain", "servfail")
+if TYPE_CHECKING:
+    from trafficmon.dns.book import NameCounts
+
+_QUERIES = ("queries", "responses")
+_ERRORS = {
+    "nxdomain": "NXDOMAIN",
+    "servfail": "SERVFAIL",
+    "refused": "REFUSED",
+    "formerr": "FORMERR",
+}
 _64_BITS = 0xFFFF_FFFF_FFFF_FFFF
-FIELDS = ("name", "type", *_COUNTS, "latency_us", "last_seen", "kind")
+_COUNTS = (*_QUERIES, *_ERRORS, "other_errors")
+FIELDS = (
+    "name",
+    "type",
+    *_COUNTS[:4],
+    "latency_us",
+    "last_seen",
+    "kind",
+    *_COUNTS[4:],
+    "rcodes",
+)
 LATENCY_LABELS = ("p50", "p99")
 
 
 def dns_table(live: Live) -> Table:
-    """One row a name and type; latencies are of the latest 512 answers whose question was seen."""
+    """One row a name and type; latencies are of the latest 512 answers whose question was seen.
+
+    ``rcodes`` counts all responses by their code (RFC 6895, 2.3), also those without an error.
+    """
     rows = live.dns_book.names() if live.dns_book is not None else []
-    numbers = np.array([[getattr(c, name) for name in _COUNTS] for _, c in rows], np.int64)
+    numbers = np.array([_counts(counts) for _, counts in rows], np.int64)
     numbers = numbers.reshape(len(rows), len(_COUNTS))
     last_seen = np.array([counts.last_seen for _, counts in rows])
 
@@ -31,10 +54,12 @@ def dns_table(live: Live) -> Table:
         return {
             "name": name,
             "type": type_ or None,
-            **{field: getattr(counts, field) for field in _COUNTS},
+            **dict(zip(_COUNTS[:4], _counts(counts), strict=False)),
             "latency_us": _percentiles(np.array(counts.latencies_us)),
             "last_seen": time_text(counts.last_seen),
             "kind": kind,
+            **dict(zip(_COUNTS[4:], _counts(counts)[4:], strict=True)),
+            "rcodes": dict(counts.rcodes.most_common()),
         }
 
     return Table(
@@ -59,6 +84,13 @@ def dns_table(live: Live) -> Table:
 def identities_of(rows: Sequence[tuple[object, object]]) -> Array:
     """By what was asked for; the place among the rows is another one when names come and go."""
     return np.array([hash(key) & _64_BITS for key, _ in rows], np.uint64)
+
+
+def _counts(counts: NameCounts) -> list[int]:
+    """By _COUNTS."""
+    errors = [counts.rcodes[code] for code in _ERRORS.values()]
+    others = counts.rcodes.total() - counts.rcodes["NOERROR"] - sum(errors)
+    return [counts.queries, counts.responses, *errors, others]
 
 
 def _column(numbers: Array, place: int) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -152,14 +153,15 @@ class _Columns:
         ids = owner_ids(self.keys, self.values, self.index)
         return OwnerColumns(self.owners, ids, self.names).added_to(self.filter)
 
-    def _owner(self, row: int) -> Record:
-        """Looked up for the rows that are told, which are few."""
+    def _owner(self, row: int) -> tuple[Record, Any]:
+        """And OWNER. Looked up for the rows that are told, which are few."""
         keys, values = self.keys[row : row + 1], self.values[row : row + 1]
         ids = owner_ids(keys, values, self.index)
-        told = OwnerColumns(self.owners, ids, self.names).record(0)
+        columns = OwnerColumns(self.owners, ids, self.names)
+        told = columns.record(0)
         if self.index is not None:
             told["rtt_us"] = int(self.index.find(keys)["srtt_us"][0]) or None
-        return told
+        return told, columns.owner(0)
 
     def record(self, row: int) -> Record:
         key, value = self.keys[row], self.values[row]
@@ -178,9 +180,10 @@ class _Columns:
             "first_seen": time_text(first_seen),
             "last_seen": time_text(last_seen),
         }
+        told, owner = self._owner(row)
         address = without_zone(record["remote_addr"])
-        record["remote_name"] = self.remote_names.name(address, first_seen, last_seen)
-        return record | self._owner(row) | {name: int(value[name]) for name in _COUNTS}
+        record["remote_name"] = self.remote_names.name(address, first_seen, owner)
+        return record | told | {name: int(value[name]) for name in _COUNTS}
 
 
 def _port(number: int) -> int | None:

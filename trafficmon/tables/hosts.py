@@ -14,7 +14,7 @@ from trafficmon.reader.interfaces import interface_number, is_in_sums
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups, Records
 from trafficmon.tables.addresses import address_text, needs_zone, without_zone
-from trafficmon.tables.flows import interface_names, whole_jiffies
+from trafficmon.tables.flows import interface_names
 from trafficmon.tables.table import Array, Record, Table, by_direction
 
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
@@ -37,17 +37,21 @@ def host_table(live: Live) -> Table:
     sums = {name: groups.sum(values[name]) for name in _COUNTS}
     connections = np.bincount(groups.of_row, minlength=len(groups)).astype(np.uint64)
 
-    now_jiffies, seconds, names = live.jiffies_now(), live.wall_clock(), live.remote_names
-    first = groups.minimum(values["first_seen_jiffies"])
-    last = groups.maximum(whole_jiffies(values["last_seen_jiffies_low"], now_jiffies))
+    seconds, names = live.wall_clock(), live.remote_names
+    began = values["first_seen_jiffies"]
+    first, latest = groups.minimum(began), groups.maximum(began)
+
+    def name_of(address: str, row: int) -> str | None:
+        """Of its flow that began last; where that has none, of the one that began first."""
+        latest_name = names.name(address, seconds(int(latest[row])))
+        return latest_name or names.name(address, seconds(int(first[row])))
 
     def record(row: int) -> Record:
         zone = zones[int(zone_of[row])]
         address = address_text(addresses[row].tobytes(), ipv6=bool(is_ipv6[row]), zone=zone)
-        used = seconds(int(first[row])), seconds(int(last[row]))
         return {
             "remote_addr": address,
-            "remote_name": names.name(without_zone(address), *used),
+            "remote_name": name_of(without_zone(address), row),
             **{name: int(sums[name][row]) for name in _COUNTS},
             "connections": int(connections[row]),
         }

@@ -85,12 +85,16 @@ class OwnerColumns:
             cgroup=self.cgroup,
         )
 
+    def owner(self, row: int) -> Any:
+        """OWNER of one row; None where it is not known."""
+        place = int(self._row[row])
+        return None if place < 0 or self._records is None else self._records[place]
+
     def record(self, row: int) -> Record:
         """One row's."""
-        place = int(self._row[row])
-        if place < 0 or self._records is None:
+        place, owner = int(self._row[row]), self.owner(row)
+        if owner is None:
             return dict.fromkeys(FIELDS)
-        owner = self._records[place]
         return {
             "uid": int(owner["uid"]),
             "user": self._names.user(place),

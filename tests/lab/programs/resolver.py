@@ -5,7 +5,8 @@ Usage: resolver.py ADDRESS PORT LOG
 
 Says "ready" once it listens, and runs until it is ended. LOG gets a line for each question: name,
 type, udp or tcp. nx… does not exist, sf… is a failure, tc… is truncated over UDP, big… has an
-answer of 1,500 bytes, cut… one with its end missing, junk… random bytes, quiet… no answer at all.
+answer of 1,500 bytes, cut… one with its end missing, junk… random bytes, quiet… no answer at all;
+refused…, formerr…, notimp…, badvers… and odd… are other errors.
 """
 
 import random
@@ -20,7 +21,15 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
-_RCODES = {"nx": dns.rcode.NXDOMAIN, "sf": dns.rcode.SERVFAIL}
+_RCODES = {
+    "nx": dns.rcode.NXDOMAIN,
+    "sf": dns.rcode.SERVFAIL,
+    "refused": dns.rcode.REFUSED,
+    "formerr": dns.rcode.FORMERR,
+    "notimp": dns.rcode.NOTIMP,
+    "badvers": dns.rcode.BADVERS,  # an extended one: its upper bits are in OPT
+    "odd": dns.rcode.Rcode(3841),  # one that has no name
+}
 _lock = threading.Lock()
 
 
@@ -40,6 +49,8 @@ def answer_to(raw: bytes, way: str, log: IO[str]) -> bytes:
     if kind == "junk":
         return random.Random(name).randbytes(len(raw) * 2)
     if kind in _RCODES:
+        if kind in ("badvers", "odd"):
+            response.use_edns(0)
         response.set_rcode(_RCODES[kind])
     elif kind == "tc" and way == "udp":
         response.flags |= dns.flags.TC
