@@ -33,6 +33,14 @@ struct {
 	__type(value, struct tm_event_counts);
 } event_counts SEC(".maps");
 
+/* Of TM_EVENT_WRITTEN, by user space alone: which cannot write to maps that a readers' group was given. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_event_counts);
+} log_counts SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

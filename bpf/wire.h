@@ -399,7 +399,7 @@ enum tm_event_kind {
 	TM_EVENT_DNS = 4,     /* a DNS message, whole */
 	TM_EVENT_SAMPLE = 5,  /* a captured packet */
 	TM_EVENT_ROW = 6,     /* a packet for the log by user */
-	TM_EVENT_WRITTEN = 7, /* a row of that log, on its way to its file: user space counts */
+	TM_EVENT_WRITTEN = 7, /* a row of that log, on its way to its file: `log_counts` */
 	TM_EVENT_KINDS = 8,
 };
 

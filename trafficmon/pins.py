@@ -2,7 +2,8 @@
 """The pin directory: where everything that outlives the process has its name.
 
 maps/NAME, links/KIND_SLOT, progs/KIND_SLOT; for hooks of the whole host links/KIND, progs/KIND.
-Slots and not interface names: those may have dots, which bpffs does not allow.
+Slots and not interface names: those may have dots, which bpffs does not allow. With a readers'
+group also readers/NAME, the maps that it may open (attachment/readers.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from trafficmon import ownership
 from trafficmon.errors import MissingPrivilegeError, UsageError
 
 DEFAULT = Path("/sys/fs/bpf/trafficmon")
@@ -42,11 +44,32 @@ MAPS = (
     "events",
     "dns_messages",
     "event_counts",
+    "log_counts",
     "event_control",
     "interfaces",
     "interface_names",
     "meta",  # last: once it is there, all are
 )
+FROZEN = (
+    "flows",
+    "flow_cache",
+    "services",
+    "service_cache",
+    "hook_counters",
+    "ledger",
+    "owners",
+    "processes",
+    "cgroup_paths",
+    "layers",
+    "drops",
+    "event_counts",
+)
+"""Maps that a readers' group is given: from then on only the kernel's programs write to them."""
+
+COPIED = ("log_counts", "interfaces", "interface_names", "meta")
+"""Maps that user space goes on writing: the group is given copies."""
+
+READERS = (*FROZEN, *COPIED)
 KINDS = ("xdp", "tc_rx", "tc_tx")
 CALLS = ("send", "send6", "packet", "page", "receive", "receive6", "splice")
 """Functions of the kernel's by which applications move bytes: see bpf/calls.bpf.c."""
@@ -93,10 +116,11 @@ _PROGRAM = re.compile(rf"(?:{'|'.join(KINDS)})_\d+(?:_new)?|(?:{'|'.join(HOST_KI
 def chosen(option: Path | None) -> Path:
     """The directory asked for on the command line, in the environment, or the usual one.
 
-    Without symbolic links, so that one directory has one name (and one lock).
+    Without symbolic links, so that one directory has one name (and one lock). UsageError where
+    another user's link is on the way.
     """
     named = option or os.environ.get(ENVIRONMENT)
-    return Path(named).resolve() if named else DEFAULT
+    return ownership.resolve(Path(named)) if named else DEFAULT
 
 
 @dataclass(frozen=True)
@@ -109,6 +133,20 @@ class PinDirectory:
     def parts(self) -> tuple[Path, Path, Path]:
         """The three subdirectories."""
         return self.root / "maps", self.root / "links", self.root / "progs"
+
+    @property
+    def programs(self) -> Path:
+        """That of programs: its owner's alone."""
+        return self.root / "progs"
+
+    @property
+    def readers(self) -> Path:
+        """The fourth, which there is for a readers' group only."""
+        return self.root / "readers"
+
+    def reader(self, name: str) -> Path:
+        """Of the map that members of the group open for reading."""
+        return self.readers / name
 
     def map(self, name: str) -> Path:
         """Of a map."""
@@ -135,9 +173,34 @@ class PinDirectory:
         return self.root / "progs" / kind
 
     def make(self) -> None:
-        """The directories, closed to others."""
+        """The directories, closed to others. NotOursError when another user was faster."""
+        for parent in reversed(self.root.parents):
+            if not is_there(parent):
+                parent.mkdir(mode=0o755, exist_ok=True)
         for part in (self.root, *self.parts):
-            part.mkdir(mode=0o700, parents=True, exist_ok=True)
+            part.mkdir(mode=0o700, exist_ok=True)
+        self.require_ours()
+
+    def require_ours(self) -> None:
+        """NotOursError unless what is there is root's or this process's own, and stays so.
+
+        Everything that is named in it is then what root, or we, have put there.
+        """
+        if not is_there(self.root):
+            return
+        ownership.require_ours(self.root)
+        for part in (*self.parts, self.readers):
+            with suppress(FileNotFoundError):
+                ownership.require_plain(part)
+                self._require_pins_ours(part)
+
+    def _require_pins_ours(self, part: Path) -> None:
+        """Of those that may be listed: a member of the readers' group lists none but his own."""
+        with suppress(PermissionError):
+            for entry, reason in ownership.foreign_entries(part):
+                raise ownership.NotOursError(
+                    f"{entry} cannot be trusted: {reason}; remove it, or choose another --pin-dir"
+                )
 
     def is_complete(self) -> bool:
         """Whether an attach got as far as having all its maps."""
@@ -160,14 +223,15 @@ class PinDirectory:
 
     def _files(self) -> Iterator[Path]:
         maps, links, progs = self.parts
-        for part in (links, progs, maps, self.root):
+        directories = (*self.parts, self.readers)
+        for part in (self.readers, links, progs, maps, self.root):
             with suppress(FileNotFoundError, NotADirectoryError):
                 inside = sorted(part.iterdir(), key=lambda pin: (pin.name != "meta", pin.name))
-                yield from (p for p in inside if not (part == self.root and p in self.parts))
+                yield from (p for p in inside if not (part == self.root and p in directories))
 
     def remove_empty(self) -> None:
         """The directories, those that are empty."""
-        for part in (*self.parts, self.root):
+        for part in (*self.parts, self.readers, self.root):
             with suppress(OSError):
                 part.rmdir()
 
@@ -175,6 +239,8 @@ class PinDirectory:
         maps, links, progs = self.parts
         if pin.parent == maps:
             return pin.name in MAPS
+        if pin.parent == self.readers:
+            return pin.name.removesuffix("_new") in READERS
         return pin.parent in (links, progs) and _PROGRAM.fullmatch(pin.name) is not None
 
 

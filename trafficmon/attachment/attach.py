@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment.detach import remove_everything
 from trafficmon.attachment.hostlayers import LayerOutcome
 from trafficmon.attachment.interface import Attached
+from trafficmon.attachment.readers import let_group_read, publish
 from trafficmon.attachment.replace import replace_programs
 from trafficmon.attachment.request import (
     DEFAULT_MAX_FLOWS,
@@ -33,7 +33,7 @@ from trafficmon.host.lock import exclusive
 from trafficmon.layout import State
 from trafficmon.libbpf import features
 from trafficmon.libbpf.features import Helper, ProgramType
-from trafficmon.pins import SOCKET_ITERATORS, PinDirectory
+from trafficmon.pins import COPIED, PinDirectory
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -67,6 +67,7 @@ def attach(pins: PinDirectory, request: Request, progress: Progress = _say_nothi
         wanted = _prepare(pins, request, report)
         with ExitStack() as undo:
             store = undo.enter_context(_open_or_create(pins, request, undo))
+            undo.callback(publish, store, *COPIED)
             finish_interrupted(store)
             undo.callback(settle, store)
             together = with_those_attached(store, wanted)
@@ -82,7 +83,7 @@ def attach(pins: PinDirectory, request: Request, progress: Progress = _say_nothi
                     stop_if_interrupted()
             report.notes += settle(store)
             report.layers = host.attach(store, request, undo)
-            _let_group_read(store, request, report)
+            report.notes += _let_group_read(store, request)
             stop_if_interrupted()
             undo.pop_all()
             store.close()
@@ -102,6 +103,7 @@ def _refuse_foreign(pins: PinDirectory) -> None:
         return
     if not pins.root.is_dir():
         raise TrafficmonError(f"{pins.root} is not a directory; choose another --pin-dir")
+    pins.require_ours()
     if foreign := pins.foreign():
         raise TrafficmonError(
             f"{foreign[0]} is not trafficmon's; remove it, or choose another --pin-dir"
@@ -231,33 +233,9 @@ def _wants_other_tc(current: Attached, request: Request) -> bool:
     return request.tc_mode not in ("auto", current.tc_mode)
 
 
-def _let_group_read(store: Store, request: Request, report: Report) -> None:
-    """Read permission on maps and programs for the readers' group; links stay root's."""
+def _let_group_read(store: Store, request: Request) -> list[str]:
+    """For the group that was asked for, else for the one that reads already."""
     if request.group_id != NO_GROUP:
         store.set_group(request.group_id)
     group = int(store.meta()["group_id"])
-    if group == NO_GROUP:
-        return
-    maps, _, progs = store.pins.parts
-    for directory in (store.pins.root, maps, progs):
-        os.chown(directory, -1, group)
-        directory.chmod(0o750)
-    for pin in (*maps.iterdir(), *progs.iterdir()):
-        os.chown(pin, -1, group)
-        pin.chmod(0o640 if pin.parent == maps else 0o440)
-    _let_group_list_sockets(store, group)
-    mode = bpffs.STANDARD_MOUNT.stat().st_mode  # systemd mounts it 0700
-    if bpffs.STANDARD_MOUNT in store.pins.root.parents and not mode & 0o001:
-        bpffs.STANDARD_MOUNT.chmod((mode & 0o7777) | 0o001)
-        report.notes.append(f"{bpffs.STANDARD_MOUNT} lets others pass through now, but not list it")
-
-
-def _let_group_list_sockets(store: Store, group: int) -> None:
-    """An iterator's link is read like a file; the directory of links is passed, not listed."""
-    links = [store.pins.host_link(kind) for kind in SOCKET_ITERATORS]
-    os.chown(links[0].parent, -1, group)
-    links[0].parent.chmod(0o710)
-    for link in links:
-        if link.exists():
-            os.chown(link, -1, group)
-            link.chmod(0o440)
+    return [] if group == NO_GROUP else let_group_read(store, group)

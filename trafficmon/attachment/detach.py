@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trafficmon.attachment import interface as one_interface
-from trafficmon.attachment import tc
+from trafficmon.attachment import readers, tc
 from trafficmon.attachment.slots import current_name
 from trafficmon.attachment.stacking import finish_interrupted, settle
 from trafficmon.attachment.store import Store
@@ -46,6 +46,8 @@ def detach(pins: PinDirectory, names: list[str]) -> Detached:
             "check --pin-dir"
         )
     bpffs.require_writable(pins.root)
+    if pins.root.is_dir():  # else another's file, where there is nothing of ours
+        pins.require_ours()
     with lock.exclusive(pins.root), signals.deferred():
         return _some(pins, names) if names else remove_everything(pins)
 
@@ -74,6 +76,7 @@ def _some(pins: PinDirectory, names: list[str]) -> Detached:
                 one_interface.remove(store, slot)
                 done.interfaces.append(name)
                 done.anything = True
+        readers.publish(store, "interfaces")
         left = any(r["state"] != State.DETACHED for r in store.interfaces().values())
     if not left:
         rest = remove_everything(pins)

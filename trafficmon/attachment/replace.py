@@ -7,9 +7,7 @@ one. Both add to counters of the same interface.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from trafficmon.attachment import hookrecords, tc
@@ -50,7 +48,6 @@ def _swap(store: Store, slot: int, record: Any, kind: str, program: Program) -> 
     if fresh.exists():
         _finish_swap(store, slot, record, kind)
     program.pin(str(fresh))
-    _let_same_read(path, fresh)
     if kind != "xdp" and record["tc_mode"] == Mode.CLSACT:
         tc.replace_filter(record, kind, program)
     else:
@@ -59,13 +56,6 @@ def _swap(store: Store, slot: int, record: Any, kind: str, program: Program) -> 
     fresh.replace(path)
     hookrecords.note_program(record, kind, program)
     store.set_interface(slot, record)
-
-
-def _let_same_read(old: Path, new: Path) -> None:
-    """Who could ask about the old program may ask about the new one."""
-    allowed = old.stat()
-    os.chown(new, allowed.st_uid, allowed.st_gid)
-    new.chmod(allowed.st_mode & 0o777)
 
 
 def _finish_swap(store: Store, slot: int, record: Any, kind: str) -> None:

@@ -94,7 +94,8 @@ class Store:
 
     @classmethod
     def open(cls, pins: PinDirectory) -> Self:
-        """What is pinned. LayoutError when another version pinned it."""
+        """What is pinned. LayoutError when another version pinned it, NotOursError: a stranger."""
+        pins.require_ours()
         with ExitStack() as cleanup:
             meta = cleanup.enter_context(Map.from_pin(str(pins.map("meta"))))
             require_layout(meta.lookup(FIRST_KEY), pins.root)  # before maps it may not have

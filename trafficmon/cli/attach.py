@@ -42,7 +42,11 @@ def attach(
         int | None, typer.Option("--max-flows", help="Size of the flow table.  [default: 131072]")
     ] = None,
     group: Annotated[
-        str | None, typer.Option("--group", help="Members of this group read without root.")
+        str | None,
+        typer.Option(
+            "--group",
+            help="Members of this group read tables without root; not events, captures, logs.",
+        ),
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Take over what is attached; counters go on.")

@@ -60,7 +60,9 @@ def _print(record: dict[str, Any]) -> None:
     for name, value in record["ledger"].items():
         if name != "coverage_percent":
             print(f"  {name:<30} {'-' if value is None else format(value, ',')}")
-    if not record["run_statistics"]:
+    if not record["programs_readable"]:
+        print("run statistics, missed runs: only root may read them (who reads could run)")
+    elif not record["run_statistics"]:
         print("run counts: off; 'sysctl kernel.bpf_stats_enabled=1' turns them on (20 ns a packet)")
 
 

@@ -11,6 +11,7 @@ import errno
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from trafficmon.errors import BpfError
@@ -139,6 +140,15 @@ class RawMap(Handle):
             return False
         check(result, "delete from", f"map {self.name}")
         return True
+
+    def freeze(self) -> None:
+        """No more writes by bpf(2), whoever asks; programs go on writing (5.2, 87df15de441b)."""
+        if not self._is_frozen():
+            check(lib.bpf_map_freeze(self.fd), "freeze", f"map {self.name}")
+
+    def _is_frozen(self) -> bool:
+        info = Path(f"/proc/self/fdinfo/{self.fd}").read_text(encoding="ascii")
+        return "frozen:\t1\n" in info
 
     def raw_entries(self, first: int | None = None) -> RawEntries:
         """All keys and values, by batches; of an array only the ``first`` so many, if given.

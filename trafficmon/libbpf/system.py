@@ -35,7 +35,10 @@ def enter_network_namespace(fd: int) -> None:
 
 
 def mount_bpffs(path: str) -> None:
-    """Mount a BPF file system on the directory ``path``."""
-    kind = ffi.new("char[]", b"bpf")
-    if lib.mount(kind, encode(path), kind, 0, ffi.NULL):
+    """Mount a BPF file system on the directory ``path``, closed to all but root.
+
+    Without the option it is mode 1777 (kernel/bpf/inode.c): then all users make entries in it.
+    """
+    kind, mode = ffi.new("char[]", b"bpf"), ffi.new("char[]", b"mode=0700")
+    if lib.mount(kind, encode(path), kind, 0, mode):
         check(-ffi.errno, "mount a BPF file system on", os.fspath(path))

@@ -34,10 +34,11 @@ from trafficmon.layout import (
     META,
     OWNER,
     ROWS_OF_AN_INTERFACE,
+    EventKind,
     State,
 )
 from trafficmon.libbpf.map import Map
-from trafficmon.pins import HOST_HOOKS, HOST_KINDS, PinDirectory
+from trafficmon.pins import HOST_HOOKS, HOST_KINDS, PinDirectory, is_there
 from trafficmon.reader.ahead import Looks, ReadAhead
 from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows, read_flows
@@ -102,8 +103,7 @@ class Live:
         """A pinned map, opened for reading."""
         self._require_open()
         if name not in self._maps:
-            opened = Map.from_pin(str(self.pins.map(name)), read_only=True)
-            self._maps[name] = self._open.enter_context(opened)
+            self._maps[name] = self._open.enter_context(self._opened(name))
         return self._maps[name]
 
     @contextmanager
@@ -116,6 +116,15 @@ class Live:
     def _require_open(self) -> None:
         if self._is_closed:
             raise ValueError(f"the reading of {self.pins.root} is closed")
+
+    def _opened(self, name: str) -> Map:
+        """By its own pin, or, as a member of the readers' group, by the one made for that."""
+        try:
+            return Map.from_pin(str(self.pins.map(name)), read_only=True)
+        except MissingPrivilegeError:
+            if not is_there(self.pins.reader(name)):
+                raise
+            return Map.from_pin(str(self.pins.reader(name)), read_only=True)
 
     def _read_meta(self) -> Any:
         try:
@@ -130,6 +139,7 @@ class Live:
                 f"nothing is attached (no {self.pins.root}); start with 'trafficmon attach'"
                 f"{bpffs.why_unseen(self.pins.root)}"
             )
+        self.pins.require_ours()
         raw = self.map("meta").lookup(FIRST_KEY)
         require_layout(raw, self.pins.root)
         return record_of(raw, META)
@@ -201,7 +211,9 @@ class Live:
 
     def event_counts(self) -> Records:
         """EVENT_COUNTS by [kind], summed over CPUs."""
-        return self._sum("event_counts", EVENT_COUNTS, (EVENT_KINDS, -1))
+        counts = self._sum("event_counts", EVENT_COUNTS, (EVENT_KINDS, -1))
+        counts[EventKind.WRITTEN] = self.map("log_counts").read_array(EVENT_COUNTS)[0]
+        return counts
 
     @cached_property
     def dns_book(self) -> Book | None:

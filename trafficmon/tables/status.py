@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def status_record(live: Live) -> dict[str, Any]:
         "now": time_text(datetime.now(UTC).timestamp()),
         "run_statistics": statistics_are_on(),
         "problems": complaints(live),
+        "programs_readable": os.access(live.pins.programs, os.R_OK | os.X_OK),
         "interfaces": interfaces,
         "layers": layers,
         "events": [_events(live, kind) for kind in EventKind],

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from trafficmon.attachment import readers
 from trafficmon.attachment.store import Store
 from trafficmon.errors import NotAttachedError
 from trafficmon.host import clock, netns
-from trafficmon.layout import EVENT_COUNTS, LOG_ROW, EventKind, FlowFlag, State
+from trafficmon.layout import EVENT_COUNTS, LOG_ROW, FlowFlag, State
 from trafficmon.libbpf.ring import RingBuffer
 from trafficmon.pins import PinDirectory
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups
-from trafficmon.records import record_of, slot_key, text_of
+from trafficmon.records import FIRST_KEY, record_of, text_of
 from trafficmon.tables.addresses import address_text
 from trafficmon.userlog.journal import Entry, Journal
 from trafficmon.userlog.programs import LogTables, logging_programs
@@ -106,14 +107,14 @@ class Collector:
         }
 
     def _count_written(self, offered: int, lost: int) -> None:
-        """Into the ledger, where only we write this kind: on the first CPU's cell."""
-        index = slot_key(int(EventKind.WRITTEN) * self._store.geometry().cpus)
-        counts = self._store.maps["event_counts"]
-        record = record_of(counts.lookup(index), EVENT_COUNTS)
+        """Into the ledger; this kind is counted by us alone."""
+        counts = self._store.maps["log_counts"]
+        record = record_of(counts.lookup(FIRST_KEY), EVENT_COUNTS)
         record["offered"] += offered
         record["lost"] += lost
         record["delivered"] += offered - lost
-        counts.update(index, record.tobytes())
+        counts.update(FIRST_KEY, record.tobytes())
+        readers.publish(self._store, "log_counts")
 
 
 class InterfaceNames:
