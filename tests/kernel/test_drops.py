@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import IP, UDP, IPOption
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
@@ -244,6 +244,37 @@ def test_connections_that_are_closed_lose_nothing(address: str) -> None:
         every = place.program.rows("drops", "--all")
     assert {row["kind"] for row in every} == {"housekeeping"}
     assert sum(row["packets"] for row in every) >= 20
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_what_a_drop_says(version: IpVersion) -> None:
+    """Both ends and the size, as scapy made them; in sum the bytes that nftables dropped."""
+    with Lab() as lab, attached(lab.server, lab.server_if, options=WATCHED) as program:
+        losses = Losses(lab.veth, version)
+        lab.server.run(["nft", "-f", "-"], stdin=RULES)
+        sent = []
+        listening = ("events", "--json", "--type", "drop")
+        with program.running(*listening, until="listening") as running:
+            for number in range(6):
+                frame = losses.frame(BLOCKED)
+                frame[UDP].sport = 300 + number
+                if version == 4 and number % 2:
+                    frame[IP].options = IPOption(b"\x01" * 4)
+                made = Ether(bytes(frame / (b"x" * 100 * number)))
+                sent.append((300 + number, BLOCKED, len(made) - 14))
+                losses.send(1, made)
+            time.sleep(0.3)
+            running.interrupt()
+            events = running.records()
+        rows = program.rows("drops")
+        told = lab.server.run(["nft", "list", "table", "inet", "tmdrops"]).stdout
+    assert [(e["src_port"], e["dst_port"], e["bytes"]) for e in events] == sent
+    ends = {(e["protocol"], e["src_addr"], e["dst_addr"], e["interface"]) for e in events}
+    left, right = lab.veth.left, lab.veth.right
+    assert ends == {("udp", left.address(version), right.address(version), lab.server_if)}
+    ((packets, octets),) = re.findall(r"packets (\d+) bytes (\d+)", told)
+    assert sum(row["packets"] for row in rows) == int(packets) == len(sent)
+    assert sum(row["bytes"] for row in rows) == int(octets)
 
 
 def test_all_is_for_drops() -> None:

@@ -126,6 +126,36 @@ def test_what_a_container_serves(host: Host) -> None:
     assert pid not in (None, inside.pid)
 
 
+@pytest.mark.parametrize("version", [4, 6])
+def test_what_a_container_serves_as_it_is(host: Host, version: IpVersion) -> None:
+    """Nothing is translated: the accepted connection is known by what came in first."""
+    inside, client = host.inside("tm-serves"), host.place.client()
+    family = "AF_INET6" if version == 6 else "AF_INET"
+    inside.do(f"l = socket.create_server(({INSIDE[version]!r}, 80), family=socket.{family})")
+    client.do(f"c = socket.create_connection(({INSIDE[version]!r}, 80)); c.sendall(bytes(1000))")
+    inside.do("c = accept(l); take(c, 1000); c.sendall(bytes(2000))")
+    client.do("take(c, 2000)")
+    close_all(client, inside)
+    assert host.told(80) == [(INSIDE[version], inside.pid, "tm-serves")]
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_datagrams_server_in_a_container(host: Host, version: IpVersion) -> None:
+    """Each of its flows, begun by others."""
+    family = "AF_INET6" if version == 6 else "AF_INET"
+    inside, client = host.inside("tm-answers"), host.place.client()
+    inside.do(
+        f"u = socket.socket(socket.{family}, socket.SOCK_DGRAM); u.bind(({INSIDE[version]!r}, 80))"
+    )
+    client.do(
+        f"all = [socket.socket(socket.{family}, socket.SOCK_DGRAM) for _ in range(3)]",
+        f"for u in all: u.sendto(b'x', ({INSIDE[version]!r}, 80))",
+    )
+    inside.do("for _ in range(3): u.sendto(b'yy', u.recvfrom(9)[1])")
+    client.do("for u in all: u.recv(9)")
+    assert host.told(80) == [(INSIDE[version], inside.pid, "tm-answers")] * 3
+
+
 @pytest.mark.parametrize("is_connected", [True, False])
 def test_datagrams(host: Host, is_connected: bool) -> None:
     host.translate()

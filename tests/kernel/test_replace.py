@@ -68,6 +68,35 @@ def test_no_packet_is_missed_or_counted_twice(way: str) -> None:
     assert not (before & after) - {None}, "the programs are the old ones"
 
 
+LAYERS = {
+    "generic alone": ("--xdp", "generic", "--layer", "xdp"),
+    "generic": ("--xdp", "generic"),
+    "native alone": ("--xdp", "native", "--layer", "xdp"),
+    "native": ("--xdp", "native"),
+    "tc alone": ("--layer", "tc"),
+    "clsact": ("--tc", "clsact"),
+    "clsact behind generic": ("--tc", "clsact", "--xdp", "generic"),
+}
+
+
+@pytest.mark.parametrize("layers", list(LAYERS))
+def test_what_was_counted_is_counted_after_it_too(layers: str) -> None:
+    """Flows, interfaces and protocols go on in all ways of attaching, each packet once."""
+    with Lab() as lab, attached(lab.server, lab.server_if, options=LAYERS[layers]) as program:
+        for times in (1, 2, 3):
+            traffic.ping(lab.client_end, lab.server_end, count=5)
+            (flow,) = program.rows("flows")
+            (interface,) = program.rows("interfaces")
+            (protocol,) = (row for row in program.rows("protocols") if row["packets"])
+            sent = 0 if "alone" in layers and "tc" not in layers else 5 * times
+            assert (flow["rx_packets"], flow["tx_packets"]) == (5 * times, sent)
+            assert interface["rx_packets"] == 5 * times
+            assert interface["tx_packets"] == (sent or None)
+            assert protocol["packets"] == 5 * times + sent
+            if times < 3:
+                program.run("attach", "--replace")
+
+
 def test_another_mode_keeps_the_counters() -> None:
     with Lab() as lab, attached(lab.server, lab.server_if) as program:
         traffic.ping(lab.client_end, lab.server_end, count=5)

@@ -27,6 +27,7 @@ from tests.lab.worker import Worker
 
 pytestmark = pytest.mark.kernel
 ALICE, BOB = 4001, 4002
+CLIENT6 = "fd00:0:0:1::1"
 _ports = itertools.count(5001)
 Sums = dict[tuple[int, str], int]
 
@@ -120,10 +121,16 @@ def two_users(place: Place) -> None:
         talk(place, as_user(place, uid), client, next(_ports), 200, address)
 
 
+@pytest.mark.parametrize("offloads", [False, True])
 @pytest.mark.parametrize("options", [(), ("--per-packet",)])
 def test_rows_add_up_to_the_users_totals(
-    place: Place, tmp_path: Path, options: tuple[str, ...]
+    tmp_path: Path, options: tuple[str, ...], offloads: bool
 ) -> None:
+    with place_of(attach=True, offloads=offloads) as place:
+        _rows_add_up(place, tmp_path, options)
+
+
+def _rows_add_up(place: Place, tmp_path: Path, options: tuple[str, ...]) -> None:
     with logging(place, "--dir", str(tmp_path), "--interval", "0.3", *options) as running:
         two_users(place)
         time.sleep(0.7)
@@ -132,8 +139,13 @@ def test_rows_add_up_to_the_users_totals(
     assert sums(rows) == last_totals(rows) == users(place)
     named = [row for row in rows if row["src_ip"]]
     ends = {(row["uid"], row["direction"], row["src_ip"], row["dst_ip"]) for row in named}
-    assert {(ALICE, "in", CLIENT, SERVER), (ALICE, "out", SERVER, CLIENT)} <= ends
-    assert {uid for uid, _, source, _ in ends if source == SERVER6} == {BOB}
+    assert ends == {
+        (ALICE, "in", CLIENT, SERVER),
+        (ALICE, "out", SERVER, CLIENT),
+        (BOB, "in", CLIENT6, SERVER6),
+        (BOB, "out", SERVER6, CLIENT6),
+    }
+    assert {row["nic"] for row in named} == {place.lab.server_if}
     assert sum(int(row["bytes"]) for row in rows if not row["src_ip"]) == 0
     now = time.time()
     assert all(now - 120 < float(row["timestamp"]) <= now for row in rows)

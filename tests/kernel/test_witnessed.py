@@ -152,6 +152,53 @@ def test_round_trips_are_those_that_ss_tells(place: Place) -> None:
     (least,) = re.findall(r"\bminrtt:([\d.]+)", told)
     assert row["rtt_us"] == pytest.approx(float(smoothed) * 1000, abs=1)
     assert row["min_rtt_us"] == pytest.approx(float(least) * 1000, abs=1)
+    with listening(place, "conn") as running:
+        client.do("c.close()")
+        server.do("assert not c.recv(1); c.close()")
+        time.sleep(0.2)
+        closed = settled(running)[-1]
+    assert closed["rtt_us"] == pytest.approx(row["rtt_us"], rel=0.6)
+
+
+def test_a_process_that_changes_user_or_cgroup_has_a_row_for_each(place: Place) -> None:
+    """What it opens belongs to what it was then."""
+    below = place.cgroup / "below"
+    below.mkdir()
+    server, client = place.server("tm-changes"), place.client()
+    client.do(f"s = socket.socket(type=socket.SOCK_DGRAM); s.bind(({CLIENT!r}, 9000))")
+    send = f"u = socket.socket(type=socket.SOCK_DGRAM); u.sendto(bytes({{}}), ({CLIENT!r}, 9000))"
+    server.do(send.format(100))
+    (below / "cgroup.procs").write_text(str(server.pid))
+    server.do(send.format(200))
+    server.do("os.setresuid(4001, 0, 0)", send.format(300), "os.setresuid(0, 0, 0)")
+    server.do("u.close()")
+    rows = [row for row in place.program.rows("processes") if row["pid"] == server.pid]
+    mine, inner = f"/{place.cgroup.name}", f"/{place.cgroup.name}/below"
+    told = sorted((row["app_tx_bytes"], row["uid"], row["cgroup"]) for row in rows)
+    assert told == [(100, 0, mine), (200, 0, inner), (300, 4001, inner)]
+    by_user = {row["uid"]: row["app_tx_bytes"] for row in place.program.rows("users")}
+    assert by_user == {0: 300, 4001: 300}
+    server.end()
+    below.rmdir()
+
+
+@pytest.mark.parametrize("flag", ["socket.MSG_PEEK", "0x2000"])
+def test_datagrams_that_are_only_looked_at_are_not_taken(place: Place, flag: str) -> None:
+    """MSG_PEEK, and what comes by the error queue."""
+    server, client = place.server("tm-peeks"), place.client()
+    server.do(f"u = socket.socket(type=socket.SOCK_DGRAM); u.bind(({SERVER!r}, 9000))")
+    server.do("u.setsockopt(socket.SOL_IP, 11, 1)")  # IP_RECVERR
+    client.do("u = socket.socket(type=socket.SOCK_DGRAM)")
+    client.do(f"for _ in range(3): u.sendto(bytes(50), ({SERVER!r}, 9000))")
+    server.do(
+        f"u.sendto(bytes(10), ({CLIENT!r}, 9))",  # comes back as an error
+        "time.sleep(0.1)",
+        f"try: u.recv(100, {flag})",
+        "except OSError: pass",
+        "got = 0",
+        "while got < 2:\n    try: got += bool(u.recv(100))\n    except OSError: pass",
+    )
+    assert app(place.process(server)) == (100, 10)
 
 
 @pytest.mark.parametrize("version", [4, 6])
