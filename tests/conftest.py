@@ -7,12 +7,16 @@ import os
 import signal
 
 import pytest
+from hypothesis import Phase, settings
 
 from tests.lab.mounts import enter_own_mounts
 
 # A shell starts what runs in the background with SIGINT ignored, and children inherit that: then
 # nothing that these tests interrupt would end. A handler of ours is the default in children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# For mutation tests: that an example fails is enough, the smallest one takes minutes to find.
+settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], database=None)
 
 os.umask(0o022)  # the modes of files are those that are asked for
 

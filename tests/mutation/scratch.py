@@ -105,7 +105,8 @@ class Scratch:
         report = self.root / "report.xml"
         report.unlink(missing_ok=True)
         argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        argv += ["--tb=short", f"--junitxml={report}", *options, *tests]
+        argv += ["--hypothesis-profile=mutation", "--tb=short"]
+        argv += [f"--junitxml={report}", *options, *tests]
         environment = os.environ | {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             done = subprocess.run(
