@@ -165,15 +165,23 @@ def test_long_messages_are_cut_and_say_so(copier: Copier, size: int) -> None:
 
 
 def test_padding_and_wrong_lengths(copier: Copier) -> None:
-    """What UDP's header says counts where it says less; nonsense does not; nor what IP has not."""
+    """The message is as long as UDP says, unless that is nonsense; copied is what IP has of it."""
     message = message_of(60)
     (told,) = copier.run(udp(53, CLIENT, message) + bytes(30))  # Ethernet's padding
     assert told.data == message
-    for stated, copied in ((8 + 59, 59), (8 + 61, 60), (8, 0), (9, 1), (7, 60), (0, 60)):
+    for stated, size in (
+        (8 + 59, 59),
+        (8 + 61, 61),
+        (8 + 900, 900),
+        (8, 0),
+        (9, 1),
+        (7, 60),
+        (0, 60),
+    ):
         body = bytearray(wire.transport(wire.UDP, 53, CLIENT, message))
         body[4:6] = stated.to_bytes(2, "big")
         (told,) = copier.run(ip(bytes(body), wire.UDP))
-        assert (told.head["bytes"], told.data) == (copied, message[:copied]), stated
+        assert (told.head["bytes"], told.data) == (size, message[:size]), stated
 
 
 def tcp(message: bytes, flags: int = ACK, sequence: int = 1, options: bytes = b"") -> bytes:
