@@ -82,7 +82,7 @@ def run() -> int:
     """Run the command line; the exit code of CONTRACT (0 done, 1 failed, 2 usage, 3, 4, 5)."""
     try:
         result = app(standalone_mode=False)
-        streams.flush_output()
+        sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - the one place where errors become exit codes
         return _report(error)
     except KeyboardInterrupt:
@@ -101,8 +101,6 @@ def _report(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):  # `trafficmon top … | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    if isinstance(error, OSError) and not isinstance(error, TrafficmonError):
-        error = _of_output(error)
     if isinstance(error, TrafficmonError | OSError):
         print(f"trafficmon: {error}", file=sys.stderr)
         if _Debug.wanted:
@@ -111,16 +109,6 @@ def _report(error: Exception) -> int:
             raise error
         return getattr(error, "exit_code", 1)
     return _usage(error)
-
-
-def _of_output(error: OSError) -> Exception:
-    """``error``, in words where it is standard output's: what waits cannot be written either."""
-    try:
-        sys.stdout.flush()
-    except OSError as again:
-        if again.errno == error.errno:
-            return streams.output_error(error)
-    return error
 
 
 def _usage(error: Exception) -> int:

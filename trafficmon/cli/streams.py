@@ -8,8 +8,7 @@ import io
 import os
 import sys
 from contextlib import suppress
-
-from trafficmon.errors import TrafficmonError
+from typing import TextIO
 
 _ESCAPED = "trafficmon-escaped"
 
@@ -27,14 +26,40 @@ def prepare() -> None:
             os.open(os.devnull, mode)  # the lowest number that is free, which is this one
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
-    if sys.stdout is None:
-        raw = io.FileIO(1, "w", closefd=False)
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8")
-    sys.stderr = io.TextIOWrapper(
-        io.BufferedWriter(_Messages(2, "w", closefd=False)),
-        encoding=sys.stderr.encoding if sys.stderr is not None else "utf-8",
-        line_buffering=True,
+    sys.stdout = _rebuilt(sys.stdout, _Output(1, "w", closefd=False))
+    sys.stderr = _rebuilt(sys.stderr, _Messages(2, "w", closefd=False), by_line=True)
+
+
+def _rebuilt(before: TextIO | None, raw: io.FileIO, *, by_line: bool = False) -> TextIO:
+    """``before``, None where it was closed, on top of ``raw``."""
+    if not isinstance(before, io.TextIOWrapper):
+        return io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", line_buffering=by_line)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=before.encoding,
+        line_buffering=by_line or before.line_buffering,
+        write_through=before.write_through,
     )
+
+
+class OutputError(OSError):
+    """Standard output cannot be written."""
+
+    def __str__(self) -> str:
+        return f"cannot write to standard output: {self.strerror}"
+
+
+class _Output(io.FileIO):
+    """Standard output, whose failures are told from those of other files."""
+
+    def write(self, data: object) -> int:
+        """Raises BrokenPipeError where the reader has seen enough, else OutputError."""
+        try:
+            return super().write(data)  # type: ignore[arg-type]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(error.errno, error.strerror) from error
 
 
 class _Messages(io.FileIO):
@@ -65,19 +90,3 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
         raise error
     text = escape_bytes(error.object[error.start : error.end])
     return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
-
-
-def flush_output() -> None:
-    """TrafficmonError where what was printed cannot be written; BrokenPipeError as it is."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise output_error(error) from error
-
-
-def output_error(error: OSError) -> TrafficmonError:
-    """What to say of it."""
-    reason = error.strerror or str(error)
-    return TrafficmonError(f"cannot write to standard output: {reason}")
