@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -34,7 +35,7 @@ from trafficmon.layout import (
     ServiceKind,
     State,
 )
-from trafficmon.pins import HOST_HOOKS, HOST_KINDS
+from trafficmon.pins import HOST_HOOKS, HOST_KINDS, PinDirectory
 from trafficmon.reader.flow_owners import SocketIndex
 from trafficmon.reader.flows import Flows
 from trafficmon.reader.interfaces import BASE, WatchedInterface, counted_by_hook, rows_of
@@ -91,6 +92,7 @@ class FakeLive:
         self.findings = Findings({}, {})
         self.netns_cookie = 0
         self.read_at_s: dict[str, float] = {}
+        self.pins = PinDirectory(Path("/nowhere/trafficmon"))
         self.process_labels: dict[int, ProcessLabel] = {}
         self.cgroup_labels: dict[int, str] = {}
 
