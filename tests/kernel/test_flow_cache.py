@@ -332,6 +332,7 @@ def test_of_two_cpus_the_later_answer_holds(owned: tuple[BothWays, Sockets]) -> 
         both.run(flow)
         time.sleep(3 * JIFFY_S)
         both.run(flow)  # asked there
+        both.run(flow, "rx", 5)  # and the slot has something to write back
         sockets.own(held, 6)
     with on_cpu(cpus[0]):
         both.run(flow)
@@ -342,7 +343,7 @@ def test_of_two_cpus_the_later_answer_holds(owned: tuple[BothWays, Sockets]) -> 
         for number in range(40):
             both.run(Flow(ports=(60000 + number, 1)), "rx", 1 if number else 100)
     assert both.in_table(flow)["owner_id"] == owner(both, flow) == 6
-    assert both.counted()[flow][0] == 4
+    assert both.counted()[flow][0] == 9
 
 
 def side_by_side(harnesses: list[Harness], frames: list[bytes], packets: int) -> None:
@@ -413,15 +414,3 @@ def test_cpus_that_count_one_service_past_the_cache_lose_nothing(both: BothWays,
     )
     counts = (2 * PACKETS, 2 * PACKETS * len(frame))
     assert found == ((*counts, 0, 0) if way == "rx" else (0, 0, *counts))
-
-
-@needs_two_cpus
-@pytest.mark.parametrize("way", ["rx", "tx"])
-def test_slots_of_two_cpus_that_are_written_back_at_once_lose_nothing(way: Way) -> None:
-    """With each jiffy both do."""
-    with both_ways(constants={"tm_flush_jiffies": 0}) as restless:
-        harness, frame = restless.by_way[way], A.frame(way)
-        side_by_side([harness] * 2, [frame] * 2, 4 * PACKETS)
-        counts = (8 * PACKETS, 8 * PACKETS * len(frame))
-        expected = (*counts, 0, 0) if way == "rx" else (0, 0, *counts)
-        assert restless.counted()[A] == expected
