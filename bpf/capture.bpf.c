@@ -13,6 +13,7 @@
 
 #define TM_CONTEXT struct __sk_buff
 #include "events.bpf.h"
+#include "flow_owner.bpf.h"
 #include "match.bpf.h"
 #include "skb.bpf.h"
 
@@ -55,14 +56,19 @@ static __always_inline struct tm_event_counts *tm_sample_counts_here(void)
 
 /*
  * Whose it is. What comes in has not been given to a socket yet: the one that will get it is looked
- * up, of TCP too.
+ * up, of TCP too. Where this namespace has none, what is noted of the flow tells.
  */
 static __noinline __u64 tm_packet_owner(const struct tm_packet *p, bool rx)
 {
+	__u64 owner_id;
+
 	if (!rx)
-		return tm_sender(p->context, &p->key);
-	return p->key.protocol == IPPROTO_TCP ? tm_socket_for(p->context, &p->key, true)
-					      : tm_receiver(p->context, &p->key);
+		owner_id = tm_sender(p->context, &p->key);
+	else if (p->key.protocol == IPPROTO_TCP)
+		owner_id = tm_socket_for(p->context, &p->key, true);
+	else
+		owner_id = tm_receiver(p->context, &p->key);
+	return owner_id ? owner_id : tm_noted_owner(&p->key);
 }
 
 /* @before: bytes of the Ethernet header that lie before what we are shown (tm_bytes_before). */

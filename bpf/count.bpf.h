@@ -9,18 +9,11 @@
 #define TM_COUNT_BPF_H
 
 #include "atomic.bpf.h"
+#include "flow_hash.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 
 #define TM_LIVES 8 /* misses until a resident that is not hit itself has to leave its slot */
-
-/* All bits of @sum into the lower 32. Folded first: a product's bit depends on lower bits only. */
-static __always_inline __u32 tm_mix(__u64 sum)
-{
-	sum ^= sum >> 32;
-	sum *= 0x9e3779b97f4a7c15ULL;
-	return sum >> 32;
-}
 
 static __always_inline __u32 tm_size_bucket(__u32 bytes)
 {

@@ -16,6 +16,7 @@
 #define TM_FLOWS_BPF_H
 
 #include "count.bpf.h"
+#include "flow_hash.bpf.h"
 #include "notices.bpf.h"
 
 #define TM_SCORE_HIT 2 /* a third of hits and more keeps the cache in use */
@@ -24,25 +25,6 @@
 
 #define TM_FIRST_USER_PORT 1024
 #define TM_FIRST_EPHEMERAL_PORT 32768 /* Linux's default; others begin higher */
-
-static __always_inline bool tm_same_flow(const struct tm_flow_key *a, const struct tm_flow_key *b)
-{
-	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
-
-	return !((x[4] ^ y[4]) | (x[0] ^ y[0]) | (x[2] ^ y[2]) | (x[1] ^ y[1]) | (x[3] ^ y[3]));
-}
-
-/* Products in parallel, then one fold: half the latency of a chain. */
-static __always_inline __u32 tm_hash_flow(const struct tm_flow_key *key)
-{
-	const __u64 *word = (const __u64 *)key;
-
-	return tm_mix(word[0] * (tm_seed + 0x85ebca77c2b2ae63ULL - 1) +
-		      word[1] * (tm_seed + 0x27d4eb2f165667c5ULL - 1) +
-		      word[2] * (tm_seed + 0xc2b2ae3d27d4eb4fULL - 1) +
-		      word[3] * (tm_seed + 0x165667b19e3779f9ULL - 1) +
-		      word[4] * (tm_seed + 0x9fb21c651e98df25ULL - 1));
-}
 
 /*
  * tm_service_port - which of a flow's two ports names the service; asked once, of its first packet.

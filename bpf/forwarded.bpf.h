@@ -45,22 +45,32 @@ static __always_inline void tm_before_translation(struct __sk_buff *context,
 	bpf_core_read(&key->remote_port_be, sizeof(key->remote_port_be), &tuple->dst.u);
 }
 
+/*
+ * owner_id of the socket in another namespace that @from is the local end of; of datagrams also of one
+ * that talks to anybody. Changes @from.
+ */
+static __always_inline __u64 tm_foreign_owner(struct tm_flow_key *from)
+{
+	__u64 *owner_id;
+
+	from->interface_id = 0;
+	owner_id = bpf_map_lookup_elem(&elsewhere, from);
+	if (!owner_id && from->protocol == IPPROTO_UDP) {
+		__builtin_memset(from->remote_addr, 0, sizeof(from->remote_addr));
+		from->remote_port_be = 0;
+		owner_id = bpf_map_lookup_elem(&elsewhere, from);
+	}
+	return owner_id ? *owner_id : 0;
+}
+
 /* owner_id of whose socket sent what is forwarded here, or 0. */
 static __noinline __u64 tm_forwarded_sender(struct __sk_buff *skb, const struct tm_flow_key *key)
 {
 	struct tm_flow_key from = *key;
-	__u64 *owner_id;
 
-	from.interface_id = 0;
 	if (tm_read_kernel)
 		tm_before_translation(skb, &from);
-	owner_id = bpf_map_lookup_elem(&elsewhere, &from);
-	if (!owner_id && from.protocol == IPPROTO_UDP) {
-		__builtin_memset(from.remote_addr, 0, sizeof(from.remote_addr));
-		from.remote_port_be = 0;
-		owner_id = bpf_map_lookup_elem(&elsewhere, &from);
-	}
-	return owner_id ? *owner_id : 0;
+	return tm_foreign_owner(&from);
 }
 
 #endif /* TM_FORWARDED_BPF_H */

@@ -7,8 +7,12 @@ or translated (NAT), and have no socket any more when they pass the watched inte
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +59,30 @@ class Host:
             self.place.lab.server.run(["nft", "-f", "-"], stdin=TRANSLATE)
         except LabError as error:
             pytest.skip(f"this kernel translates no addresses: {error}")
+
+    @contextmanager
+    def captured(self, folder: Path, *filters: str) -> Iterator[list[Counter[tuple[str, str]]]]:
+        """Packets by way ("1" in, "2" out) and owner, of a capture for each filter; when it ends."""
+        told: list[Counter[tuple[str, str]]] = []
+        with ExitStack() as open_:
+            running = []
+            for place, filter_text in enumerate(filters):
+                out = str(folder / f"{place}.pcapng")
+                command = ("capture", "--filter", filter_text, "-w", out)
+                capture = self.place.program.running(*command, until="capturing")
+                running.append(open_.enter_context(capture))
+            yield told
+            time.sleep(0.2)
+            for place, one in enumerate(running):
+                one.interrupt()
+                told.append(self.packets_of(folder / f"{place}.pcapng"))
+
+    def packets_of(self, path: Path) -> Counter[tuple[str, str]]:
+        fields = ("-e", "frame.packet_flags_direction", "-e", "frame.comment")
+        argv = ["tshark", "-r", str(path), "-T", "fields", *fields]
+        lines = self.container.run(argv).stdout.splitlines()
+        way_and_comment = [line.split("\t") for line in lines]
+        return Counter((str(int(way, 0)), comment) for way, comment in way_and_comment)
 
     def told(self, port: int) -> list[tuple[str, int | None, str | None]]:
         """Local address, pid and name of each flow of the outer interface with that port."""
@@ -210,3 +238,58 @@ def test_what_is_forwarded_for_others_is_nobodys(host: Host) -> None:
     other.do(f"c = socket.create_connection(({CLIENT!r}, 5000)); c.sendall(bytes(10))")
     client.do("a = accept(l); take(a, 10)")
     assert host.told(5000) == [(INSIDE[4], None, None)]
+
+
+FILTERS = ("port 5000", "cgroup {cgroup}", "pid {pid}", "comm tm-inside")
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "translated"),
+    [
+        ("SOCK_STREAM", 4, True),
+        ("SOCK_STREAM", 6, False),
+        ("SOCK_DGRAM", 4, False),
+        ("SOCK_DGRAM", 6, True),
+    ],
+)
+def test_captures_of_what_a_container_exchanges(
+    host: Host, tmp_path: Path, version: IpVersion, translated: bool, kind: str
+) -> None:
+    """Both directions, with the owner that the flow has; filters by owner miss no packet."""
+    if translated:
+        host.translate()
+    inside, client = host.inside("tm-inside"), host.place.client()
+    filters = [one.format(cgroup=f"/{host.place.cgroup.name}", pid=inside.pid) for one in FILTERS]
+    family = "AF_INET" if version == 4 else "AF_INET6"
+    client.do(
+        f"l = socket.socket(socket.{family}, socket.{kind})", f"l.bind(({PEER[version]!r}, 5000))"
+    )
+    with host.captured(tmp_path, *filters) as told:
+        inside.do(f"c = socket.socket(socket.{family}, socket.{kind})")
+        if kind == "SOCK_STREAM":
+            client.do("l.listen()")
+            inside.do(f"c.connect(({PEER[version]!r}, 5000)); c.sendall(bytes(3000))")
+            client.do("a = accept(l); take(a, 3000); a.sendall(bytes(500))")
+            inside.do("take(c, 500)")
+        else:
+            inside.do(f"for n in range(3): c.sendto(bytes(99), ({PEER[version]!r}, 5000))")
+            client.do("for n in range(3): l.sendto(bytes(9), l.recvfrom(200)[1])")
+            inside.do("for n in range(3): c.recv(99)")
+    every = told[0]
+    assert {way for way, _ in every} == {"1", "2"}
+    assert {f"pid={inside.pid}" in comment for _, comment in every} == {True}
+    assert told[1:] == [every] * (len(FILTERS) - 1)
+
+
+def test_a_capture_knows_the_owner_of_a_flow_without_ports(host: Host, tmp_path: Path) -> None:
+    """And of one whose socket is closed by now: what comes in late, or is asked for by nobody."""
+    asks = host.place.server("tm-asks")
+    with host.captured(tmp_path, "proto icmp", f"pid {asks.pid}") as told:
+        asks.do(
+            "s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)",
+            "for n in range(3): "
+            f"s.sendto(bytes([8, 0, 0xF7, 0xFF, 0, 0, 0, 0]), ({CLIENT!r}, 0)); s.recv(99)",
+        )
+    every, owned = told
+    assert sum(every.values()) == 6
+    assert owned == every

@@ -29,7 +29,7 @@ _HOOKS = {
     "tm_capture_rx": (AttachType.TCX_INGRESS, "tc_rx"),
     "tm_capture_tx": (AttachType.TCX_EGRESS, "tc_tx"),
 }
-_OF_THE_CAPTURE = ("samples", "sample_counts", "sample_room", "match_steps", "match_facts")
+_OF_THE_CAPTURE = ("samples", "sample_counts", "sample_room", "match_steps", "match_facts", "flow_question")
 _COUNTING_ALONE = ("fragments", "ledger")
 """Who counts has them alone: two that remember fragments in one table would confuse each other."""
 
@@ -75,15 +75,20 @@ def _load(
     cpus = store.geometry().cpus
     cells = store.geometry().max_interfaces * cpus
     sizes = {"sample_room": cpus, "sample_counts": cells, "match_facts": cpus, "ledger": cpus}
+    sizes["flow_question"] = cpus
     loader.set_map_entries(sizes)
     shared = {name: held for name, held in store.maps.items() if name not in _COUNTING_ALONE}
     loader.reuse_maps(shared | maps)
-    generic = store.interface(slot)["xdp_mode"] == Mode.XDP_GENERIC
+    record = store.interface(slot)
+    generic = record["xdp_mode"] == Mode.XDP_GENERIC
     loader.set_constants(
         {
             **constants,
             "tm_cpus": cpus,
             "tm_flush_jiffies": store.second_jiffies(),
+            "tm_flow_sets": store.geometry().flow_sets,
+            "tm_seed": int(store.meta()["seed"]),
+            "tm_counted_id": 2 * int(record["number"]) + int(record["covered"]),
             "tm_row": slot,  # of this capture's own counts
             "tm_interface_id": slot,
             "tm_link_header_bytes": interface.link_header_bytes,
