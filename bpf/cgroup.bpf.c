@@ -67,9 +67,10 @@ static __always_inline void tm_begin(struct tm_socket *socket)
 	socket->begun = 1;
 	if (socket->older && socket->role != TM_ROLE_PASSIVE)
 		return;
-	/* an accepted socket has its listener's */
+	/* an accepted socket has its listener's; when it was opened sock_ops has noted */
 	socket->id = tm_new_socket_id();
-	socket->opened_ns = bpf_ktime_get_ns();
+	if (socket->role != TM_ROLE_PASSIVE)
+		socket->opened_ns = bpf_ktime_get_ns();
 }
 
 /*

@@ -121,6 +121,7 @@ int tm_sock_ops(struct bpf_sock_ops *ops)
 		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
 		tm_writes_from(ops, socket, 0);
+		socket->opened_ns = bpf_ktime_get_ns(); /* its listener's until now */
 		tm_opened(ops, socket, TM_ROLE_PASSIVE);
 		break;
 	case BPF_SOCK_OPS_RTT_CB:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -305,3 +306,91 @@ def test_all_sums_are_what_was_sent(place: Place) -> None:
         assert (layers[name]["tx_packets"], layers[name]["rx_packets"]) == (sent[0], got[0])
         assert layers[name]["tx_bytes"] == sent[1] + headers * sent[0]
         assert layers[name]["rx_bytes"] == got[1] + headers * got[0]
+
+
+REJECTS = """
+table inet tmreject {
+  chain in {
+    type filter hook input priority 0
+    tcp dport 81 reject with icmpx type port-unreachable
+    tcp dport 82 reject with icmpx type host-unreachable
+    tcp dport 83 drop
+    tcp dport 84 reject with tcp reset
+  }
+}
+"""
+ENDED = {
+    "refused": ("c.connect(({there!r}, 81))", "refused"),
+    "refused by reset": ("c.connect(({there!r}, 84))", "refused"),
+    "unreachable": ("c.connect(({there!r}, 82))", "unreachable"),
+    "no answer": ("c.setsockopt(6, 18, 300); c.connect(({there!r}, 83))", "timed_out"),
+    "given up": ("c.settimeout(0.1); c.connect(({there!r}, 83))", "reset_here"),
+}
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_why_connections_never_came_to_be(place: Place, version: int) -> None:
+    """By nftables at the other end: each answer that there is, and none."""
+    place.lab.client.run(["nft", "-f", "-"], stdin=REJECTS)
+    there = CLIENT if version == 4 else CLIENT6
+    server = place.server("tm-asks")
+    family = "AF_INET" if version == 4 else "AF_INET6"
+    with listening(place, "conn") as running:
+        for how, _ in ENDED.values():
+            server.do(
+                f"c = socket.socket(socket.{family})",
+                f"try: {how.format(there=there)}",
+                "except OSError: pass",
+                "c.close()",
+            )
+        time.sleep(0.3)
+        events = settled(running)
+    assert [e["reason"] for e in events] == [reason for _, reason in ENDED.values()]
+    assert {(e["event"], e["role"], e["pid"]) for e in events} == {("closed", "active", server.pid)}
+    assert {(e["remote_addr"], e["app_rx_bytes"], e["app_tx_bytes"]) for e in events} == {
+        (there, 0, 0)
+    }
+
+
+@pytest.mark.parametrize("sent", ["900", "0"])
+def test_a_connection_that_is_answered_no_more_has_timed_out(place: Place, sent: str) -> None:
+    with listening(place, "conn") as running:
+        server, client = connected(place)
+        exchange(server, client, 100, 200)
+        place.lab.client.run(["nft", "-f", "-"], stdin=DROP)
+        server.do(
+            "c.setsockopt(6, 18, 400)",  # TCP_USER_TIMEOUT, ms
+            "c.setsockopt(1, 9, 1); c.setsockopt(6, 4, 1); c.setsockopt(6, 5, 1)",  # keepalive
+            f"c.sendall(bytes({sent}))",
+            "try: c.recv(1)",
+            "except OSError: pass",
+        )
+        time.sleep(0.2)
+        closed = settled(running)[-1]
+    assert (closed["event"], closed["reason"]) == ("closed", "timed_out")
+
+
+def test_times_are_those_of_the_wall(place: Place) -> None:
+    """Of a flow to the jiffy, of a connection to the millisecond, at both roles."""
+    began = time.time()
+    server, client = connected(place)
+    opened = time.time()
+    time.sleep(0.6)
+    exchange(server, client, 100, 200)
+    last = time.time()
+    with listening(place, "conn") as running:
+        client.do("c.close()")
+        server.do("assert not c.recv(1)")
+        (flow,) = place.program.rows("flows", "--filter", "proto tcp")
+        (row,) = (r for r in place.program.rows("connections") if r["remote_port"])
+        server.do("c.close()")
+        time.sleep(0.2)
+        closed = settled(running)[-1]
+    assert began - 0.05 <= seconds(flow["first_seen"]) <= opened + 0.05
+    assert last - 0.05 <= seconds(flow["last_seen"]) <= time.time() + 0.05
+    assert began - 0.01 <= seconds(row["opened_at"]) <= opened + 0.01
+    assert 0.6 <= closed["duration_s"] <= time.time() - began
+
+
+def seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
