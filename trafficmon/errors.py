@@ -73,6 +73,18 @@ class BusyError(TrafficmonError):
     """Another process has what only one can have at a time."""
 
 
+class NoRoomError(TrafficmonError, OSError):
+    """A file system is full, or read-only, where something small has to be written."""
+
+    def __init__(self, errno: int, path: object) -> None:
+        OSError.__init__(self, errno, os.strerror(errno))
+        self.path = path
+
+    def __str__(self) -> str:
+        """One line: what, why, and what to do."""
+        return f"cannot make {self.path}: {self.strerror}; make room there, then try again"
+
+
 class BrokenObjectError(TrafficmonError):
     """A compiled BPF object is damaged or missing."""
 

@@ -490,5 +490,5 @@ def test_a_book_goes_with_its_attachment(lab: Lab, tmp_path: Path) -> None:
             ask(lab.client, ["www.x.test A"])
         assert len(program.rows("dns")) == 1
         book = Path(f"/run/trafficmon/dns{str(program.pin_dir).replace('/', '-')}.db")
-        assert book.stat().st_mode & 0o777 == 0o640
+        assert book.stat().st_mode & 0o777 == 0o600
     assert not book.exists()

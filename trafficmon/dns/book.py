@@ -2,8 +2,11 @@
 """What was learned from DNS, kept beside the attachment: counts by name, whose an address is.
 
 An SQLite file below /run, because readers come and go while the attachment stays: each adds what
-it took out of the ring buffer, in one transaction, so one that is killed leaves nothing half-done.
-Detach removes it. Strangers choose names, so both tables have a limit: the longest unseen go first.
+it read in the ring buffer, and up to where, in one transaction; so one that is killed leaves
+nothing half-done, and nothing is added twice. The file is root's alone: who may open it for reading
+may also lock it, and nothing could be added as long as he likes. Members of the readers' group have
+a copy, which is replaced as a whole. Detach removes both. Strangers choose names, so both tables
+have a limit: the longest unseen go first.
 """
 
 from __future__ import annotations
@@ -18,15 +21,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 from trafficmon.dns.sightings import Sighting, add
-from trafficmon.host.lock import RUN_DIR, dns_file
+from trafficmon.host.lock import RUN_DIR, dns_copy, dns_file, make_run_dir
 
 _MOST_NAMES = 50_000
 _MOST_ADDRESSES = 100_000
 _MOST_OF_AN_ADDRESS = 64
 _LATENCIES_KEPT = 512
-_PATIENCE_S = 5.0
+_PATIENCE_S = 1.0
 _UNSIGNED = 1 << 64
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS attachment (attached_at_ns INTEGER NOT NULL);
@@ -40,6 +44,7 @@ CREATE TABLE IF NOT EXISTS addresses (
     address TEXT, seen REAL, name TEXT, asker INTEGER, last_seen REAL, expires REAL,
     PRIMARY KEY (address, seen, name, asker)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS addresses_by_age ON addresses (last_seen);
+CREATE TABLE IF NOT EXISTS ring (position INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS losses (what TEXT PRIMARY KEY, count INTEGER) WITHOUT ROWID;
 """
 
@@ -89,37 +94,45 @@ class Learned:
 class Book:
     """The file of one pin directory."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, copy: Path | None = None) -> None:
+        self._connection, self._copy = connection, copy
+        self._group_id: int | None = None
 
     @classmethod
     def for_writing(cls, pin_dir: Path, attached_at_ns: int, group_id: int | None) -> Self:
         """Open or make it; one of an earlier attachment begins anew. OSError where it cannot be."""
-        RUN_DIR.mkdir(mode=0o755, exist_ok=True)
+        make_run_dir()
         path = dns_file(pin_dir)
-        made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+        made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            os.fchmod(made, 0o640)
-            os.fchown(made, -1, 0 if group_id is None else group_id)
+            os.fchmod(made, 0o600)
         finally:
             os.close(made)
+        copy = None if group_id is None else dns_copy(pin_dir)
         with _as_os_error():
-            book = cls(sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None))
-            book._begin(attached_at_ns)
+            connection = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None)
+            book = cls(connection, copy)
+            try:
+                book._begin(attached_at_ns)
+            except BaseException:
+                book.close()
+                raise
+        book._group_id = group_id
         return book
 
     @classmethod
     def for_reading(cls, pin_dir: Path, attached_at_ns: int) -> Self | None:
         """What there is of this attachment; None where there is nothing, or not for us."""
-        path = dns_file(pin_dir)
-        try:
-            book = cls(sqlite3.connect(f"file:{path}?mode=ro", timeout=_PATIENCE_S, uri=True))
-        except sqlite3.Error:
-            return None
-        with suppress(sqlite3.Error):
-            if book._attached_at() == attached_at_ns:
-                return book
-        book.close()
+        for path, options in ((dns_file(pin_dir), ""), (dns_copy(pin_dir), "&immutable=1")):
+            if not os.access(path, os.R_OK):
+                continue
+            where = f"file:{quote(str(path))}?mode=ro{options}"
+            with suppress(sqlite3.Error):
+                book = cls(sqlite3.connect(where, timeout=_PATIENCE_S, uri=True))
+                with suppress(sqlite3.Error):
+                    if book._attached_at() == attached_at_ns:
+                        return book
+                book.close()
         return None
 
     def close(self) -> None:
@@ -139,7 +152,7 @@ class Book:
             return
         with self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
-            for table in ("attachment", "names", "addresses", "losses"):
+            for table in ("attachment", "ring", "names", "addresses", "losses"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
             connection.execute("INSERT INTO attachment VALUES (?)", (attached_at_ns,))
 
@@ -147,21 +160,37 @@ class Book:
         row = self._connection.execute("SELECT attached_at_ns FROM attachment").fetchone()
         return int(row[0]) if row else None
 
-    def add(self, learned: Learned) -> None:
-        """All of ``learned``, or nothing. OSError where it cannot be kept."""
+    def position(self) -> int:
+        """Up to where records of the ring buffer are in the book."""
+        with _as_os_error():
+            row = self._connection.execute("SELECT position FROM ring").fetchone()
+        return int(row[0]) if row else 0
+
+    def add(self, *several: Learned, position: int | None = None) -> None:
+        """All of ``several``, or nothing, with where in the ring buffer they ended.
+
+        OSError where they cannot be kept.
+        """
         with _as_os_error(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
-            for key, counts in learned.names.items():
-                self._add_name(key, counts)
-            for address, sightings in learned.addresses.items():
-                self._add_address(address, sightings)
-            connection.executemany(
-                "INSERT INTO losses VALUES (?, ?) ON CONFLICT DO UPDATE SET "
-                "count = count + excluded.count",
-                learned.losses.items(),
-            )
+            if position is not None:
+                connection.execute("DELETE FROM ring")
+                connection.execute("INSERT INTO ring VALUES (?)", (position,))
+            for learned in several:
+                self._add_one(learned)
             self._forget("names", "last_seen", _MOST_NAMES)
             self._forget("addresses", "last_seen", _MOST_ADDRESSES)
+
+    def _add_one(self, learned: Learned) -> None:
+        for key, counts in learned.names.items():
+            self._add_name(key, counts)
+        for address, sightings in learned.addresses.items():
+            self._add_address(address, sightings)
+        self._connection.executemany(
+            "INSERT INTO losses VALUES (?, ?) ON CONFLICT DO UPDATE SET "
+            "count = count + excluded.count",
+            learned.losses.items(),
+        )
 
     def _add_name(self, key: NameKey, counts: NameCounts) -> None:
         row = self._connection.execute(
@@ -222,6 +251,23 @@ class Book:
             (f"{table}_forgotten", count - most, count - most),
         )
 
+    def publish(self) -> None:
+        """Make the copy of the readers' group, if there is one, anew. OSError where it fails."""
+        if self._copy is None or self._group_id is None:
+            return
+        fresh = self._copy.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            with _as_os_error(), os.fdopen(os.open(fresh, flags, 0o600), "wb") as stream:
+                stream.write(self._connection.serialize())
+                os.fchown(stream.fileno(), -1, self._group_id)
+                os.fchmod(stream.fileno(), 0o640)
+            fresh.replace(self._copy)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
+
     def names(self) -> list[tuple[NameKey, NameCounts]]:
         """All counts."""
         rows = self._connection.execute("SELECT * FROM names")
@@ -273,8 +319,9 @@ def _signed(number: int) -> int:
 
 def discard(pin_dir: Path) -> None:
     """Remove the file of an attachment that ends."""
+    book, copy = dns_file(pin_dir), dns_copy(pin_dir)
+    journal = book.with_name(f"{book.name}-journal")
     with suppress(OSError):
-        dns_file(pin_dir).unlink(missing_ok=True)
-        journal = dns_file(pin_dir)
-        journal.with_name(f"{journal.name}-journal").unlink(missing_ok=True)
+        for path in (book, journal, copy, copy.with_suffix(".new")):
+            path.unlink(missing_ok=True)
         RUN_DIR.rmdir()  # others have theirs there: then it is not empty

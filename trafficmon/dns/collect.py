@@ -2,38 +2,56 @@
 """From the ring buffer of copied messages into the book.
 
 Messages wait in the kernel until somebody asks for names. Whoever may, and is alone, takes them
-out; who may not reads the book as the last one left it.
+out; a member of the readers' group reads the copy that the last one left.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trafficmon.errors import BpfError, BusyError, MissingPrivilegeError
 from trafficmon.host.lock import only_reader
 from trafficmon.libbpf.map import Map
-from trafficmon.libbpf.ring import RingBuffer
+from trafficmon.libbpf.ring import KeptRing
 from trafficmon.pins import PinDirectory
 
 if TYPE_CHECKING:
-    from trafficmon.dns.book import Book
+    from trafficmon.dns.book import Book, Learned
     from trafficmon.dns.learn import Learner, Seen
 
 _NO_GROUP = 0xFFFFFFFF
 _AT_ONCE = 4096
-_learners: dict[tuple[str, int], Learner] = {}
-"""By attachment: questions that are open, and streams, go on from one reading to the next."""
+_PAUSE_S = 0.05
+_PUBLISH_SHARE = 20
+"""At most one part in so many of the time goes into copies for the readers' group."""
 
 
-class _EnoughError(Exception):
-    """The time for this reading is up; the rest waits for the next."""
+@dataclass
+class _Progress:
+    """What goes on from one reading of an attachment to the next of the same process."""
+
+    learner: Learner  # questions that are open, and streams
+    taken: int  # the ring buffer's position as we left it
+    read_to: int  # what is before that is learned, and in ``waiting`` if it is not in the book
+    waiting: list[Learned] = field(default_factory=list)
+    unpublished: bool = False
+    publish_again_at: float = 0.0
+
+
+_progress: dict[tuple[str, int], _Progress] = {}
+"""By attachment."""
 
 
 class Collector:
-    """The one reader of messages, while open."""
+    """The one reader of messages, while open.
+
+    Messages leave the ring buffer when they are in the book. While that cannot be written they
+    wait, and what does not fit into the ring buffer any more the kernel counts as lost.
+    """
 
     def __init__(
         self,
@@ -42,13 +60,13 @@ class Collector:
         attachment: tuple[str, int],
         attached_ifindexes: frozenset[int],
     ) -> None:
-        self._ring = RingBuffer(ring, self._on_record)
+        self._ring, self._fd = KeptRing(ring), ring.fd
         self._open_book, self._attached = open_book, attached_ifindexes
         self._attachment = attachment
         self._book: Book | None = None
         self.on_message: Callable[[Seen], None] | None = None
-        self._learner: Learner | None = None
-        self._deadline = 0.0
+        self.failure: OSError | None = None
+        """Why what was read is not in the book yet."""
 
     def close(self) -> None:
         """Let go of the ring buffer and the book."""
@@ -58,41 +76,84 @@ class Collector:
 
     @property
     def fd(self) -> int:
-        """Readable when much is waiting."""
-        return self._ring.fd
+        """Readable when something is waiting."""
+        return self._fd
 
     def collect(self, seconds: float = float("inf")) -> bool:
-        """Take what waits into the book; at most so long. Whether that was all."""
-        self._deadline = time.monotonic() + seconds
-        is_all = True
-        try:
-            while self._ring.consume(_AT_ONCE) == _AT_ONCE:
-                self._keep()
-        except _EnoughError:
-            is_all = False
-        self._keep()
-        return is_all
+        """Read what waits, into the book; at most so long. Whether that was all."""
+        deadline = time.monotonic() + seconds
+        while True:
+            progress = self._begin()
+            if progress is None:
+                return True
+            count, is_late = self._read(progress, deadline)
+            self._keep(progress)
+            if is_late or count < _AT_ONCE or self.failure is not None:
+                return not is_late
 
-    def _keep(self) -> None:
+    def _begin(self) -> _Progress | None:
+        """Where to go on; None where nothing waits. Another process may have gone on meanwhile."""
+        taken = self._ring.taken
+        known = _progress.get(self._attachment)
+        has_more = next(self._ring.records(taken), None) is not None
+        if not has_more and (known is None or not known.unpublished):
+            return None
+        noted = taken
+        with suppress(OSError):  # it is tried again when there is something to write
+            noted = max(taken, self._opened().position())  # one was killed before it took them
+        if known is not None and known.taken == noted:
+            return known
+        from trafficmon.dns.learn import Learner  # noqa: PLC0415 - dnspython takes its time
+
+        learner = known.learner if known is not None else Learner()
+        made = _progress[self._attachment] = _Progress(learner, noted, noted)
+        return made
+
+    def _read(self, progress: _Progress, deadline: float) -> tuple[int, bool]:
+        """How many records, and whether the time was up before they were through."""
+        progress.learner.attached_ifindexes = self._attached
+        count = 0
+        for raw, behind in self._ring.records(progress.read_to):
+            for seen in progress.learner.read(raw):
+                if self.on_message is not None:
+                    self.on_message(seen)
+            progress.read_to = behind
+            count += 1
+            if count == _AT_ONCE or time.monotonic() > deadline:
+                break
+        return count, time.monotonic() > deadline
+
+    def _keep(self, progress: _Progress) -> None:
         """The book is opened when there is something to write: often there is not."""
-        learned = self._learner.take() if self._learner is not None else None
-        if not learned:
+        if learned := progress.learner.take():
+            progress.waiting.append(learned)
+        try:
+            if progress.waiting:
+                self._opened().add(*progress.waiting, position=progress.read_to)
+                progress.waiting.clear()
+                progress.unpublished = True
+            self.failure = None
+        except OSError as error:
+            self.failure = error
+            time.sleep(_PAUSE_S)  # the ring buffer stays readable
             return
+        self._ring.take(progress.read_to)
+        progress.taken = progress.read_to
+        self._publish(progress)
+
+    def _publish(self, progress: _Progress) -> None:
+        now = time.monotonic()
+        if not progress.unpublished or now < progress.publish_again_at:
+            return
+        with suppress(OSError):  # members read the copy before; the next one is tried soon
+            self._opened().publish()
+            progress.unpublished = False
+        progress.publish_again_at = now + _PUBLISH_SHARE * (time.monotonic() - now)
+
+    def _opened(self) -> Book:
         if self._book is None:
             self._book = self._open_book()
-        self._book.add(learned)
-
-    def _on_record(self, raw: bytes) -> None:
-        if self._learner is None:  # dnspython takes its time to be imported: only if need be
-            from trafficmon.dns.learn import Learner  # noqa: PLC0415
-
-            self._learner = _learners.setdefault(self._attachment, Learner())
-        self._learner.attached_ifindexes = self._attached
-        for seen in self._learner.read(raw):
-            if self.on_message is not None:
-                self.on_message(seen)
-        if time.monotonic() > self._deadline:
-            raise _EnoughError
+        return self._book
 
 
 @contextmanager
@@ -135,7 +196,10 @@ def refresh(
     try:
         with collector(pins, meta, attached_ifindexes) as one:
             one.on_message = on_message
-            if one.collect(seconds):
+            is_all = one.collect(seconds)
+            if one.failure is not None:
+                return f"what DNS told cannot be kept ({one.failure}); it waits in the kernel"
+            if is_all:
                 return None
             return "not all DNS messages were read yet; 'trafficmon top dns' reads all"
     except BusyError:
@@ -143,4 +207,4 @@ def refresh(
     except (MissingPrivilegeError, BpfError):
         return "names are as of when root last looked: reading DNS messages takes root"
     except OSError as error:
-        return f"what DNS told cannot be kept ({error}); names are missing"
+        return f"what DNS told cannot be read ({error}); it waits in the kernel"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from trafficmon.libbpf._ffi import check, check_pointer, ffi, lib
@@ -88,4 +88,49 @@ class RingBuffer(Owner):
         """Give memory and descriptors back."""
         if self._pointer != ffi.NULL:
             lib.ring_buffer__free(self._pointer)
+            self._pointer = ffi.NULL
+
+
+class KeptRing(Owner):
+    """A ring buffer whose records stay in it until they are taken, when all is done with them.
+
+    One consumer at a time: what is not taken, the next one finds again.
+    """
+
+    kind = "ring buffer"
+
+    def __init__(self, source: Map) -> None:
+        self.name = source.name
+        pointer = lib.tm_ring_open(source.fd, source.facts().max_entries)
+        self._pointer = check_pointer(pointer, "open", f"ring buffer {self.name}")
+
+    @property
+    def taken(self) -> int:
+        """Up to which position the records are the kernel's again."""
+        self._require_open()
+        return int(lib.tm_ring_taken(self._pointer))
+
+    def take(self, position: int) -> None:
+        """All records before ``position``."""
+        self._require_open()
+        lib.tm_ring_take(self._pointer, position)
+
+    def records(self, position: int) -> Iterator[tuple[bytes, int]]:
+        """Those from ``position`` on that are there, each with the position behind it."""
+        at, length = ffi.new("unsigned long long *", position), ffi.new("uint32_t *")
+        while True:
+            self._require_open()
+            found = lib.tm_ring_next(self._pointer, at, length)
+            if found == ffi.NULL:
+                return
+            yield bytes(ffi.buffer(found, length[0])), int(at[0])
+
+    def is_open(self) -> bool:
+        """Whether the memory is mapped."""
+        return bool(self._pointer != ffi.NULL)
+
+    def close(self) -> None:
+        """Unmap it."""
+        if self._pointer != ffi.NULL:
+            lib.tm_ring_close(self._pointer)
             self._pointer = ffi.NULL

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -192,6 +193,86 @@ static int tm_has_helper(int program_type, int helper)
 		if (strstr(log, refusals[i]))
 			return 0;
 	return 1;
+}
+
+/* A ring buffer as kernel/bpf/ringbuf.c lays it out for user space: two pages of positions, data twice. */
+struct tm_ring {
+	unsigned long long *taken;	    /* the consumer's position; ours to write */
+	const unsigned long long *produced; /* a page of its own, then the data */
+	const unsigned char *data;
+	size_t page, size;
+};
+
+static void tm_ring_close(struct tm_ring *ring)
+{
+	if (ring->produced)
+		munmap((void *)ring->produced, ring->page + 2 * ring->size);
+	if (ring->taken)
+		munmap(ring->taken, ring->page);
+	free(ring);
+}
+
+/* @size: max_entries of the map. NULL + errno on failure. */
+static struct tm_ring *tm_ring_open(int map_fd, uint32_t size)
+{
+	struct tm_ring *ring = calloc(1, sizeof(*ring));
+	void *taken, *produced;
+	int error;
+
+	if (!ring)
+		return NULL;
+	ring->page = sysconf(_SC_PAGESIZE);
+	ring->size = size;
+	taken = mmap(NULL, ring->page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+	ring->taken = taken == MAP_FAILED ? NULL : taken;
+	produced = ring->taken ? mmap(NULL, ring->page + 2 * ring->size, PROT_READ, MAP_SHARED,
+				      map_fd, ring->page)
+			       : MAP_FAILED;
+	ring->produced = produced == MAP_FAILED ? NULL : produced;
+	if (!ring->produced) {
+		error = errno;
+		tm_ring_close(ring);
+		errno = error;
+		return NULL;
+	}
+	ring->data = (const unsigned char *)ring->produced + ring->page;
+	return ring;
+}
+
+static unsigned long long tm_ring_taken(const struct tm_ring *ring)
+{
+	return __atomic_load_n(ring->taken, __ATOMIC_ACQUIRE);
+}
+
+/* All before @position is the kernel's again to write over. */
+static void tm_ring_take(struct tm_ring *ring, unsigned long long position)
+{
+	__atomic_store_n(ring->taken, position, __ATOMIC_RELEASE);
+}
+
+/*
+ * The record at @position, or the next after it that was not discarded; NULL where there is none yet.
+ * @position is then behind it. The record stays where it is until it is taken.
+ */
+static const void *tm_ring_next(const struct tm_ring *ring, unsigned long long *position,
+				uint32_t *length)
+{
+	unsigned long long at = *position;
+	const uint32_t *header;
+	uint32_t head;
+
+	while (at < __atomic_load_n(ring->produced, __ATOMIC_ACQUIRE)) {
+		header = (const uint32_t *)(ring->data + (at & (ring->size - 1)));
+		head = __atomic_load_n(header, __ATOMIC_ACQUIRE);
+		if (head & BPF_RINGBUF_BUSY_BIT)
+			break;
+		*length = head & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+		at += (*length + BPF_RINGBUF_HDR_SZ + 7) & ~7ULL;
+		*position = at;
+		if (!(head & BPF_RINGBUF_DISCARD_BIT))
+			return header + BPF_RINGBUF_HDR_SZ / sizeof(*header);
+	}
+	return NULL;
 }
 
 static void tm_on_log(int level, char *text);

@@ -18,7 +18,7 @@ from trafficmon.dns.names import RemoteNames
 from trafficmon.errors import BpfError, MissingPrivilegeError, NotAttachedError
 from trafficmon.hooks.check import Findings, check_hooks
 from trafficmon.host import bpffs, cgroups, clock
-from trafficmon.host.lock import dns_file
+from trafficmon.host.lock import dns_copy, dns_file
 from trafficmon.layout import (
     DROP,
     DROP_KEY,
@@ -219,7 +219,8 @@ class Live:
     def dns_book(self) -> Book | None:
         """What was learned from DNS; None where nothing was, or it is not ours to read."""
         self._require_open()
-        if not dns_file(self.pins.root).exists():
+        files = (dns_file(self.pins.root), dns_copy(self.pins.root))
+        if not any(path.exists() for path in files):
             return None
         from trafficmon.dns.book import Book  # noqa: PLC0415 - with SQLite, which takes its time
 
