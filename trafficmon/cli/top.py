@@ -16,6 +16,8 @@ from trafficmon.cli.contained import Contained
 from trafficmon.errors import UsageError, require_range
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trafficmon.filter.nodes import Expression
     from trafficmon.pins import PinDirectory
     from trafficmon.reader.live import Live
@@ -163,23 +165,25 @@ def _for_screen(wish: Wish, table: Table) -> Wish:
     return replace(wish, count=lines, sort=sort)
 
 
-def _rows(table: Table, wish: Wish) -> list[Record]:
-    from trafficmon.tables.table import choose_rows
+def _rows(table: Table, wish: Wish) -> Iterator[Record]:
+    from trafficmon.tables.table import chosen
 
     mask = None
     if wish.expression is not None:
         from trafficmon.filter.evaluate import matches
 
         mask = matches(wish.expression, table.filter_columns())
-    rows = [table.record(row) for row in choose_rows(table, mask, wish.sort, wish.count)]
-    if wish.reverse_dns:
-        from trafficmon.host.reverse_dns import add_names
+    rows = table.stream(chosen(table, mask, wish.sort, wish.count))
+    if not wish.reverse_dns:
+        return rows
+    from trafficmon.host.reverse_dns import add_names
 
-        add_names(rows)
-    return rows
+    named = list(rows)
+    add_names(named)
+    return iter(named)
 
 
-def _write(table: Table, rows: list[Record], wish: Wish) -> None:
+def _write(table: Table, rows: Iterator[Record], wish: Wish) -> None:
     if wish.form == "json":
         from trafficmon.render.jsonout import write_json
 
@@ -192,7 +196,7 @@ def _write(table: Table, rows: list[Record], wish: Wish) -> None:
         from trafficmon.render.shown import COLUMNS, KINDS, rate_columns
         from trafficmon.render.table import write_table
 
-        shown = [_flat(row) for row in rows if row.get("packets") != 0]
+        shown = (_flat(row) for row in rows if row.get("packets") != 0)
         columns = COLUMNS[wish.table] + (rate_columns(table.rated) if table.extra else ())
         columns += KINDS if wish.every else ()
         write_table(shown, columns, sys.stdout)

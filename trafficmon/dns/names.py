@@ -30,6 +30,10 @@ class RemoteNames:
         askers = {one.asker for known in self._addresses.values() for one in known} - {0}
         self._askers = {one: _who(owner_of(one)) for one in askers} if owner_of else {}
 
+    def __contains__(self, address: str) -> bool:
+        """Whether the address, without a zone, had any name at any time."""
+        return address in self._addresses
+
     def name(self, address: str, begin: float, owner: Any = None) -> str | None:
         """Of a remote address in use from ``begin`` on, seconds since 1970, by ``owner`` (OWNER).
 

@@ -69,6 +69,12 @@ def _nested(value: object, keys: tuple[str, ...]) -> list[object]:
 
 
 def _cell(value: object) -> str:
+    if type(value) is str:  # nearly all cells, of up to a million rows
+        return guard_formula(escape_controls(value))
+    if value is None:
+        return ""
+    if type(value) is int:
+        return str(value)
     if is_unknown(value):
         return ""
     text = to_text(value)

@@ -3,11 +3,15 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Final, TextIO
 
 from trafficmon.render.columns import Column, cell_text
 from trafficmon.render.width import cell_width, clip, pad
+
+MEASURED: Final = 1000
+"""Rows that are looked at before the first is written."""
 
 _GAP: Final = "  "
 _BOLD: Final = "\x1b[1m"
@@ -22,16 +26,18 @@ def write_table(
 ) -> None:
     """Write `records` to `stream` as a table with a header.
 
-    Without `width` the table fits a terminal, and is as wide as it needs to be elsewhere. The
+    Without `width` the table fits a terminal, and is as wide as it needs to be elsewhere. Columns
+    are as wide as the first MEASURED rows need them, so that a million rows begin at once. The
     header is bold on a terminal, unless the environment has NO_COLOR or a TERM of dumb.
     """
     on_terminal = stream.isatty()
     if width is None and on_terminal:
         width = shutil.get_terminal_size().columns
-    header, *rows = table_lines(records, columns, width)
+    lines = _lines(records, columns, width)
+    header = next(lines)
     if on_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         header = f"{_BOLD}{header}{_PLAIN}"
-    stream.writelines(f"{line}\n" for line in (header, *rows))
+    stream.writelines(f"{line}\n" for line in chain([header], lines))
 
 
 def table_lines(
@@ -41,22 +47,31 @@ def table_lines(
 
     Raises KeyError when a record lacks a column: records never leave one out.
     """
+    return list(_lines(records, columns, width))
+
+
+def _lines(
+    records: Iterable[Mapping[str, object]], columns: Sequence[Column], width: int | None
+) -> Iterator[str]:
     titles = [column.title for column in columns]
-    rows = [
+    rows = (
         [cell_text(record[column.name], column.kind) for column in columns] for record in records
-    ]
-    natural = [max(map(cell_width, cells)) for cells in zip(titles, *rows, strict=True)]
+    )
+    measured = list(islice(rows, MEASURED))
+    natural = [max(map(cell_width, cells)) for cells in zip(titles, *measured, strict=True)]
     widths = _fitted(columns, natural, width)
-    return [_line(row, columns, widths, width) for row in (titles, *rows)]
+    for row in chain([titles], measured, rows):
+        yield _line(row, columns, widths, width)
 
 
 def _line(
     cells: list[str], columns: Sequence[Column], widths: dict[int, int], width: int | None
 ) -> str:
-    parts = [
-        pad(clip(cells[at], room), room, right_aligned=columns[at].align == "right")
-        for at, room in widths.items()
-    ]
+    parts = []
+    for at, room in widths.items():
+        is_cut = width is not None and columns[at].kind == "text"
+        cell = clip(cells[at], room) if is_cut else cells[at]
+        parts.append(pad(cell, room, right_aligned=columns[at].align == "right"))
     line = _GAP.join(parts).rstrip()
     return line if width is None else clip(line, width)
 

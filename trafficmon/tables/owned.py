@@ -12,6 +12,7 @@ import numpy as np
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.reader.merge import Records
 from trafficmon.reader.owners import Owners
+from trafficmon.tables.chunks import or_none
 from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.table import Array, Record
 
@@ -89,6 +90,16 @@ class OwnerColumns:
         """OWNER of one row; None where it is not known."""
         place = int(self._row[row])
         return None if place < 0 or self._records is None else self._records[place]
+
+    def lists(self) -> dict[str, list[Any]]:
+        """FIELDS, by row, as records hold them."""
+        return {
+            "uid": or_none(self.uid),
+            "user": self.user.tolist(),
+            "pid": or_none(self.pid),
+            "comm": self.comm.tolist(),
+            "cgroup": self.cgroup.tolist(),
+        }
 
     def record(self, row: int) -> Record:
         """One row's."""

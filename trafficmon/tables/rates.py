@@ -87,4 +87,4 @@ def _with_rates(table: Table, rates: dict[str, Array], identity: NDArray[np.uint
         return told
 
     extra = {name: np.nan_to_num(values) for name, values in of_row.items()}  # to sort by
-    return replace(table, record=record, extra=extra, identity=lambda: identity)
+    return replace(table, record=record, records=None, extra=extra, identity=lambda: identity)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -17,13 +17,16 @@ from trafficmon.suggest import closest
 Array: TypeAlias = NDArray[Any]
 Record: TypeAlias = dict[str, Any]
 
+_AT_ONCE = 2048
+
 
 @dataclass(frozen=True)
 class Table:
     """``length`` rows.
 
     ``fields``: the record's fields, in order. ``sort_keys``: what makes the array to sort by, by
-    field; numbers are sorted largest first. ``record``: one row as the contract has it.
+    field; numbers are sorted largest first. ``record``: one row as the contract has it;
+    ``records``: several, where each costs less then.
     ``filter_columns``: made when there is an expression. ``identity``: a 64-bit number a row
     that stays the same from one reading to the next. ``rated``: the bytes that rates are made of,
     by direction, "rx" and "tx", or "both" where a table has no directions; NaN where nothing
@@ -41,11 +44,27 @@ class Table:
     rated: Mapping[str, Callable[[], Array]] = field(default_factory=dict)
     read_at_s: float | None = None
     extra: Mapping[str, Array] = field(default_factory=dict)  # rates, in watch mode
+    records: Callable[[Array], list[Record]] | None = None
+
+    def stream(self, rows: Array) -> Iterator[Record]:
+        """The records of ``rows``, made as they are taken: there may be a million."""
+        if self.records is None:
+            yield from map(self.record, rows.tolist())
+            return
+        for begin in range(0, len(rows), _AT_ONCE):
+            yield from self.records(rows[begin : begin + _AT_ONCE])
 
 
 def choose_rows(
     table: Table, mask: NDArray[np.bool_] | None, sort: str | None, count: int | None
 ) -> list[int]:
+    """As chosen(), as numbers."""
+    return [int(row) for row in chosen(table, mask, sort, count)]
+
+
+def chosen(
+    table: Table, mask: NDArray[np.bool_] | None, sort: str | None, count: int | None
+) -> NDArray[np.intp]:
     """The indexes of the rows to show: filtered, sorted, cut. ``count`` None: all.
 
     ``sort`` is a field, with a leading "-" for the other way round; ties keep the table's order.
@@ -58,8 +77,8 @@ def choose_rows(
     largest_first = numeric != reverse
     if numeric and count is not None and count < len(rows):
         rows, key = _part(rows, key, count, largest_first=largest_first)
-    chosen = rows[_descending_order(key) if largest_first else np.argsort(key, kind="stable")]
-    return [int(row) for row in (chosen if count is None else chosen[:count])]
+    order = _descending_order(key) if largest_first else np.argsort(key, kind="stable")
+    return rows[order if count is None else order[:count]]
 
 
 def _sort_array(table: Table, name: str) -> Array:
