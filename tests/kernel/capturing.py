@@ -24,6 +24,8 @@ INTERFACES = 3
 PROGRAMS = {Hook.TC_RX: "tm_capture_rx", Hook.TC_TX: "tm_capture_tx"}
 ANSWER = 0xFFFFFFFF  # TC_ACT_UNSPEC
 INTERFACE_IDS = (600, 602, 604)
+COUNTED_ID = 702
+"""What the counting programs mark flows with; odd: the one beside it."""
 NAMED = dict(zip(("eth0", "eth1", "wlan0"), INTERFACE_IDS, strict=True))
 
 
@@ -51,13 +53,15 @@ class Capture:
         self.records: list[bytes] = []
         cpus = possible_cpus()
         with Object(objects.path_of("capture")) as loader:
-            sizes = dict.fromkeys(("sample_room", "match_facts", "ledger", "event_counts"), cpus)
-            loader.set_map_entries({**sizes, "sample_counts": INTERFACES * cpus})
+            cells = ("sample_room", "match_facts", "ledger", "event_counts", "flow_question")
+            sizes = dict.fromkeys((*cells, "flow_cache"), cpus)
+            loader.set_map_entries({**sizes, "sample_counts": INTERFACES * cpus, "flows": 1024})
             loader.set_constants(
                 {
                     "tm_cpus": cpus,
                     "tm_row": row,
                     "tm_interface_id": INTERFACE_IDS[row],
+                    "tm_counted_id": COUNTED_ID,
                     "tm_flush_jiffies": 1_000_000_000 // clock.jiffy_ns(),
                     "tm_match_owner": 1,
                     "tm_snap_bytes": 65536,

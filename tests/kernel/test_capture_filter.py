@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -26,10 +26,21 @@ from scapy.layers.sctp import SCTP
 from scapy.packet import Packet, Raw
 from scapy.utils import wrpcap
 
-from tests.kernel.capturing import INTERFACE_IDS, Capture
+from tests.kernel.capturing import COUNTED_ID, INTERFACE_IDS, Capture
 from tests.lab.requirements import require_programs
-from trafficmon.layout import MATCH, MATCH_STEPS, OWNER, FlowFlag, Hook, MatchKind
+from trafficmon.layout import (
+    FLOW,
+    FLOW_KEY,
+    FLOW_SET,
+    MATCH,
+    MATCH_STEPS,
+    OWNER,
+    FlowFlag,
+    Hook,
+    MatchKind,
+)
 from trafficmon.libbpf.structs import dtype_of
+from trafficmon.libbpf.system import possible_cpus
 
 pytestmark = pytest.mark.kernel
 
@@ -353,6 +364,81 @@ def test_an_owner_without_a_process_has_no_pid(asked: Capture) -> None:
         records["kind"][0] = MatchKind.UID
         asked.set_steps(records)
         assert asked.passes(frame)
+
+
+def key_of(here: tuple[str, int], there: tuple[str, int], interface_id: int) -> Any:
+    """A flow's key: UDP, this host's end first."""
+    key = np.zeros(1, FLOW_KEY)
+    for name, (address, port) in (("local", here), ("remote", there)):
+        packed = ipaddress.ip_address(address).packed
+        key[f"{name}_addr"][0, : len(packed)] = np.frombuffer(packed, np.uint8)
+        key[f"{name}_port_be"] = np.uint16(port).byteswap()
+    key["interface_id"], key["protocol"] = interface_id, 17
+    key["flags"] = FlowFlag.PORTS | (FlowFlag.IPV6 if ":" in here[0] else FlowFlag.IPV4)
+    return key
+
+
+def note_in_table(capture: Capture, key: Any, owner_id: int, at_ns: int) -> None:
+    record = np.zeros(1, FLOW)
+    record["owner_id"], record["owner_at_ns"] = owner_id, at_ns
+    capture.maps["flows"].update(key.tobytes(), record.tobytes())
+
+
+def note_in_cache(  # of the last CPU: a capture looks into those of all
+    capture: Capture, key: Any, owner_id: int, at_ns: int, way: int
+) -> None:
+    sets = np.zeros(1, FLOW_SET)
+    slot = sets["way"][0, way]
+    slot["key"], slot["owner_id"], slot["owner_at_ns"] = key[0], owner_id, at_ns
+    cpu = possible_cpus() - 1
+    capture.maps["flow_cache"].update(cpu.to_bytes(4, "little"), sets.tobytes())
+
+
+@pytest.mark.parametrize("hook", [Hook.TC_RX, Hook.TC_TX])
+@pytest.mark.parametrize(("here", "there"), [(HERE, THERE), (HERE6, THERE6)], ids=["v4", "v6"])
+def test_an_owner_that_is_noted_of_the_flow(hook: Hook, here: str, there: str) -> None:
+    """No socket is here: the table, then the caches, whichever was asked later; of either id."""
+    ends = (here, 4000), (there, 53)
+    frame = udp(here, there, 4000, 53) if hook == Hook.TC_TX else udp(there, here, 53, 4000)
+    for interface_id in (COUNTED_ID, COUNTED_ID ^ 1):
+        for way in (0, 1):
+            with Capture() as made:
+                key = key_of(*ends, interface_id)
+
+                def told(made: Capture = made) -> int:
+                    (sample,) = made.run(frame, hook)
+                    return int(sample.head["event"]["owner_id"])
+
+                note_in_table(made, key_of(*ends, COUNTED_ID ^ 2), 1, 100)
+                note_in_cache(made, key_of(*ends[::-1], interface_id), 2, 100, way)
+                assert told() == 0
+                note_in_table(made, key, 7, 100)
+                assert told() == 7
+                note_in_cache(made, key, 8, 101, way)
+                assert told() == 8
+                note_in_cache(made, key, 8, 99, way)
+                assert told() == 7
+
+
+@pytest.mark.parametrize("hook", [Hook.TC_RX, Hook.TC_TX])
+@pytest.mark.parametrize(("here", "there"), [(HERE, THERE), (HERE6, THERE6)], ids=["v4", "v6"])
+def test_an_owner_in_another_network_namespace(hook: Hook, here: str, there: str) -> None:
+    """At either end of what is forwarded; of a socket that talks to anybody, too."""
+    ends = (here, 4000), (there, 53)
+    anybody = ("::" if ":" in here else "0.0.0.0", 0)
+    frame = udp(here, there, 4000, 53) if hook == Hook.TC_TX else udp(there, here, 53, 4000)
+    cases = [ends, ends[::-1], (ends[0], anybody), (ends[1], anybody)]
+    for number, case in enumerate(cases, start=1):
+        with Capture() as made:
+            key = key_of(*case, 0).tobytes()
+            made.maps["elsewhere"].update(key, number.to_bytes(8, "little"))
+            (sample,) = made.run(frame, hook)
+            assert sample.head["event"]["owner_id"] == number, case
+            made.maps["elsewhere"].delete(key)
+            wrong = key_of((case[0][0], case[0][1] ^ 1), case[1], 0)
+            made.maps["elsewhere"].update(wrong.tobytes(), number.to_bytes(8, "little"))
+            (sample,) = made.run(frame, hook)
+            assert sample.head["event"]["owner_id"] == 0, case
 
 
 @pytest.mark.parametrize("hook", [Hook.TC_RX, Hook.TC_TX])

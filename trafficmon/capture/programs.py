@@ -29,7 +29,14 @@ _HOOKS = {
     "tm_capture_rx": (AttachType.TCX_INGRESS, "tc_rx"),
     "tm_capture_tx": (AttachType.TCX_EGRESS, "tc_tx"),
 }
-_OF_THE_CAPTURE = ("samples", "sample_counts", "sample_room", "match_steps", "match_facts", "flow_question")
+_OF_THE_CAPTURE = (
+    "samples",
+    "sample_counts",
+    "sample_room",
+    "match_steps",
+    "match_facts",
+    "flow_question",
+)
 _COUNTING_ALONE = ("fragments", "ledger")
 """Who counts has them alone: two that remember fragments in one table would confuse each other."""
 
