@@ -151,6 +151,19 @@ def test_a_master_is_covered_by_an_attached_port(kind: str) -> None:
     assert not covered(port, [master, port])
 
 
+def test_what_lies_in_between_need_not_be_attached() -> None:
+    """A VLAN on a bond of which only the ports are attached."""
+    port, bond = made_up(2, None, master=3), made_up(3, "bond")
+    vlan, above = made_up(4, "vlan", lower=3), made_up(5, "macvlan", lower=4)
+    known = [port, bond, vlan, above]
+    for upper in (bond, vlan, above):
+        assert covered(upper, [port, upper], known)
+        assert not covered(upper, [upper], known)
+    assert covered(above, [above, vlan], known)
+    assert not covered(port, known, known)
+    assert not covered(vlan, [vlan, above], known)
+
+
 @pytest.mark.parametrize("kind", ["vxlan", "gre", "veth"])
 def test_tunnels_and_veth_peers_are_not_covered(kind: str) -> None:
     below = made_up(2, None)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from trafficmon.attachment import host, slots
+from trafficmon.attachment import doubles, host, slots
 from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment.detach import remove_everything
 from trafficmon.attachment.hostlayers import LayerOutcome
@@ -70,10 +70,11 @@ def attach(pins: PinDirectory, request: Request, progress: Progress = _say_nothi
             undo.callback(publish, store, *COPIED)
             finish_interrupted(store)
             undo.callback(settle, store)
-            together = with_those_attached(store, wanted)
+            known = list(all_interfaces().values())
+            together = with_those_attached(store, wanted, known)
 
             def one(interface: Interface) -> Attached:
-                is_covered = covered(interface, together)
+                is_covered = covered(interface, together, known)
                 return _one(store, interface, request, undo, is_covered=is_covered)
 
             with side_by_side(store.turn, one, wanted) as running:
@@ -82,6 +83,7 @@ def attach(pins: PinDirectory, request: Request, progress: Progress = _say_nothi
                     progress(len(report.interfaces), len(wanted))
                     stop_if_interrupted()
             report.notes += settle(store)
+            report.notes += doubles.notes(together, known)
             report.layers = host.attach(store, request, undo)
             report.notes += _let_group_read(store, request)
             stop_if_interrupted()

@@ -3,12 +3,12 @@
 
 Each interface counts all it sees. Sums over interfaces leave out those whose packets also pass an
 attached one below, so that no packet is counted twice. Tunnels are not among them: their inner
-packets are packets of their own.
+packets are packets of their own, and doubles.py tells of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment import slots
@@ -20,16 +20,43 @@ from trafficmon.layout import State
 _SAME_PACKETS = {"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap"}
 
 
-def covered(interface: Interface, attached: list[Interface]) -> bool:
-    """Whether what passes ``interface`` also passes one of ``attached`` below it."""
+def covered(
+    interface: Interface, attached: Sequence[Interface], known: Sequence[Interface] = ()
+) -> bool:
+    """Whether what passes ``interface`` also passes one of ``attached`` below it.
+
+    ``known``: all interfaces; there may be some in between that are not attached.
+    """
+    passed = below(interface, known or attached)
+    return any(other.ifindex in passed for other in attached)
+
+
+def below(interface: Interface, known: Sequence[Interface]) -> set[int]:
+    """ifindexes of all that the packets of ``interface`` pass as they are, below it."""
+    by_index = {one.ifindex: one for one in known}
+    passed: set[int] = set()
+    waiting = _directly_below(interface, known)
+    while waiting:
+        number = waiting.pop()
+        if number not in passed:
+            passed.add(number)
+            if number in by_index:
+                waiting |= _directly_below(by_index[number], known)
+    return passed - {interface.ifindex}
+
+
+def _directly_below(interface: Interface, known: Sequence[Interface]) -> set[int]:
     if interface.kind in _SAME_PACKETS and interface.lower:
-        return any(other.ifindex == interface.lower for other in attached)
-    return any(other.master == interface.ifindex for other in attached)
+        return {interface.lower}
+    return {other.ifindex for other in known if other.master == interface.ifindex}
 
 
-def with_those_attached(store: Store, wanted: Iterable[Interface]) -> list[Interface]:
-    """Those that are attached, and ``wanted``."""
-    together = {interface.ifindex: interface for interface in _attached(store).values()}
+def with_those_attached(
+    store: Store, wanted: Iterable[Interface], known: Iterable[Interface]
+) -> list[Interface]:
+    """Those of ``known`` that are attached, and ``wanted``."""
+    attached = attached_of(store, known)
+    together = {interface.ifindex: interface for interface in attached.values()}
     together |= {interface.ifindex: interface for interface in wanted}
     return list(together.values())
 
@@ -49,10 +76,11 @@ def settle(store: Store, *, leaving: Collection[int] = ()) -> list[str]:
     What an interface has counted before that changes stays in the sums, or out of them: it has a
     row of counters for each, and its programs are exchanged for ones that count in the other row.
     """
-    attached = {s: one for s, one in _attached(store).items() if s not in leaving}
+    known = list(all_interfaces().values())
+    attached = {s: one for s, one in attached_of(store, known).items() if s not in leaving}
     notes = []
     for slot, interface in attached.items():
-        is_covered = covered(interface, list(attached.values()))
+        is_covered = covered(interface, list(attached.values()), known)
         if is_covered:
             notes.append(
                 f"{interface.name} sits on another attached interface: it has its own counters, "
@@ -70,12 +98,13 @@ def settle(store: Store, *, leaving: Collection[int] = ()) -> list[str]:
     return notes
 
 
-def _attached(store: Store) -> dict[int, Interface]:
-    known = {interface.ifindex: interface for interface in all_interfaces().values()}
+def attached_of(store: Store, known: Iterable[Interface]) -> dict[int, Interface]:
+    """Those of ``known`` that are attached, by slot."""
+    by_index = {interface.ifindex: interface for interface in known}
     return {
-        slot: known[int(record["ifindex"])]
+        slot: by_index[int(record["ifindex"])]
         for slot, record in store.interfaces().items()
-        if record["state"] == State.ATTACHED and int(record["ifindex"]) in known
+        if record["state"] == State.ATTACHED and int(record["ifindex"]) in by_index
     }
 
 

@@ -13,6 +13,8 @@ ARPHRD_ETHER = 1
 ARPHRD_LOOPBACK = 772
 _ETHERNET_HEADER = {ARPHRD_ETHER, ARPHRD_LOOPBACK}
 _NO_LOWER = 0
+_REMOTE = ("_REMOTE", "_GROUP")
+_ANY = ("0.0.0.0", "::", "")  # noqa: S104 - a tunnel of no one other end
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,10 @@ class Interface:
     hardware: int  # ARPHRD_*, include/uapi/linux/if_arp.h
     kind: str | None  # veth, bridge, vlan, tun…; None for hardware (and loopback)
     master: int  # ifindex of the bridge or bond that it is a port of, or 0
-    lower: int  # ifindex of the one it sits on (VLAN, macvlan…), or 0
+    lower: (
+        int  # ifindex of the one it sits on (VLAN, macvlan…), or is bound to; a veth's peer; or 0
+    )
+    remote: str | None = None  # address of a tunnel's other end
 
     @property
     def link_header_bytes(self) -> int:
@@ -54,7 +59,8 @@ def all_interfaces() -> dict[str, Interface]:
 def _interface(link: Any) -> Interface:
     info = link.get_attr("IFLA_LINKINFO")
     elsewhere = link.get_attr("IFLA_LINK_NETNSID") is not None
-    lower = link.get_attr("IFLA_LINK") or _NO_LOWER
+    lower, remote = _ends(info)
+    lower = link.get_attr("IFLA_LINK") or lower
     return Interface(
         name=link.get_attr("IFLA_IFNAME"),
         ifindex=link["index"],
@@ -62,7 +68,21 @@ def _interface(link: Any) -> Interface:
         kind=info.get_attr("IFLA_INFO_KIND") if info else None,
         master=link.get_attr("IFLA_MASTER") or 0,
         lower=_NO_LOWER if elsewhere or lower == link["index"] else lower,
+        remote=remote,
     )
+
+
+def _ends(info: Any) -> tuple[int, str | None]:
+    """Of a tunnel: the ifindex it is bound to, and its other end, where there is one.
+
+    Each kind has attributes of its own for that: IFLA_GRE_LINK, IFLA_VXLAN_GROUP6 and so on.
+    """
+    data = info.get_attr("IFLA_INFO_DATA") if info else None
+    told = dict(data["attrs"]) if isinstance(data, dict) and "attrs" in data else {}
+    links = (value for name, value in told.items() if name.endswith("_LINK"))
+    ends = (value for name, value in told.items() if name.rstrip("6").endswith(_REMOTE))
+    lower = next((value for value in links if isinstance(value, int)), _NO_LOWER)
+    return lower, next((end for end in ends if isinstance(end, str) and end not in _ANY), None)
 
 
 def has_clsact(ifindex: int) -> bool:
