@@ -169,6 +169,28 @@ def test_services_that_differ_in_one_thing_are_apart(both: BothWays) -> None:
     assert keys["protocol"].tolist() == [17, 17, 6, 17, 17, 47, 0, 0, 0]
 
 
+def test_readers_are_told_of_each_change_of_a_slot() -> None:
+    """sequence is even at rest, two more after a new resident or a write-back, not after a hit."""
+    with both_ways(constants={"tm_flush_jiffies": 0, "tm_service_slots": 1}) as both:
+
+        def sequences() -> tuple[int, int]:
+            (only,) = both.sets()
+            services = both.maps["service_cache"].read_array(SERVICE_SLOT)
+            return int(only["way"]["sequence"][0]), int(services[both.cpu]["sequence"])
+
+        both.run(A)
+        assert sequences() == (2, 2)
+        time.sleep(3 * JIFFY_S)
+        both.run(A)
+        assert sequences() == (4, 2)
+    with both_ways(constants={"tm_service_slots": 1}) as both:
+        both.run(A, "rx", 50)
+        both.run(B)
+        assert sequences() == (2, 2)
+        both.run(Flow(ports=(80, 9)), "rx", LIVES + 1)
+        assert sequences() == (4, 4)
+
+
 SOCKET = dtype_of("tm_socket")
 
 

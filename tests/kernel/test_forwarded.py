@@ -62,7 +62,7 @@ class Host:
 
     @contextmanager
     def captured(self, folder: Path, *filters: str) -> Iterator[list[Counter[tuple[str, str]]]]:
-        """Packets by way ("1" in, "2" out) and owner, of a capture for each filter; when it ends."""
+        """Packets by way ("1" in, "2" out) and owner, for each filter; when the capture ends."""
         told: list[Counter[tuple[str, str]]] = []
         with ExitStack() as open_:
             running = []
@@ -151,6 +151,25 @@ def test_what_a_container_serves(host: Host) -> None:
     inside.do("os.waitpid(child, 0)")
     ((address, pid, comm),) = host.told(8080)
     assert (address, comm) == (OUTER[4], "tm-serves")
+    assert pid not in (None, inside.pid)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_what_a_containers_worker_takes_over(host: Host, version: IpVersion) -> None:
+    """Another process than who listens, while the connection goes on; none is translated."""
+    inside, client = host.inside("tm-serves"), host.place.client()
+    family = "AF_INET6" if version == 6 else "AF_INET"
+    inside.do(f"l = socket.create_server(({INSIDE[version]!r}, 80), family=socket.{family})")
+    client.do(f"c = socket.create_connection(({INSIDE[version]!r}, 80)); c.sendall(bytes(1000))")
+    inside.do(
+        "c = accept(l); take(c, 1000); c.sendall(b'x'); child = os.fork()",
+        "if not child: take(c, 1000); c.sendall(bytes(2000)); c.close(); os._exit(0)",
+        "c.close()",
+    )
+    client.do("c.sendall(bytes(1000)); take(c, 2001); assert not c.recv(1); c.close()")
+    inside.do("os.waitpid(child, 0)")
+    ((address, pid, comm),) = host.told(80)
+    assert (address, comm) == (INSIDE[version], "tm-serves")
     assert pid not in (None, inside.pid)
 
 

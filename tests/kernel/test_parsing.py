@@ -52,9 +52,16 @@ def compare(harness: Harness, batch: list[bytes]) -> None:
     reference = Reference(DIRECTIONS[harness.hook])
     verdicts = [reference.parse(frame) for frame in batch]
     forget(harness)
+    before = harness.totals()
     for frame in batch:
         harness.run(frame)
     _compare(harness, harness.hook, batch, verdicts)
+    after = harness.totals()
+    broken = sum(verdict.kind == "broken" for verdict in verdicts)
+    assert after["parse_errors"] - before["parse_errors"] == broken
+    assert after["bytes"] - before["bytes"] == sum(map(len, batch))
+    assert (after["packets_by_size"] - before["packets_by_size"]).sum() == len(batch)
+    assert after["super_packets"] == 0
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.name.lower())

@@ -394,3 +394,92 @@ def test_times_are_those_of_the_wall(place: Place) -> None:
 
 def seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_flow_keeps_the_owner_that_it_had_last(place: Place, version: int) -> None:
+    """Of a connection that was over within a second: the worker's, no longer of who listened."""
+    address = SERVER if version == 4 else SERVER6
+    server, client = place.server("tm-brief"), place.client()
+    listen(server, address=address)
+    connect_to(client, address=address)
+    server.begin(
+        "c = accept(l); c.sendall(b'x'); child = os.fork()",
+        "if not child: take(c, 100); c.sendall(bytes(200)); c.close(); os._exit(0)",
+        "c.close(); os.waitpid(child, 0)",
+    )
+    client.do("c.sendall(bytes(100)); take(c, 201); assert not c.recv(1); c.close()")
+    server.wait()
+    (flow,) = place.program.rows("flows", "--filter", "port 5000")
+    assert flow["comm"] == "tm-brief"
+    assert flow["pid"] not in (None, server.pid)
+
+
+@pytest.mark.parametrize("role", ["passive", "active"])
+def test_a_flow_that_was_reset_has_an_owner(place: Place, role: str) -> None:
+    """Without a FIN, and after a handful of packets."""
+    server, client = place.server("tm-reset"), place.client()
+    serves, calls = (server, client) if role == "passive" else (client, server)
+    listen(serves, address=SERVER if role == "passive" else CLIENT)
+    connect_to(calls, address=SERVER if role == "passive" else CLIENT)
+    serves.do("c = accept(l)")
+    exchange(server, client, 100, 200)
+    client.do("c.setsockopt(1, 13, b'\\1' + bytes(7)); c.close()")
+    server.do("time.sleep(0.1); c.close()")
+    (flow,) = place.program.rows("flows", "--filter", "port 5000")
+    assert (flow["comm"], flow["pid"]) == ("tm-reset", server.pid)
+
+
+PACKET = (
+    "bytes(12) + b'\\x08\\0' + struct.pack('!BBHHHBBH4s4sHHHH', 69, 0, 128, 0, 0, 64, 17,"
+    " 0, bytes([10, 0, 1, 2]), bytes([10, 0, 1, 1]), 7, 7777, 108, 0) + bytes(100)"
+)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 5])
+def test_packet_sockets_of_the_watched_cgroup_and_below(place: Place, depth: int) -> None:
+    """They have no cgroup hook, so their programs look for themselves; beside it none counts."""
+    below = place.cgroup.joinpath(*(f"l{number}" for number in range(depth)))
+    below.mkdir(parents=True, exist_ok=True)
+    inside, outside = place.server("tm-inside"), Worker(place.lab.server, "tm-outside")
+    place.workers.append(outside)
+    (below / "cgroup.procs").write_text(str(inside.pid))
+    for worker in (inside, outside):
+        worker.do(
+            "c = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
+            f"c.bind(('{place.lab.server_if}', 0))",
+            f"for _ in range(3): c.send({PACKET})",
+        )
+    told = {row["comm"]: app(row) for row in place.program.rows("processes")}
+    assert told == {"tm-inside": (0, 3 * 142)}
+    inside.end()
+    for level in range(depth, 0, -1):
+        place.cgroup.joinpath(*(f"l{number}" for number in range(level))).rmdir()
+
+
+OLDER = {
+    "udp": ("AF_INET", "SOCK_DGRAM, 0", "('0.0.0.0', 7000)", "(there, 9)"),
+    "udp over ipv6": ("AF_INET6", "SOCK_DGRAM, 0", "('::', 7000)", "(there6, 9)"),
+    "raw": ("AF_INET", "SOCK_RAW, 253", "('0.0.0.0', 0)", "(there, 0)"),
+    "ping": ("AF_INET", "SOCK_DGRAM, 1", "('0.0.0.0', 0)", "(there, 0)"),
+}
+
+
+@pytest.mark.parametrize("kind", list(OLDER))
+def test_sockets_that_were_open_before(kind: str) -> None:
+    """Whose they are is known from the first packet on, and only what comes since is counted."""
+    family, made, bound, there = OLDER[kind]
+    payload = "b'\\x08\\0' + bytes(48)" if kind == "ping" else "bytes(50)"
+    with place_of(attach=False) as place:
+        server = place.server("tm-older")
+        server.do(
+            f"there, there6 = {CLIENT!r}, {CLIENT6!r}",
+            f"u = socket.socket(socket.{family}, socket.{made}); u.bind({bound})",
+            f"u.sendto({payload}, {there})",
+        )
+        place.attach()
+        server.do(f"for _ in range(3): u.sendto({payload}, {there})")
+        row = place.process(server)
+        headers = {"udp": 28, "udp over ipv6": 48}.get(kind, 20)
+        assert (row["tx_packets"], row["tx_bytes"]) == (3, 3 * (50 + headers))
+        assert (row["comm"], row["app_tx_bytes"]) == ("tm-older", 150)
