@@ -9,7 +9,8 @@ import platform
 import struct
 import subprocess
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,8 +18,8 @@ from typing import Self
 import build_bpf
 from tests.lab.veth import Endpoint
 from trafficmon.host import netns
-from trafficmon.libbpf.link import AttachType, XdpFlag, attach_tcx, attach_xdp
-from trafficmon.libbpf.object import Object
+from trafficmon.libbpf.link import AttachType, Link, XdpFlag, attach_tcx, attach_xdp
+from trafficmon.libbpf.object import Object, Program
 
 KINDS = ("xdp", "tcx", "filter")
 """The order is that of enum foreign_program in foreign.bpf.c."""
@@ -86,6 +87,28 @@ class Foreign:
                 run(["tc", "filter", "add", *dev, "ingress", *how])
             finally:
                 pin.unlink()
+
+
+@contextmanager
+def pinned_program(kind: str) -> Iterator[Path]:
+    """One of the programs, loaded and pinned while inside."""
+    pin = Path(f"/sys/fs/bpf/tmforeign-{os.getpid()}-{next(_numbers)}")
+    with ExitStack() as stack:
+        loader = stack.enter_context(Object(_compiled(stack)))
+        loader.load()
+        stack.enter_context(loader.program(f"foreign_{kind}")).pin(str(pin))
+        stack.callback(pin.unlink)
+        yield pin
+
+
+def given_another_program(link: Path, kind: str) -> None:
+    """The link pinned there runs a program of somebody else from now on."""
+    with (
+        pinned_program(kind) as pin,
+        Link.from_pin(str(link)) as ours,
+        Program.from_pin(str(pin)) as theirs,
+    ):
+        ours.update(theirs)
 
 
 def _compiled(stack: ExitStack) -> Path:

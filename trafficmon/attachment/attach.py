@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from trafficmon.attachment import doubles, host, slots
 from trafficmon.attachment import interface as one_interface
@@ -15,6 +15,7 @@ from trafficmon.attachment.detach import remove_everything
 from trafficmon.attachment.hostlayers import LayerOutcome
 from trafficmon.attachment.interface import Attached
 from trafficmon.attachment.readers import let_group_read, publish
+from trafficmon.attachment.repair import put_back_note, repair_interface
 from trafficmon.attachment.replace import replace_programs
 from trafficmon.attachment.request import (
     DEFAULT_MAX_FLOWS,
@@ -34,6 +35,7 @@ from trafficmon.layout import State
 from trafficmon.libbpf import features
 from trafficmon.libbpf.features import Helper, ProgramType
 from trafficmon.pins import COPIED, PinDirectory
+from trafficmon.records import text_of
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -163,10 +165,12 @@ def _with_attached(store: Store, request: Request) -> tuple[Interface, ...]:
     """--replace takes over all interfaces that are attached, named or not."""
     known = all_interfaces()
     names = [interface.name for interface in request.interfaces]
-    for record in store.interfaces().values():
-        name = netns.name_of(int(record["ifindex"]))
-        if record["state"] == State.ATTACHED and name in known and name not in names:
-            names.append(name)
+    attached = [r for r in store.interfaces().values() if r["state"] == State.ATTACHED]
+    today = [(netns.name_of(int(record["ifindex"])), record) for record in attached]
+    for name, record in sorted(today, key=lambda one: one[0] is None):
+        back = name or text_of(record["name"])  # another interface of the name of one that has gone
+        if back in known and back not in names:
+            names.append(back)
     return tuple(known[name] for name in names)
 
 
@@ -184,15 +188,19 @@ def _one(
     slot = slots.slot_for(store, interface)
     before = store.interface(slot)
     same = before["state"] == State.ATTACHED and before["ifindex"] == interface.ifindex
-    if not (same and one_interface.is_alive(store, slot)):
+    broken = one_interface.broken_hooks(store, slot) if same else {}
+    if not same or (broken and not repair_interface(store, interface, slot, broken)):
         undo.callback(one_interface.take_back, store, slot, before)
-        return one_interface.attach(store, interface, slot, request, covered=is_covered)
+        wanted = _as_it_was(before, request)
+        return one_interface.attach(store, interface, slot, wanted, covered=is_covered)
+    before = store.interface(slot)
     current = dataclasses.replace(one_interface.describe(before), name=interface.name)
     if not _wants_change(interface, current, request):
-        if not request.replace:
-            return dataclasses.replace(current, note="was attached already")
-        replace_programs(store, interface, slot)
-        return dataclasses.replace(current, note="taken over, counters go on")
+        note = put_back_note(broken) if broken else "was attached already"
+        if request.replace:
+            replace_programs(store, interface, slot)
+            note = f"{note}; taken over" if broken else "taken over, counters go on"
+        return dataclasses.replace(current, note=note)
     now = f"xdp {current.xdp_mode}, tc {current.tc_mode}"
     if _wants_other_dns(current, request):
         now += ", dns copied" if current.dns else ", no dns"
@@ -204,6 +212,21 @@ def _one(
     changed = one_interface.attach(store, interface, slot, request, covered=is_covered)
     note = f"changed from {now}: what passed in that moment was not counted"
     return dataclasses.replace(changed, note=note)
+
+
+def _as_it_was(before: Any, request: Request) -> Request:
+    """What is attached and was lost comes back in its modes, where no others were asked for."""
+    if before["state"] != State.ATTACHED:
+        return request
+    known = one_interface.describe(before)
+    xdp_modes, tc_mode, layers = request.xdp_modes, request.tc_mode, request.layers
+    if xdp_modes == ("auto",) and known.xdp_mode != "off":
+        xdp_modes = (known.xdp_mode,)
+    if tc_mode == "auto" and known.tc_mode == "clsact":
+        tc_mode = known.tc_mode
+    if not request.layers_named and not known.dns:
+        layers = tuple(layer for layer in layers if layer != "dns")
+    return dataclasses.replace(request, xdp_modes=xdp_modes, tc_mode=tc_mode, layers=layers)
 
 
 def _wants_change(interface: Interface, current: Attached, request: Request) -> bool:

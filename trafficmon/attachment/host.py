@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from trafficmon.attachment import hostlayers
 from trafficmon.attachment.hosthooks import BY_CALLERS, MAKES_UP, ON_SOCKETS
 from trafficmon.attachment.hostlayers import LayerOutcome
+from trafficmon.attachment.repair import put_back_note
 from trafficmon.attachment.request import HOST_LAYERS, Request
 from trafficmon.attachment.store import Store
 from trafficmon.errors import TrafficmonError, UnsupportedError
+from trafficmon.hooks.check import check_hooks
 from trafficmon.host import cgroups
 from trafficmon.host.cgroups import Cgroup
+from trafficmon.pins import HOST_HOOKS
 from trafficmon.records import text_of
 
 _APP_SINCE = {"tracepoints": "6.3", "fexit": "5.11", "fexit-calls": "5.7", "kprobes": "5.15"}
@@ -29,15 +33,39 @@ def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome
     path = _cgroup_of(store, request, is_running=bool(running))
     if path is None:
         return [LayerOutcome(layer, "off", "no cgroup v2 is mounted") for layer in wanted]
+    if running and not path.is_dir():
+        note = f"the cgroup {path} is not there; attach again when it is"
+        return [
+            LayerOutcome(layer, hostlayers.attached_mode(store, layer), note) for layer in running
+        ]
     with Cgroup(path) as cgroup:
         store.set_cgroup(str(path))
+        put_back = {layer: _repair(store, layer, cgroup) for layer in running}
         done = [_one(store, layer, cgroup, request, undo) for layer in wanted]
         if "app" in wanted and "app" not in running:
             _tell_the_cgroup_layer(store, cgroup)
         if request.replace:
             left = [layer for layer in running if layer not in wanted]
             done += [hostlayers.replace_layer(store, layer, cgroup) for layer in left]
-    return done
+    return [_with_note(outcome, put_back.get(outcome.layer, "")) for outcome in done]
+
+
+def _repair(store: Store, layer: str, cgroup: Cgroup) -> str:
+    """Returns what was put back, for the user; "" where nothing had to be."""
+    found = check_hooks(store.pins, store.meta(), {}).host
+    of_layer = {kind: verdict for kind, verdict in found.items() if HOST_HOOKS[kind][0] == layer}
+    broken = {kind: verdict for kind, verdict in of_layer.items() if verdict.is_wrong}
+    if not broken:
+        return ""
+    hostlayers.repair_layer(store, layer, cgroup, broken)
+    return put_back_note(broken)
+
+
+def _with_note(outcome: LayerOutcome, put_back: str) -> LayerOutcome:
+    if not put_back:
+        return outcome
+    note = f"{put_back}; {outcome.note}" if outcome.note.startswith("taken over") else put_back
+    return replace(outcome, note=note)
 
 
 def _tell_the_cgroup_layer(store: Store, cgroup: Cgroup) -> None:

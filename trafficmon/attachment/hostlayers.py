@@ -22,8 +22,10 @@ from trafficmon.attachment.hosthooks import (
     HostHook,
     Variant,
 )
+from trafficmon.attachment.repair import is_our_link, pin_again
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError, MissingPrivilegeError, VerifierError
+from trafficmon.hooks.verdict import Condition, Verdict
 from trafficmon.host.cgroups import Cgroup
 from trafficmon.libbpf.info import program_facts
 from trafficmon.libbpf.link import (
@@ -35,7 +37,10 @@ from trafficmon.libbpf.link import (
     read_iterator,
 )
 from trafficmon.libbpf.object import Object, Program
-from trafficmon.pins import watches_cgroup
+from trafficmon.pins import SOCKET_ITERATORS, watches_cgroup
+
+_FIRST = {"sock_create"}
+"""Before sockets that are open already are looked for."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +97,12 @@ def _attach(store: Store, layer: str, variant: Variant, cgroup: Cgroup) -> None:
 def _attach_variant(store: Store, variant: Variant, cgroup: Cgroup) -> None:
     with _loaded(store, variant, cgroup) as loader:
         for hook in variant.hooks:
-            if not store.pins.host_link(hook.kind).exists():
+            if not store.host_hook(hook.kind)["program_id"]:
                 _attach_hook(store, loader, hook, cgroup)
 
 
 def _attach_hook(store: Store, loader: Object, hook: HostHook, cgroup: Cgroup) -> None:
-    _unlink(store, hook)  # what an interrupted attach has left: a program without its link
+    _unpin(store, hook)  # what an interrupted attach has left, or what of it was taken away
     with ExitStack() as handles:
         program = handles.enter_context(loader.program(hook.program))
         if hook.where is None:
@@ -113,7 +118,7 @@ def _attach_socket_list(store: Store, cgroup: Cgroup) -> None:
     if any(is_attached(store, variant) for variant in SOCKET_LISTS):
         return
     (hook,) = by_storage.hooks
-    _unlink(store, hook)
+    _unpin(store, hook)
     try:
         with (
             _loaded(store, by_storage, cgroup) as loader,
@@ -152,8 +157,8 @@ def _loaded(store: Store, variant: Variant, cgroup: Cgroup) -> Iterator[Object]:
 
 
 def is_attached(store: Store, variant: Variant) -> bool:
-    """Whether all of its hooks have their links."""
-    return all(store.pins.host_link(hook.kind).exists() for hook in variant.hooks)
+    """Whether all of its hooks were attached, by their records."""
+    return all(store.host_hook(hook.kind)["program_id"] for hook in variant.hooks)
 
 
 def attached_mode(store: Store, layer: str) -> str:
@@ -166,12 +171,55 @@ def remove(store: Store, variant: Variant) -> None:
     variants = (variant, *SOCKET_LISTS) if variant.object == "cgroup" else (variant,)
     for one in variants:
         for hook in one.hooks:
-            _unlink(store, hook)
+            _unpin(store, hook)
+            store.set_host_hook(hook.kind, (0, 0), 0)
+
+
+def repair_layer(store: Store, layer: str, cgroup: Cgroup, broken: dict[str, Verdict]) -> None:
+    """Put those of the layer's hooks back that were taken away; the others go on counting."""
+    variant = _running(store, layer)
+    if any(kind in SOCKET_ITERATORS for kind in broken):
+        for hook in (hook for one in SOCKET_LISTS for hook in one.hooks):
+            _unpin(store, hook)
+            store.set_host_hook(hook.kind, (0, 0), 0)
+        _attach_socket_list(store, cgroup)
+    _put_back(store, variant, cgroup, {k: v for k, v in broken.items() if k in _FIRST})
+    if _FIRST & set(broken):
+        with suppress(BpfError):
+            _find_older_sockets(store, cgroup)
+    _put_back(store, variant, cgroup, {k: v for k, v in broken.items() if k not in _FIRST})
+
+
+def _put_back(store: Store, variant: Variant, cgroup: Cgroup, broken: dict[str, Verdict]) -> None:
+    hooks = [hook for hook in variant.hooks if hook.kind in broken]
+    for hook in hooks:
+        if broken[hook.kind].condition == Condition.UNPINNED:
+            known = store.host_hook(hook.kind)
+            pin_again(store.pins.host_program(hook.kind), int(known["program_id"]), Program)
+            pin_again(store.pins.host_link(hook.kind), int(known["link_id"]), Link)
+    lost = [hook for hook in hooks if broken[hook.kind].condition != Condition.UNPINNED]
+    if not lost:
+        return
+    with _loaded(store, variant, cgroup) as loader:
+        for hook in lost:
+            if broken[hook.kind].condition == Condition.REPLACED and _is_ours(store, hook):
+                _swap(store, loader, hook)  # our link, which was given another program
+            else:
+                _attach_hook(store, loader, hook, cgroup)
+
+
+def _is_ours(store: Store, hook: HostHook) -> bool:
+    link_id = int(store.host_hook(hook.kind)["link_id"])
+    return is_our_link(store.pins.host_link(hook.kind), link_id) and hook.where is not None
+
+
+def _running(store: Store, layer: str) -> Variant:
+    return next(variant for variant in VARIANTS[layer] if is_attached(store, variant))
 
 
 def replace_layer(store: Store, layer: str, cgroup: Cgroup) -> LayerOutcome:
     """Fresh programs on the old links, counting into the old maps."""
-    variant = next(v for v in VARIANTS[layer] if is_attached(store, v))
+    variant = _running(store, layer)
     if replace_hooks(store, variant, cgroup):
         return LayerOutcome(layer, variant.mode, "taken over, counters go on")
     note = "taken over: what passed in that moment was not counted"
@@ -186,7 +234,6 @@ def replace_hooks(store: Store, variant: Variant, cgroup: Cgroup) -> bool:
             if hook.where is not None:
                 _swap(store, loader, hook)
             elif not _is_the_same(store, loader, hook):
-                _unlink(store, hook)
                 _attach_hook(store, loader, hook, cgroup)
                 without_a_gap = False
     return without_a_gap
@@ -216,7 +263,6 @@ def _swap(store: Store, loader: Object, hook: HostHook) -> None:
         store.set_host_hook(hook.kind, numbers, int(known["cgroup_id"]))
 
 
-def _unlink(store: Store, hook: HostHook) -> None:
+def _unpin(store: Store, hook: HostHook) -> None:
     store.pins.host_link(hook.kind).unlink(missing_ok=True)
     store.pins.host_program(hook.kind).unlink(missing_ok=True)
-    store.set_host_hook(hook.kind, (0, 0), 0)

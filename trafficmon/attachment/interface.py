@@ -15,6 +15,8 @@ from trafficmon.attachment import slots, tc, xdp
 from trafficmon.attachment.request import Request
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError, TrafficmonError, UsageError
+from trafficmon.hooks.check import check_hooks
+from trafficmon.hooks.verdict import Verdict
 from trafficmon.host import netns
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import INTERFACE, Mode, State
@@ -47,24 +49,14 @@ class Attached:
 def is_alive(store: Store, slot: int) -> bool:
     """Whether the record of ``slot`` is true: its interface is there, and so are its hooks."""
     record = store.interface(slot)
-    if record["state"] != State.ATTACHED or slots.current_name(record) is None:
-        return False
-    if record["tc_mode"] == Mode.CLSACT and not tc.has_filters(store.pins, slot, record):
-        return False
-    links = []
-    if record["xdp_mode"] != Mode.OFF:
-        links.append("xdp")
-    if record["tc_mode"] == Mode.TCX:
-        links += ["tc_tx"] + ["tc_rx"] * bool(record["tc_rx"])
-    return all(_link_is_alive(store, kind, slot) for kind in links)
+    return record["state"] == State.ATTACHED and not broken_hooks(store, slot)
 
 
-def _link_is_alive(store: Store, kind: str, slot: int) -> bool:
-    path = store.pins.link(kind, slot)
-    if not path.exists():
-        return False
-    with Link.from_pin(str(path)) as link:
-        return link.facts().ifindex != 0
+def broken_hooks(store: Store, slot: int) -> dict[str, Verdict]:
+    """Of an attached interface's hooks those that are to be repaired, by kind."""
+    found = check_hooks(store.pins, store.meta(), {slot: store.interface(slot)})
+    hooks = found.interfaces[slot].hooks
+    return {kind: verdict for kind, verdict in hooks.items() if verdict.is_wrong}
 
 
 def attach(

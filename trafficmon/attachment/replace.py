@@ -7,12 +7,13 @@ one. Both add to counters of the same interface.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from trafficmon.attachment import hookrecords, tc
 from trafficmon.attachment.programs import tc_programs, xdp_program
 from trafficmon.attachment.store import Store
+from trafficmon.hooks.facts import kinds_of
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import Mode
 from trafficmon.libbpf.info import program_facts
@@ -23,27 +24,29 @@ from trafficmon.libbpf.object import Program
 def replace_programs(store: Store, interface: Interface, slot: int) -> None:
     """Swap all programs of an attached interface for freshly loaded ones, as its record says."""
     record = store.interface(slot)
-    for kind, program in _programs_like(store, interface, slot, record):
-        _swap(store, slot, record, kind, program)
+    for kind, program in programs_like(store, interface, slot, record, kinds_of(record)):
+        swap(store, slot, record, kind, program)
 
 
-def _programs_like(
-    store: Store, interface: Interface, slot: int, record: Any
+def programs_like(
+    store: Store, interface: Interface, slot: int, record: Any, kinds: Collection[str]
 ) -> Iterator[tuple[str, Program]]:
-    """Those of ``record``, loaded; one that was yielded goes with the next."""
-    if record["tc_mode"] != Mode.OFF:
-        kinds = ("tc_rx", "tc_tx") if record["tc_rx"] else ("tc_tx",)
+    """Those of ``kinds``, as ``record`` says, loaded; one that was yielded goes with the next."""
+    if at_tc := tuple(kind for kind in kinds if kind != "xdp"):
         generic = record["xdp_mode"] == Mode.XDP_GENERIC
-        with tc_programs(store, interface, slot, kinds, behind_generic_xdp=generic) as programs:
+        with tc_programs(store, interface, slot, at_tc, behind_generic_xdp=generic) as programs:
             yield from programs.items()
-    if record["xdp_mode"] != Mode.OFF:
+    if "xdp" in kinds:
         flows = record["xdp_mode"] != Mode.XDP_GENERIC or record["tc_mode"] == Mode.OFF
         with xdp_program(store, interface, slot, count_flows=flows) as program:
             yield "xdp", program
 
 
-def _swap(store: Store, slot: int, record: Any, kind: str, program: Program) -> None:
-    """The new pin stands beside the old until the swap is done: either may be what is running."""
+def swap(store: Store, slot: int, record: Any, kind: str, program: Program) -> None:
+    """Have a hook run ``program``, without a gap.
+
+    The new pin stands beside the old until the swap is done: either may be what is running.
+    """
     path, fresh = store.pins.program(kind, slot), store.pins.next_program(kind, slot)
     if fresh.exists():
         _finish_swap(store, slot, record, kind)

@@ -23,9 +23,9 @@ from trafficmon.layout import Mode
 from trafficmon.libbpf import clsact
 from trafficmon.libbpf.clsact import Filter, Side
 from trafficmon.libbpf.info import program_by_id, program_facts
-from trafficmon.libbpf.link import AttachType, attach_tcx
+from trafficmon.libbpf.link import AttachType, Link, attach_tcx
 from trafficmon.libbpf.object import Program
-from trafficmon.pins import PinDirectory
+from trafficmon.pins import KINDS, PinDirectory
 
 _TCX = {"tc_rx": AttachType.TCX_INGRESS, "tc_tx": AttachType.TCX_EGRESS}
 _SIDES = {"tc_rx": Side.INGRESS, "tc_tx": Side.EGRESS}
@@ -167,9 +167,9 @@ def _place(record: Any, kind: str) -> Filter:
     )
 
 
-def _pinned_program_ids(pins: PinDirectory, kind: str, slot: int) -> set[int]:
-    """Two while --replace is at it: the filter runs either."""
-    ids = set()
+def _our_program_ids(pins: PinDirectory, kind: str, slot: int, record: Any) -> set[int]:
+    """The one that is noted, and, while --replace is at it, those that are pinned."""
+    ids = {int(record["hooks"][KINDS.index(kind)]["program_id"])}
     for path in (pins.program(kind, slot), pins.next_program(kind, slot)):
         if path.exists():
             with Program.from_pin(str(path)) as program:
@@ -182,22 +182,31 @@ def filter_program(record: Any, kind: str) -> int | None:
     return clsact.filter_program(_place(record, kind))
 
 
-def has_filters(pins: PinDirectory, slot: int, record: Any) -> bool:
-    """Whether all filters that ``record`` tells of are there, and ours."""
-    kinds = ("tc_rx", "tc_tx") if record["tc_rx"] else ("tc_tx",)
-    return all(
-        filter_program(record, kind) in _pinned_program_ids(pins, kind, slot) for kind in kinds
-    )
-
-
 def remove_filters(pins: PinDirectory, slot: int, record: Any, *, qdisc: bool) -> None:
     """Take our clsact filters off the interface in ``slot``, and the qdisc if it is ours."""
     for kind in _SIDES:
-        if filter_program(record, kind) in _pinned_program_ids(pins, kind, slot):
+        if filter_program(record, kind) in _our_program_ids(pins, kind, slot, record):
             clsact.remove_filter(_place(record, kind))
     ifindex = int(record["ifindex"])
     if qdisc and record["clsact_made"] and has_clsact(ifindex) and not clsact_filters(ifindex):
         clsact.remove_qdisc(ifindex)
+
+
+def put_link_back(interface: Interface, kind: str, program: Program) -> Link:
+    """A tcx link in the place of one that has gone."""
+    return attach_tcx(program, interface.ifindex, _TCX[kind])
+
+
+def put_back(
+    store: Store, interface: Interface, slot: int, record: Any, kind: str, program: Program
+) -> None:
+    """A filter that was taken away; beside the one of somebody else that is in its place now."""
+    while clsact.filter_program(_place(record, kind)) is not None:
+        record[_HANDLES[kind]] += 1
+    record["clsact_made"] |= int(not has_clsact(interface.ifindex))
+    hookrecords.note(record, kind, program)
+    _make_qdisc(interface, store, slot, record)
+    clsact.add_filter(_place(record, kind), program)
 
 
 def replace_filter(record: Any, kind: str, program: Program) -> None:

@@ -20,7 +20,8 @@ from trafficmon.errors import BpfError
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import Mode
 from trafficmon.libbpf.info import xdp_program as xdp_program_on
-from trafficmon.libbpf.link import XdpFlag, attach_xdp
+from trafficmon.libbpf.link import Link, XdpFlag, attach_xdp
+from trafficmon.libbpf.object import Program
 
 _MODES = {
     "native": (Mode.XDP_NATIVE, XdpFlag.DRV_MODE),
@@ -100,6 +101,12 @@ def attach(
             record["xdp_mode"] = mode
         return XdpOutcome(mode, "; ".join(failures) or "as asked" * (asked != ("auto",)))
     return XdpOutcome(Mode.OFF, reason or "; ".join(failures))
+
+
+def put_back(record: Any, interface: Interface, program: Program) -> Link:
+    """The link of an XDP program that was detached, in the mode that ``record`` tells of."""
+    flag = next(flag for mode, flag in _MODES.values() if mode == record["xdp_mode"])
+    return attach_xdp(program, interface.ifindex, flag)
 
 
 def _explain(error: BpfError) -> str:

@@ -9,7 +9,7 @@ from trafficmon.hooks.check import InterfaceFinding, Presence
 from trafficmon.hooks.verdict import Condition, Verdict
 from trafficmon.host import bpffs
 from trafficmon.layout import State
-from trafficmon.pins import HOST_HOOKS
+from trafficmon.pins import HOST_HOOKS, SOCKET_ITERATORS
 from trafficmon.reader.live import Live
 
 _MOST_NAMES = 5
@@ -25,6 +25,16 @@ _LEFT = {
     Presence.MOVED: (
         "{} has gone to another network namespace and is counted there; detach ends that",
         "{} have gone to other network namespaces and are counted there; detach ends that",
+    ),
+}
+_FOREIGN = {
+    "tc_rx": (
+        "programs of others come before ours on the way in (id {}): what they drop or redirect is "
+        "not counted"
+    ),
+    "tc_tx": (
+        "programs of others come after ours on the way out (id {}): what they drop is counted as "
+        "sent"
     ),
 }
 _REPAIR = "'trafficmon attach --replace'"
@@ -75,33 +85,27 @@ def _listed(names: list[str]) -> str:
 
 def _at_interface(one: InterfaceFinding) -> Iterator[str]:
     for verdict, kinds in _by_verdict(one.hooks):
-        yield f"{one.name}: {_sentence(', '.join(kinds), verdict)}"
+        yield _sentence(f"{one.name} ({', '.join(kinds)}) is", verdict)
     for kind, verdict in one.hooks.items():
         if verdict.foreign:
             ids = ", ".join(map(str, verdict.foreign))
-            if kind == "tc_rx":
-                yield (
-                    f"{one.name}: what comes in meets programs of others before ours (id {ids}): "
-                    "what those drop or redirect is not counted"
-                )
-            else:
-                yield (
-                    f"{one.name}: what goes out meets programs of others after ours (id {ids}): "
-                    "what those drop is counted as sent"
-                )
+            yield f"{one.name}: {_FOREIGN[kind].format(ids)}"
 
 
 def _on_host(host: dict[str, Verdict]) -> Iterator[str]:
     for verdict, kinds in _by_verdict(host):
-        yield _sentence("; ".join(_by_layer(kinds, host)), verdict)
+        layers = list(_by_layer(kinds, host))
+        noun, verb = ("layer", "is") if len(layers) == 1 else ("layers", "are")
+        yield _sentence(f"{noun} {', '.join(layers)} {verb}", verdict)
 
 
 def _by_layer(kinds: list[str], host: dict[str, Verdict]) -> Iterator[str]:
     """A layer with those of its hooks that are meant, where not all are."""
     for layer in dict.fromkeys(HOST_HOOKS[kind][0] for kind in kinds):
         meant = [kind for kind in kinds if HOST_HOOKS[kind][0] == layer]
-        every = [kind for kind in host if HOST_HOOKS[kind][0] == layer]
-        yield f"layer {layer}" + (f" ({', '.join(meant)})" if meant != every else "")
+        every = {kind for kind in host if HOST_HOOKS[kind][0] == layer}
+        is_all = every <= {*meant, *SOCKET_ITERATORS}  # these count nothing
+        yield layer if is_all else f"{layer} ({', '.join(meant)})"
 
 
 def _by_verdict(hooks: dict[str, Verdict]) -> Iterable[tuple[Verdict, list[str]]]:
@@ -114,9 +118,7 @@ def _by_verdict(hooks: dict[str, Verdict]) -> Iterable[tuple[Verdict, list[str]]
 
 
 def _sentence(what: str, verdict: Verdict) -> str:
+    """``what``: the subject and its verb."""
     if verdict.condition == Condition.UNPINNED:
-        return f"{what} counts, but {verdict.reason}; {_REPAIR} puts it back"
-    when = "" if not verdict.reason.endswith(" was removed") else " once that is there again"
-    if "pin of" in verdict.reason:
-        when = ""
-    return f"{what} counts no more: {verdict.reason}; {_REPAIR} counts on{when}"
+        return f"{what} counted, but {verdict.reason}; {_REPAIR} puts it back"
+    return f"{what} not counted: {verdict.reason}; {_REPAIR} counts on"
