@@ -102,14 +102,6 @@ HOST_HOOKS = {
 HOST_KINDS = tuple(HOST_HOOKS)
 SOCKET_ITERATORS = ("sockets", "sockets_tcp", "sockets_udp")
 """Hooks that list sockets; the first alone, or all of them (bpf/sockets_found.bpf.c)."""
-
-
-def watches_cgroup(kind: str) -> bool:
-    """Whether a hook of the host hangs on the watched cgroup, or its program looks for it."""
-    layer, mode = HOST_HOOKS[kind]
-    return layer != "drops" and mode != "iterator"
-
-
 _PROGRAM = re.compile(rf"(?:{'|'.join(KINDS)})_\d+(?:_new)?|(?:{'|'.join(HOST_KINDS)})(?:_new)?")
 
 

@@ -47,4 +47,10 @@ int foreign_filter(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+SEC("cgroup_skb/ingress")
+int foreign_cgroup(struct __sk_buff *skb)
+{
+	return 1;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

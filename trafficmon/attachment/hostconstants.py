@@ -8,6 +8,7 @@ from trafficmon.attachment.store import Store
 from trafficmon.host.cgroups import Cgroup
 from trafficmon.libbpf import features
 from trafficmon.libbpf.features import Helper, ProgramType
+from trafficmon.pins import HOST_HOOKS
 
 _RECEIVER_ARGUMENT = 3  # of kfree_skb, include/trace/events/skb.h
 
@@ -67,8 +68,15 @@ def _drop_arguments() -> dict[str, int]:
 
 def _watched_drops(store: Store, cgroup: Cgroup) -> dict[str, int]:
     """Sockets are watched where the cgroup layer is attached."""
-    is_watched = store.pins.host_link("cgroup_rx").exists()
     return {
         "tm_netns_inode": int(store.meta()["netns_inode"]),
-        "tm_cgroup_id": cgroup.id if is_watched else 0,
+        "tm_cgroup_id": watched_by(store, "drop", cgroup),
     }
+
+
+def watched_by(store: Store, kind: str, cgroup: Cgroup) -> int:
+    """The id of the cgroup that a hook hangs on, or that its program looks for; 0: of none."""
+    layer, mode = HOST_HOOKS[kind]
+    if layer == "drops":
+        return cgroup.id if store.host_hook("cgroup_rx")["program_id"] else 0
+    return 0 if mode == "iterator" else cgroup.id

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from trafficmon import objects
 from trafficmon.attachment import hookrecords
-from trafficmon.attachment.hostconstants import constants_of
+from trafficmon.attachment.hostconstants import constants_of, watched_by
 from trafficmon.attachment.hosthooks import (
     CGROUP_BEFORE,
     OLDER_SOCKETS,
@@ -37,7 +37,7 @@ from trafficmon.libbpf.link import (
     read_iterator,
 )
 from trafficmon.libbpf.object import Object, Program
-from trafficmon.pins import SOCKET_ITERATORS, watches_cgroup
+from trafficmon.pins import SOCKET_ITERATORS
 
 _FIRST = {"sock_create"}
 """Before sockets that are open already are looked for."""
@@ -109,7 +109,7 @@ def _attach_hook(store: Store, loader: Object, hook: HostHook, cgroup: Cgroup) -
             link = handles.enter_context(attach_tracing(loader, hook.program))
         else:
             link = handles.enter_context(attach_cgroup(program, cgroup.fd, hook.where))
-        _pin(store, hook, program, link, cgroup.id if watches_cgroup(hook.kind) else 0)
+        _pin(store, hook, program, link, watched_by(store, hook.kind, cgroup))
 
 
 def _attach_socket_list(store: Store, cgroup: Cgroup) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from trafficmon.errors import NotAttachedError
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.host import clock, netns
 from trafficmon.layout import Role
@@ -19,6 +18,7 @@ from trafficmon.reader.merge import Records, hash_words
 from trafficmon.reader.owners import TCP_LISTEN
 from trafficmon.reader.sockets import AF_INET6, AF_PACKET, SOCK_RAW
 from trafficmon.tables.addresses import address_text, without_zone
+from trafficmon.tables.health import without_sockets
 from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.owned import OwnerColumns
 from trafficmon.tables.table import Array, Record, Table, as_text, by_direction
@@ -77,10 +77,7 @@ def connection_table(live: Live) -> Table:
     """One row a socket. Bytes of the application are TCP's own counters; of others, the hooks'."""
     rows = live.sockets
     if rows is None:
-        raise NotAttachedError(
-            "the cgroup layer, which lists sockets, is not attached; "
-            "'trafficmon attach --layer cgroup,sockops,app' adds it"
-        )
+        raise without_sockets(live, "lists sockets")
     columns = _Columns(live, rows)
     own, who = columns.own, columns.owners
     sort_keys: dict[str, Callable[[], Array]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from trafficmon.errors import NotAttachedError
 from trafficmon.hooks.check import InterfaceFinding, Presence
 from trafficmon.hooks.verdict import Condition, Verdict
 from trafficmon.host import bpffs
@@ -44,6 +45,16 @@ def is_wrong(live: Live) -> bool:
     """Whether something that attach has made counts no more, or will not for long."""
     return any(verdict.is_wrong for verdict in live.findings.verdicts()) or any(
         interface.state == State.ATTACHING for interface in live.interfaces
+    )
+
+
+def without_sockets(live: Live, what: str) -> NotAttachedError:
+    """Why there is no list of sockets; ``what``: the cgroup layer would do with it."""
+    if live.has_hook("sockets"):
+        return NotAttachedError(f"the list of sockets was taken away; {_REPAIR} puts it back")
+    return NotAttachedError(
+        f"the cgroup layer, which {what}, is not attached; "
+        "'trafficmon attach --layer cgroup,sockops,app' adds it"
     )
 
 

@@ -11,12 +11,12 @@ from functools import partial
 
 import numpy as np
 
-from trafficmon.errors import NotAttachedError
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.host.cgroup_names import name_of
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups, Records
 from trafficmon.reader.owners import COUNTS
+from trafficmon.tables.health import without_sockets
 from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.table import Array, Record, Table, as_text, by_direction
 
@@ -135,10 +135,7 @@ class _Rows:
     def __init__(self, live: Live, *fields: str) -> None:
         owners = live.owners
         if owners is None:
-            raise NotAttachedError(
-                "the cgroup layer, which knows who, is not attached; "
-                "'trafficmon attach --layer cgroup,sockops,app' adds it"
-            )
+            raise without_sockets(live, "knows who")
         is_worth = _is_worth_a_row(owners.records)
         records = owners.records[is_worth]
         columns = [records[field].astype(np.uint64) for field in fields]
