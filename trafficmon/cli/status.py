@@ -84,7 +84,8 @@ def _print_hook(layer: dict[str, Any], name: str) -> None:
     missed = f"  missed {layer['missed_runs']:,} runs" if layer["missed_runs"] else ""
     state = ""
     if layer["state"] not in (None, "alive"):
-        state = f"  {layer['state'].upper()}: {layer['state_reason']}"
+        word = "not known" if layer["state"] == "unknown" else layer["state"].upper()
+        state = f"  {word}: {layer['state_reason']}"
     if layer["foreign_programs"]:
         state += f"  beside programs of others: {', '.join(map(str, layer['foreign_programs']))}"
     print(f"  {name:<22} {layer['mode']:<10}{program}{cost}{missed}{state}")
