@@ -207,6 +207,21 @@ def test_table_and_cache_are_added() -> None:
     assert kernel.looks == 3, "where nothing moves, nothing is read again"
 
 
+@pytest.mark.parametrize("side", ["rx", "tx"])
+def test_a_slot_counts_that_has_seen_one_direction_only(side: str) -> None:
+    kernel = Kernel()
+    slot = kernel.slots[1]
+    slot["key"] = key_of(7)
+    slot[f"{side}_packets"], slot[f"{side}_bytes"] = 3, 180
+    _, values, _, _ = add_slots(read(kernel))
+    assert [values[name].tolist() for name in cached.COUNTERS] == [
+        [3] if side == "rx" else [0],
+        [180] if side == "rx" else [0],
+        [3] if side == "tx" else [0],
+        [180] if side == "tx" else [0],
+    ]
+
+
 def test_how_many_entries_the_table_itself_has() -> None:
     assert read(filled()).entries == 2
 

@@ -73,6 +73,7 @@ def test_a_mistake_is_three_lines_and_a_usage_error() -> None:
         ("host fe80::1%eth0", "fe80::1%eth0", "and 'iface' for the zone"),
         ("port 65536", "65536", "a number from 0 to 65535"),
         ("port 80-65536", "80-65536", "a number from 0 to 65535"),
+        ("port 81-80", "81-80", "write 80-81"),
         ("port 90-80", "90-80", "write 80-90"),
         ("port no\x00such", "no\\x00such", "unknown service"),
         ("proto tpc", "tpc", "did you mean 'tcp'?"),

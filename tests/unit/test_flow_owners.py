@@ -106,3 +106,54 @@ def test_what_the_kernel_answers_counts_as_covered() -> None:
     assert (told["unattributed_packets"], told["unattributed_bytes"]) == (1, 16)
     assert told["coverage_percent"] == {"xdp": 100.0, "tc": 100.0, "cgroup": 84.0}
     assert comms(fake) == ["kernel"]
+
+
+def _tcp_socket(fake: FakeLive, owner_id: int, local: str, remote: str, **more: Any) -> Any:
+    row: Any = fake.socket(owner_id, family=10 if ":" in local else 2, protocol=6, tcp_state=1)
+    for side, address in (("local", local), ("remote", remote)):
+        row[f"{side}_addr"] = np.frombuffer(packed(address), np.uint8)
+    row["local_port_be"], row["remote_port_be"] = np.array((443, 40000), ">u2").view("=u2")
+    for name, value in more.items():
+        row[name] = value
+    return row
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"local": ("10.0.0.1", "10.0.0.8")},
+        {"ports": (444, 40000)},
+        {"ports": (443, 40001)},
+        {"local": ("a00:1::", "a00:9::")},  # the same bytes, in the other family
+        {"protocol": 17},
+    ],
+)
+def test_a_flow_belongs_to_the_socket_that_agrees_in_all(other: dict[str, Any]) -> None:
+    fake = FakeLive()
+    fake.owner(1, pid=FREE_PID, comm="its own")
+    _tcp_socket(fake, 1, "10.0.0.1", "10.0.0.9")
+    fake.flow("10.0.0.1", "10.0.0.9", ports=(443, 40000))
+    assert comms(fake) == ["its own"]
+    local, remote = other.get("local", ("10.0.0.1", "10.0.0.9"))
+    fake = FakeLive()
+    fake.owner(1, pid=FREE_PID, comm="its own")
+    _tcp_socket(fake, 1, "10.0.0.1", "10.0.0.9")
+    ports = other.get("ports", (443, 40000))
+    fake.flow(local, remote, other.get("protocol", 6), ports=ports)
+    assert comms(fake) == [None]
+
+
+@pytest.mark.parametrize(
+    ("is_connected", "noted", "told"),
+    [(True, 2, 1), (True, 0, 1), (False, 2, 2), (False, 0, 1)],
+)
+def test_who_sends_comes_before_who_listens(*, is_connected: bool, noted: int, told: int) -> None:
+    """And a connected socket before both: it may have changed hands since."""
+    fake = FakeLive()
+    fake.owner(1, pid=FREE_PID, comm="1")
+    fake.owner(2, pid=FREE_PID - 1, comm="2")
+    row = _tcp_socket(fake, 1, "10.0.0.1", "10.0.0.9")
+    if not is_connected:
+        row["remote_port_be"], row["remote_addr"][:] = 0, 0
+    fake.flow("10.0.0.1", "10.0.0.9", ports=(443, 40000), owner_id=noted)
+    assert comms(fake) == [str(told)]

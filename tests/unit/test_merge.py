@@ -23,18 +23,21 @@ def columns(rows: list[tuple[int, int, int]]) -> np.ndarray[Any, np.dtype[np.uin
 
 
 @given(st.lists(st.tuples(st.tuples(WORD, WORD, WORD), VALUE), max_size=60))
-def test_sums_and_maxima_are_a_dicts(rows: list[tuple[tuple[int, int, int], int]]) -> None:
+def test_sums_and_extremes_are_a_dicts(rows: list[tuple[tuple[int, int, int], int]]) -> None:
     sums: dict[tuple[int, int, int], int] = {}
     largest: dict[tuple[int, int, int], int] = {}
+    smallest: dict[tuple[int, int, int], int] = {}
     for key, value in rows:
         sums[key] = sums.get(key, 0) + value
         largest[key] = max(largest.get(key, 0), value)
+        smallest[key] = min(smallest.get(key, value), value)
     keys = [key for key, _ in rows]
     groups = Groups(columns(keys))
     values = np.array([value for _, value in rows], np.uint64)
     names = [keys[first] for first in groups.first]
     assert dict(zip(names, groups.sum(values).tolist(), strict=True)) == sums
     assert dict(zip(names, groups.maximum(values).tolist(), strict=True)) == largest
+    assert dict(zip(names, groups.minimum(values).tolist(), strict=True)) == smallest
 
 
 @given(ROWS, ROWS)

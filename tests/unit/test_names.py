@@ -35,6 +35,7 @@ PATHS = {
     ),
     f"/system.slice/docker-{ID}.scope": (f"docker-{ID}.scope", ID, "docker"),
     f"/docker/{ID}": (None, ID, "docker"),
+    f"/machine-outer.scope/docker-{ID}.scope": (f"docker-{ID}.scope", ID, "docker"),
     f"/docker/{SHORT}": (None, SHORT, "docker"),
     f"/kubepods.slice/kubepods-burstable.slice/cri-containerd-{ID}.scope": (
         f"cri-containerd-{ID}.scope",

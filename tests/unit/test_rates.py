@@ -136,3 +136,14 @@ def test_tables_without_directions_and_without_bytes(clock: Clock) -> None:
         keeper.add_rates(table({1: (10, 0)}, sides))
         clock.now += 2
         assert told(keeper.add_rates(table({1: (18, 0)}, sides)), {1: (0, 0)}) == {1: expected}
+
+
+def test_a_reading_that_was_in_no_order_is_compared_row_by_row(clock: Clock) -> None:
+    before = {9: (100, 10), 2: (200, 20), 5: (300, 30)}
+    now = {5: (302, 34), 7: (8, 0), 9: (106, 10), 2: (200, 22)}
+    assert run(clock, before, now) == {
+        5: (1.0, 2.0, 3.0),
+        7: (4.0, 0.0, 4.0),
+        9: (3.0, 0.0, 3.0),
+        2: (0.0, 1.0, 1.0),
+    }

@@ -89,6 +89,12 @@ def test_evictions_take_the_bytes_along_that_no_flow_has(fake: FakeLive, *, is_t
     assert told["flow_coverage_percent"] == 50.0
 
 
+def test_more_entries_than_inserts_are_no_evictions(fake: FakeLive) -> None:
+    """The table is read after the counts: a flow may have begun in between."""
+    fake.flow(HERE, THERE, ports=(1, 443), rx=(1, 1500))
+    assert ledger(fake)["flow_evictions"] == 0
+
+
 def test_without_evictions_a_packet_between_two_readings_is_no_loss(fake: FakeLive) -> None:
     fake.losses = Ledger(1, 0, 0, 0, 0, 0)
     fake.service(PORT, 443, protocol=6, rx=(3, 3000))

@@ -109,6 +109,8 @@ def test_open_sockets_count_what_they_have_not_handed_over(fake: FakeLive) -> No
     stranger = socket(fake, 99, "10.0.0.1:80", "10.0.0.2:997")
     stranger["socket"]["own"]["tx_bytes"] = 5
 
+    socket(fake, 1, "10.0.0.1:80", "10.0.0.2:996")  # has carried no packet: is no connection
+
     told = {row["pid"]: row for row in rows(fake, "processes")}
     assert (told[FREE_PID]["rx_bytes"], told[FREE_PID]["connections"]) == (1500, 2)
     assert told[None]["tx_bytes"] == 5

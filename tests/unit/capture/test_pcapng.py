@@ -65,3 +65,16 @@ def test_options_are_padded_and_ended() -> None:
         codes.append((code, options[4 : 4 + length]))
         options = options[4 + length + -length % 4 :]
     assert codes == [(2, b"\1\0\0\0"), (4, b"\5" + bytes(7)), (1, b"abc"), (0, b"")]
+
+
+def test_statistics_are_received_dropped_and_delivered() -> None:
+    """draft-ietf-opsawg-pcapng, 4.6: isb_ifrecv 4, isb_ifdrop 5, isb_usrdeliv 8."""
+    kind, body = blocks(written())[-1]
+    assert kind == 5
+    assert struct.unpack_from("=III", body) == (0, 10**18 >> 32, 10**18 & 0xFFFFFFFF)
+    counts = {
+        code: struct.unpack_from("=Q", body, at + 4)[0]
+        for at in range(12, len(body) - 4, 12)
+        for code in struct.unpack_from("=H", body, at)
+    }
+    assert counts == {4: 3, 5: 1, 8: 2}

@@ -15,7 +15,7 @@ from trafficmon.capture.steps import steps_of
 from trafficmon.errors import UsageError
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
-from trafficmon.layout import SAMPLE, FlowFlag, MatchKind, Side
+from trafficmon.layout import MATCH_STEPS, SAMPLE, FlowFlag, MatchKind, Side
 
 NAMES = {0: "eth0", 1: "wlan0"}
 SLOTS = {name: slot for slot, name in NAMES.items()}
@@ -154,3 +154,48 @@ def test_too_long_an_expression_is_refused() -> None:
 def test_a_user_that_is_not_there() -> None:
     with pytest.raises(UsageError, match="no user 'nobody-such'"):
         steps_of(parse("user nobody-such"), SLOTS, CGROUPS.get)
+
+
+def _fields(expression: str) -> list[tuple[MatchKind, int, int, int]]:
+    steps = steps_of(parse(expression), SLOTS, CGROUPS.get)
+    return [
+        (MatchKind(int(s["kind"])), int(s["sides"]), int(s["low"]), int(s["high"]))
+        for s in steps.records
+        if s["kind"] != MatchKind.END
+    ]
+
+
+@pytest.mark.parametrize(
+    ("side", "bits"), [("", Side.LOCAL | Side.REMOTE), ("local ", 1), ("remote ", 2)]
+)
+def test_sides_are_those_of_the_kernels_program(side: str, bits: int) -> None:
+    """As numbers: the evaluation above goes by the same names as the compiler."""
+    assert _fields(f"{side}port 5-7") == [(MatchKind.PORT, bits, 5, 7)]
+    assert _fields(f"{side}host 10.0.0.1") == [(MatchKind.HOST, bits, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind", "low"),
+    [
+        ("ip", MatchKind.FAMILY, 1),
+        ("ip6", MatchKind.FAMILY, 2),
+        ("dir in", MatchKind.DIRECTION, 1),
+        ("dir out", MatchKind.DIRECTION, 0),
+        ("proto udp", MatchKind.PROTOCOL, 17),
+        ("uid 5", MatchKind.UID, 5),
+        ("pid 6", MatchKind.PID, 6),
+    ],
+)
+def test_numbers_are_those_of_the_kernels_program(
+    expression: str, kind: MatchKind, low: int
+) -> None:
+    assert _fields(expression) == [(kind, 0, low, 0)]
+
+
+def test_room_for_steps_from_both_sides() -> None:
+    fits = " or ".join(f"port {n}" for n in range((MATCH_STEPS + 1) // 2))
+    assert len(_fields(fits)) == MATCH_STEPS - 1
+    exactly = f"not pid 1 and {' and '.join(f'port {n}' for n in range(MATCH_STEPS // 2 - 1))}"
+    assert len(_fields(exactly)) == MATCH_STEPS
+    with pytest.raises(UsageError, match=f"{MATCH_STEPS + 1} steps"):
+        _fields(f"{fits} or port 1")

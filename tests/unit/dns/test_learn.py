@@ -236,3 +236,28 @@ def test_a_damaged_book_costs_names_and_nothing_else(run_dir: Path) -> None:
     assert Book.for_reading(PINS, 5) is None
     with pytest.raises(OSError, match="not a database"):
         Book.for_writing(PINS, 5, None)
+
+
+@pytest.mark.parametrize(("after_s", "latency_us"), [(60, 60_000_000), (60.001, None)])
+def test_an_answer_that_comes_too_late_has_no_latency(
+    after_s: float, latency_us: int | None
+) -> None:
+    learner, asked = Learner(frozenset()), question()
+    list(learner.read(copied(asked.to_wire(), 10**9, is_rx=False)))
+    (response,) = learner.read(copied(answer(asked), 10**9 + int(after_s * 1e9), is_rx=True))
+    assert response.latency_us == latency_us
+
+
+def test_an_answer_from_before_the_question_is_not_its() -> None:
+    learner, asked = Learner(frozenset()), question()
+    list(learner.read(copied(asked.to_wire(), 2_000, is_rx=False)))
+    (response,) = learner.read(copied(answer(asked), 1_000, is_rx=True))
+    assert response.latency_us is None
+
+
+def test_a_question_sent_again_after_a_minute_is_a_new_one() -> None:
+    learner, asked = Learner(frozenset()), question()
+    for at_ns in (1, 61_000_000_000):
+        list(learner.read(copied(asked.to_wire(), at_ns, is_rx=False)))
+    (response,) = learner.read(copied(answer(asked), 61_000_005_000, is_rx=True))
+    assert response.latency_us == 5

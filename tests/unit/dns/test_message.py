@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from contextlib import suppress
 
 import dns.flags
@@ -108,3 +109,23 @@ def test_a_good_message_with_bytes_changed(data: st.DataObject) -> None:
         raw[place] = data.draw(st.integers(0, 255))
     with suppress(MalformedError):
         parse(bytes(raw[: data.draw(st.integers(0, len(raw)))]))
+
+
+@pytest.mark.parametrize(("ttl_s", "kept_s"), [(0x7FFFFFFF, 0x7FFFFFFF), (0x80000000, 0)])
+def test_a_time_to_live_beyond_31_bits_is_none(ttl_s: int, kept_s: int) -> None:
+    """RFC 2181, 8."""
+    wire = answered(asked("x.test"), "10.0.0.9").to_wire()
+    message = parse(wire.replace(b"\x00\x00\x00\x3c", ttl_s.to_bytes(4, "big")))
+    assert list(message.addresses()) == [("10.0.0.9", kept_s)]
+
+
+def test_what_follows_a_damaged_record_is_found_by_its_length() -> None:
+    """The text claims 200 bytes of the four that are there: reading it ends in its midst."""
+    header = struct.pack("!6H", 1, 0x8000, 1, 3, 0, 0)
+    name = b"\1x\4test\0"
+    good = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4)
+    damaged = b"\xc0\x0c" + struct.pack("!HHIH", 16, 1, 60, 4) + b"\xc8abc"
+    wire = header + name + struct.pack("!HH", 1, 1)
+    message = parse(wire + good + bytes([10, 0, 0, 1]) + damaged + good + bytes([10, 0, 0, 2]))
+    assert [address for address, _ in message.addresses()] == ["10.0.0.1", "10.0.0.2"]
+    assert message.unread == 1

@@ -109,3 +109,9 @@ def test_rows_that_were_not_written_are_counted() -> None:
     made.add([entry(1), entry(2, nic="b")])
     assert made.lost == 1
     assert told == [(1, 1), (1, 0)]
+
+
+def test_rows_are_in_the_order_of_time() -> None:
+    sink = ListSink()
+    journal(sink).add([entry(5, at_ns=300), entry(7, at_ns=200), entry(1, at_ns=250)])
+    assert [(row.at_ns, row.total_in) for row in sink.rows] == [(200, 7), (250, 8), (300, 13)]
