@@ -70,7 +70,10 @@ def _types(text: str) -> tuple[str, ...]:
     if not asked:
         raise invalid_choice("--type", text, KINDS)
     if asked == ("alert",):
-        raise UsageError("alerts are made by 'trafficmon agent', which this version does not have")
+        raise UsageError(
+            "invalid value for --type: 'alert' alone; alerts are made by 'trafficmon agent', which "
+            "this version does not have"
+        )
     return asked
 
 

@@ -162,6 +162,8 @@ def _name(seen: Detail) -> str:
         return escape_controls(between(seen.record))
     if seen.table == "events":
         return ""
+    if seen.table == "ports":
+        return cell_text(f"{seen.record['protocol']} {seen.record['port']}", "text")
     first = COLUMNS[seen.table][0].name
     return cell_text(seen.record[first], "text")
 
