@@ -16,7 +16,7 @@ from trafficmon.pins import PinDirectory
 
 WHOLE = ("-1", "99999999999999999999999", "x", "1.5", "", "nan", "0x10", "--", "1e3")
 REAL = ("nan", "inf", "-inf", "-1", "0", "x", "", "1e999", "1e300", "0.0001", "\udcff")
-TEXTS = {
+TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
     "attach": {
         "--xdp": ("fast", "", ",", "auto,native", "NATIVE", "\udcff", "\x1b[2J"),
         "--tc": ("old", "", "tcx,clsact"),

@@ -62,7 +62,7 @@ def _interface(link: Any) -> Interface:
     lower, remote = _ends(info)
     lower = link.get_attr("IFLA_LINK") or lower
     return Interface(
-        name=link.get_attr("IFLA_IFNAME"),
+        name=_text(link.get_attr("IFLA_IFNAME")),
         ifindex=link["index"],
         hardware=link["ifi_type"],
         kind=info.get_attr("IFLA_INFO_KIND") if info else None,
@@ -83,6 +83,11 @@ def _ends(info: Any) -> tuple[int, str | None]:
     ends = (value for name, value in told.items() if name.rstrip("6").endswith(_REMOTE))
     lower = next((value for value in links if isinstance(value, int)), _NO_LOWER)
     return lower, next((end for end in ends if isinstance(end, str) and end not in _ANY), None)
+
+
+def _text(name: str | bytes) -> str:
+    """What is no UTF-8 pyroute2 leaves as bytes; the kernel takes all but "/", ":" and spaces."""
+    return name if isinstance(name, str) else name.decode(errors="surrogateescape")
 
 
 def has_clsact(ifindex: int) -> bool:
