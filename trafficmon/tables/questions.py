@@ -38,8 +38,8 @@ SORT_FIELDS: dict[str, tuple[str, ...]] = {
     ),
     "drops": ("packets", "bytes", "reason", "location", "kind"),
     "dns": (
-        *("queries", "responses", "nxdomain", "servfail", "name", "type", "kind"),
-        *("latency_us", "last_seen"),
+        *("queries", "responses", "nxdomain", "servfail", "refused", "formerr", "other_errors"),
+        *("name", "type", "kind", "latency_us", "last_seen"),
     ),
 }
 """What it can be sorted by."""
