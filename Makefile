@@ -11,6 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 IFACE ?=
 KERNELS ?=
+RELEASES ?= 12 13
 WRITE ?=
 ONLY ?=
 
@@ -81,8 +82,8 @@ mutate: build deps-test $(VENV)/.stamp-test ## small faults put in one at a time
 	@$(AS_ROOT) $(PY) -m tests.mutation $(if $(ONLY),--only '$(ONLY)')
 
 .PHONY: test-fresh
-test-fresh: ## `make run` and `make test` from a clone in a new minimal Debian 12 (root, mmdebstrap)
-	@tools/as-root tests/packaging/fresh-debian.sh
+test-fresh: ## `make run` and `make test` from a clone in new minimal Debians, 12 and 13: RELEASES="13" for one (root, mmdebstrap)
+	@tools/as-root tests/packaging/fresh-debian.sh $(RELEASES)
 
 .PHONY: test-kernels
 test-kernels: build deps-test deps-vm .venv-vm/.stamp ## the kernel tests on other kernels, in virtual machines: KERNELS="6.1 6.12:arm64"

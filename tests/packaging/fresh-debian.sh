@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What a newcomer sees: `make run` and `make test` from a clone of this repository on a minimal Debian 12.
+# What a newcomer sees: `make run` and `make test` from a clone of this repository on a minimal Debian, with the
+# packages of today. Usage: fresh-debian.sh [12|13]…; without a release: both.
 #
-# Makes the system with mmdebstrap in a temporary directory, with nothing in it but make, git and certificates.
-# The part that needs the network (apt-get, pip) has the machine's; everything that attaches runs in a network
-# namespace of its own, whose default route is one end of a veth pair, with its own bpffs and cgroup: no
-# interface of this machine is touched. All of it is gone at the end. Needs root, mmdebstrap, git and iproute2.
+# Nothing is prepared for them: no BPF file system is mounted, and /run is empty. Makes the system with mmdebstrap in
+# a temporary directory, with nothing in it but make, git and certificates. The part that needs the network (apt-get,
+# pip) has the machine's; everything that attaches runs in a network namespace of its own, whose default route is one
+# end of a veth pair, with mounts and a cgroup of its own: no interface of this machine is touched. All of it is gone
+# at the end. Needs root, mmdebstrap, git and iproute2.
 set -euo pipefail
 
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
@@ -18,12 +20,25 @@ main() {
     for tool in mmdebstrap git ip unshare nsenter; do
         command -v "$tool" >/dev/null || { echo "missing: $tool (apt-get install mmdebstrap git iproute2)" >&2; exit 1; }
     done
+    local release
+    [ $# -gt 0 ] || set -- 12 13
+    for release in "$@"; do
+        ( one_release "$release" )
+    done
+}
+
+one_release() { # NUMBER
+    case $1 in
+    12) codename=bookworm ;;
+    13) codename=trixie ;;
+    *) echo "usage: fresh-debian.sh [12|13]..." >&2; exit 2 ;;
+    esac
     work=$(mktemp -d /var/tmp/trafficmon-fresh.XXXXXX)
     root=$work/root
     cgroup=$(own_cgroup)
     trap clean_up EXIT
 
-    say "a minimal Debian 12"
+    say "a minimal Debian $1"
     bootstrap
     git clone --quiet --no-hardlinks "$checkout" "$root/root/trafficmon"
     git -C "$root/root/trafficmon" log -1 --format='clone of %h, %s'
@@ -31,7 +46,7 @@ main() {
     private "$0" in-host-network "$root"
     say "the rest, in a private network namespace"
     private --net "$0" in-private-network "$root"
-    say "done"
+    say "Debian $1: done"
 }
 
 clean_up() {
@@ -77,10 +92,10 @@ private() {
 }
 
 # The machine's own way to Debian's packages and to PyPI comes along: sources, keys, apt's and pip's settings,
-# certificates. Of sources only when this machine is a Debian 12, too.
+# certificates. Of sources only when this machine is of the same release.
 bootstrap() {
     local sources=()
-    if grep -qx 'VERSION_CODENAME=bookworm' /etc/os-release; then
+    if grep -qx "VERSION_CODENAME=$codename" /etc/os-release; then
         shopt -s nullglob
         sources=(/etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources})
         shopt -u nullglob
@@ -93,7 +108,7 @@ bootstrap() {
         [ ! -e "$path" ] || cp -RL --parents "$path" "$work/settings"
     done
     mmdebstrap --quiet --variant=minbase --include=make,git,ca-certificates \
-        --setup-hook="cp -R '$work/settings/.' \"\$1\"" bookworm "$root" "${sources[@]}"
+        --setup-hook="cp -R '$work/settings/.' \"\$1\"" "$codename" "$root" "${sources[@]}"
     cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
     cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 }
@@ -104,7 +119,6 @@ mount_system() {
     mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
     mount -t sysfs sysfs "$root/sys"
-    mount -t bpf bpf "$root/sys/fs/bpf"
     mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
     mount -t tmpfs tmpfs "$root/run"
     mount -t tmpfs -o mode=755 tmpfs "$root/dev"
@@ -215,5 +229,5 @@ in-host-network | in-private-network)
     root=$2
     "${1//-/_}"
     ;;
-*) main ;;
+*) main "$@" ;;
 esac
