@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 
+import hypothesis
 import pytest
 from hypothesis import Phase, settings
 
@@ -19,6 +20,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], database=None)
 
 os.umask(0o022)  # the modes of files are those that are asked for
+
+# How long an example takes is the machine's business; pytest-timeout ends what hangs.
+hypothesis.settings.register_profile("trafficmon", deadline=None)
+hypothesis.settings.load_profile("trafficmon")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

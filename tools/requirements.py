@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Prints the requirements of one group of pyproject.toml: `requirements.py build|test|lint|vm`.
+"""Prints requirements out of pyproject.toml: `requirements.py build|test|lint|vm|newest|lowest`.
 
 `build` is what [build-system] requires; `vm` what the tests need in a virtual machine, where numpy
-is Debian's. Debian 12's pip (23.0) cannot read dependency groups.
+is Debian's; `newest` all that building, running and testing need, `lowest` the same in the lowest
+versions allowed. Debian 12's pip (23.0) cannot read dependency groups.
 """
 
 from __future__ import annotations
@@ -21,10 +22,19 @@ def requirements(group: str) -> list[str]:
         project = tomllib.load(stream)
     if group == "build":
         return [str(line) for line in project["build-system"]["requires"]]
+    run_and_test = project["project"]["dependencies"] + project["dependency-groups"]["test"]
     if group == "vm":
-        every = project["project"]["dependencies"] + project["dependency-groups"]["test"]
-        return [str(line) for line in every if not line.startswith(_NOT_IN_MACHINES)]
+        return [str(line) for line in run_and_test if not line.startswith(_NOT_IN_MACHINES)]
+    if group in ("newest", "lowest"):
+        every = [str(line) for line in project["build-system"]["requires"] + run_and_test]
+        return every if group == "newest" else [lowest(line) for line in every]
     return [str(line) for line in project["dependency-groups"][group]]
+
+
+def lowest(requirement: str) -> str:
+    """`name>=1.2,<3` as `name==1.2`."""
+    name, _, bounds = requirement.partition(">=")
+    return f"{name}=={bounds.split(',')[0]}"
 
 
 if __name__ == "__main__":

@@ -51,8 +51,11 @@ def make_builder() -> cffi.FFI:
         (HERE / "shim.c").read_text() + wire,
         libraries=["bpf"],
         py_limited_api=True,
-        extra_compile_args=["-Werror=implicit-function-declaration"],  # as compilers from 2024 on
-        define_macros=[("Py_LIMITED_API", "0x030b0000")],
+        extra_compile_args=[
+            "-Werror=implicit-function-declaration",  # as compilers from 2024 on
+            *("-include", "string.h"),  # which older cffi takes from Python.h, where it is no more
+        ],
+        define_macros=[("Py_LIMITED_API", "0x030b0000"), ("_GNU_SOURCE", "1")],
     )
     return builder
 
