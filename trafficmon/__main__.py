@@ -13,7 +13,7 @@ from typing import NoReturn
 # imported takes a tenth of the time. What runs on and on turns it on again (top --watch).
 gc.disable()
 
-from trafficmon.cli.main import main  # noqa: E402 - after that
+from trafficmon.cli.imports import missing_package  # noqa: E402 - after that
 from trafficmon.cli.streams import prepare  # noqa: E402
 
 
@@ -25,13 +25,25 @@ def start() -> NoReturn:
     """
     prepare()
     try:
-        main()
+        _run()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # the reader has gone, as with `| head`
             stream.flush()
     os._exit(code)
+
+
+def _run() -> NoReturn:
+    try:
+        from trafficmon.cli.main import main  # noqa: PLC0415 - what it needs may be missing
+    except Exception as error:
+        told = missing_package(error)
+        if told is None or "--debug" in sys.argv:
+            raise
+        sys.stderr.write(f"trafficmon: {told}\n")
+        sys.exit(told.exit_code)
+    main()
 
 
 if __name__ == "__main__":

@@ -85,6 +85,10 @@ class NoRoomError(TrafficmonError, OSError):
         return f"cannot make {self.path}: {self.strerror}; make room there, then try again"
 
 
+class MissingPackageError(TrafficmonError):
+    """A Python package, or the compiled binding, is missing or cannot run here."""
+
+
 class BrokenObjectError(TrafficmonError):
     """A compiled BPF object is damaged or missing."""
 

@@ -18,6 +18,7 @@ import typer
 
 from trafficmon import __version__
 from trafficmon.cli import attach, capture, detach, doctor, events, log, status, streams, top, tui
+from trafficmon.cli.imports import missing_package
 from trafficmon.errors import TrafficmonError, VerifierError
 
 _INTERRUPTED = 130  # as shells say it
@@ -108,6 +109,11 @@ def _report(error: Exception) -> int:
                 print(error.log, file=sys.stderr)
             raise error
         return getattr(error, "exit_code", 1)
+    if told := missing_package(error):
+        print(f"trafficmon: {told}", file=sys.stderr)
+        if _Debug.wanted:
+            raise error
+        return told.exit_code
     return _usage(error)
 
 

@@ -5,17 +5,37 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from typing import Any
 
-from trafficmon.errors import BpfError, MissingPrivilegeError, TrafficmonError
+from trafficmon.errors import BpfError, MissingPackageError, MissingPrivilegeError, TrafficmonError
+
+_NATIVE = "trafficmon.libbpf._native"
+
+
+def _why_not(error: ImportError) -> str:
+    """What stands in the way of the binding, and what helps; by the dynamic loader's own words."""
+    if error.name == _NATIVE and isinstance(error, ModuleNotFoundError):
+        return (
+            "the compiled part of trafficmon is not built for this Python; in a checkout run "
+            "'make build', else install the package again"
+        )
+    if error.name == "_cffi_backend":
+        python = f"{sys.executable} -m pip install"
+        return f"the Python package cffi is missing; install it: {python} cffi"
+    if "version `LIBBPF_" in str(error) or "undefined symbol: libbpf_" in str(error):
+        return (
+            f"libbpf.so.1 is older than this was built for ({error}); install libbpf 1.1 or newer"
+        )
+    if "libbpf.so" in str(error):
+        return f"libbpf is missing ({error}); install it: apt-get install libbpf1"
+    return f"the compiled part of trafficmon cannot be loaded ({error}); 'make build' makes it anew"
+
 
 try:
     from trafficmon.libbpf._native import ffi, lib
-except ImportError as missing:  # built by `make install`, or libbpf.so.1 is not there
-    raise TrafficmonError(
-        f"the compiled part of trafficmon cannot be loaded ({missing}); "
-        "install libbpf (apt-get install libbpf1) and build with 'make install'"
-    ) from missing
+except ImportError as missing:
+    raise MissingPackageError(_why_not(missing)) from missing
 
 __all__ = ["check", "check_pointer", "encode", "ffi", "lib", "options", "text"]
 
