@@ -99,13 +99,18 @@ static __always_inline __u8 tm_drop_facts(struct sk_buff *skb, struct sock *rece
 
 static __always_inline void tm_count_drop(const struct tm_drop_key *key, __u32 bytes)
 {
-	struct tm_drop *known, fresh = { .packets = 1, .bytes = bytes };
+	struct tm_drop *known, fresh = { .packets = 1, .bytes = bytes }, nothing = {};
+	const struct tm_drop_key others = {};
 
 	known = bpf_map_lookup_elem(&drops, key);
 	if (!known) {
+		/* before the table is full: the row of all that it has no room for */
+		bpf_map_update_elem(&drops, &others, &nothing, BPF_NOEXIST);
 		if (!bpf_map_update_elem(&drops, key, &fresh, BPF_NOEXIST))
 			return;
 		known = bpf_map_lookup_elem(&drops, key); /* another CPU was faster */
+		if (!known)
+			known = bpf_map_lookup_elem(&drops, &others);
 	}
 	if (known) {
 		tm_atomic_add(&known->packets, 1);

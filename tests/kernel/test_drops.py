@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scapy.layers.inet import IP, UDP, IPOption
 from scapy.layers.inet6 import IPv6
@@ -26,7 +27,10 @@ from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
 from tests.lab.veth import IpVersion, Link, connect
 from tests.lab.worker import Worker
+from trafficmon.errors import BpfError
+from trafficmon.layout import DROP, DROP_KEY
 from trafficmon.libbpf import features
+from trafficmon.libbpf.map import Map
 
 pytestmark = pytest.mark.kernel
 
@@ -275,6 +279,25 @@ def test_what_a_drop_says(version: IpVersion) -> None:
     ((packets, octets),) = re.findall(r"packets (\d+) bytes (\d+)", told)
     assert sum(row["packets"] for row in rows) == int(packets) == len(sent)
     assert sum(row["bytes"] for row in rows) == int(octets)
+
+
+def test_what_the_table_has_no_room_for_is_in_one_row() -> None:
+    with Lab() as lab, attached(lab.server, lab.server_if, options=WATCHED) as program:
+        losses = Losses(lab.veth, 4)
+        losses.send(1, losses.frame(CLOSED))
+        with Map.from_pin(str(program.pin_dir / "maps" / "drops")) as table:
+            room = table.facts().max_entries
+            filled = np.zeros(room, DROP_KEY)
+            filled["location"], filled["ethertype"] = np.arange(room) + (1 << 20), 0x800
+            ones = np.ones(1, DROP)[0].tobytes()
+            with pytest.raises(BpfError):
+                for key in filled:
+                    table.update(key.tobytes(), ones)
+        lab.server.run(["nft", "-f", "-"], stdin=RULES)
+        losses.send(5, losses.frame(BLOCKED))
+        (others,) = (row for row in program.rows("drops") if row["location"] == "other places")
+    assert (others["packets"], others["kind"]) == (5, "loss")
+    assert others["bytes"] == 5 * 32  # IP and UDP headers, and what is in it
 
 
 def test_all_is_for_drops() -> None:

@@ -229,7 +229,8 @@ class FakeLive:
     def flows(self) -> Flows:
         """All of them."""
         keys = np.array([key for key, _ in self._flows], FLOW_KEY)
-        return Flows(keys, np.array([value for _, value in self._flows], FLOW), len(keys))
+        values = np.array([value for _, value in self._flows], FLOW)
+        return Flows(keys, values, len(keys), self.losses.lost_flows(len(keys)))
 
     def services(self) -> Services:
         """All of them."""

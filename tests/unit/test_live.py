@@ -52,7 +52,7 @@ class FakeMap:
         assert key == bytes(4)
         return bytes(self.contents[self.name].tobytes())
 
-    def read_array(self, dtype: np.dtype[Any]) -> Any:
+    def read_array(self, dtype: np.dtype[Any], _: object = None) -> Any:
         array = self.contents[self.name]
         assert array.dtype == dtype
         return array

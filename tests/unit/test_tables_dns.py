@@ -32,6 +32,9 @@ class NotedNames:
     def names(self) -> list[tuple[NameKey, NameCounts]]:
         return self._names
 
+    def losses(self) -> dict[str, int]:
+        return {"names_forgotten": 1200}
+
 
 @pytest.fixture
 def fake() -> FakeLive:
@@ -63,6 +66,7 @@ def test_records(fake: FakeLive) -> None:
     errors = ("refused", "formerr", "other_errors")
     assert [tuple(r[f] for f in errors) for r in told] == [(0, 0, 0), (1, 0, 0), (3, 2, 3)]
     assert [r["rcodes"] for r in told] == [dict(A_CODES), dict(B_CODES), dict(C_CODES)]
+    assert table.notes == ("1,200 names were forgotten, the longest unseen first",)
     assert told[0]["last_seen"] == "2023-11-14T22:13:50.000Z"
 
 

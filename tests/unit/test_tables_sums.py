@@ -21,7 +21,7 @@ from trafficmon.tables.table import Record, Table, choose_rows
 CONTRACT = {
     "protocols": "protocol number packets bytes",
     "ports": "protocol port packets bytes connections",
-    "hosts": "remote_addr remote_name rx_packets rx_bytes tx_packets tx_bytes connections",
+    "hosts": "remote_addr remote_name rx_packets rx_bytes tx_packets tx_bytes connections complete",
 }
 MAKERS: dict[str, Callable[[Live], Table]] = {
     "protocols": protocol_table,

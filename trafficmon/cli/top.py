@@ -16,7 +16,7 @@ from trafficmon.cli.contained import Contained
 from trafficmon.errors import UsageError, require_range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from trafficmon.filter.nodes import Expression
     from trafficmon.pins import PinDirectory
@@ -108,6 +108,7 @@ def _show_once(pins: PinDirectory, wish: Wish) -> None:
             _refresh_names(live, wish.table)
             table = maker(live)
             _write(table, _rows(table, wish), wish)
+            _say(table.notes)
             _say_about_interfaces(live)
 
 
@@ -133,6 +134,7 @@ def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> Non
             print(head)
         _write(table, rows, wish)
         sys.stdout.flush()
+        _say(table.notes)
 
     contained = Contained()
     while True:
@@ -226,8 +228,13 @@ def _csv_columns(table: Table) -> list[Any]:
 
 
 def _say_about_interfaces(live: Live) -> None:
-    """On standard error: interfaces that no longer count, and what to do."""
+    """Interfaces that no longer count, and what to do."""
     from trafficmon.tables.health import complaints
 
-    for line in complaints(live):
+    _say(complaints(live))
+
+
+def _say(notes: Iterable[str]) -> None:
+    """On standard error."""
+    for line in notes:
         print(f"note: {line}", file=sys.stderr)

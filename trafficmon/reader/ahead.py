@@ -24,6 +24,8 @@ class Looks:
     before: RawEntries
     table: RawEntries
     after: RawEntries
+    ledger: RawEntries
+    """Read before all of them."""
 
 
 class ReadAhead:
@@ -31,7 +33,7 @@ class ReadAhead:
 
     def __init__(self, pins: PinDirectory, table: str, cache: str) -> None:
         self.table = table
-        self._paths = (str(pins.map(table)), str(pins.map(cache)))
+        self._paths = [str(pins.map(name)) for name in (table, cache, "ledger")]
         self._looks: Looks | None = None
         self._thread = Thread(target=self._read)
 
@@ -46,8 +48,9 @@ class ReadAhead:
         try:
             with ExitStack() as stack:
                 maps = [RawMap.from_pin(path, read_only=True) for path in self._paths]
-                table, cache = (stack.enter_context(opened) for opened in maps)
-                self._looks = Looks(cache.raw_entries(), table.raw_entries(), cache.raw_entries())
+                table, cache, losses = (stack.enter_context(opened) for opened in maps)
+                ledger, before = losses.raw_entries(), cache.raw_entries()
+                self._looks = Looks(before, table.raw_entries(), cache.raw_entries(), ledger)
         except TrafficmonError:
             return  # whoever reads without us will meet the same, and say it in its place
 

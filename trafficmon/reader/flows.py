@@ -16,11 +16,15 @@ from trafficmon.reader.merge import Groups, Records, words
 
 @dataclass(frozen=True)
 class Flows:
-    """``keys`` (FLOW_KEY) and ``values`` (FLOW), row by row; ``entries``: those in the table."""
+    """``keys`` (FLOW_KEY) and ``values`` (FLOW), row by row; ``entries``: those in the table.
+
+    ``lost``: flows that were evicted from it, or found no room.
+    """
 
     keys: Records
     values: Records
     entries: int
+    lost: int = 0
 
 
 def read_flows(table: Map, cache: Map, looks: Looks | None = None) -> Flows:
@@ -71,4 +75,4 @@ def with_ids_joined(flows: Flows) -> Flows:
         values[name] = groups.sum(counted[name])
     values["first_seen_jiffies"] = groups.minimum(counted["first_seen_jiffies"])
     np.maximum.at(values["tcp_flags"], groups.of_row, counted["tcp_flags"])
-    return Flows(keys[groups.first], values, flows.entries)
+    return Flows(keys[groups.first], values, flows.entries, flows.lost)

@@ -7,7 +7,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -38,6 +38,7 @@ from trafficmon.layout import (
     State,
 )
 from trafficmon.libbpf.map import Map
+from trafficmon.libbpf.rawmap import RawEntries
 from trafficmon.pins import HOST_HOOKS, HOST_KINDS, PinDirectory, is_there
 from trafficmon.reader.ahead import Looks, ReadAhead
 from trafficmon.reader.flow_owners import SocketIndex
@@ -64,6 +65,14 @@ class Ledger:
     service_insert_failures: int
     service_insert_failure_bytes: int
     fragment_insert_failures: int
+
+    def lost_flows(self, entries: int) -> int:
+        """Flows that were evicted, or found no room.
+
+        This was read before the table with its ``entries``: so a flow that began in between is no
+        loss.
+        """
+        return max(0, self.flow_inserts - entries) + self.flow_insert_failures
 
 
 class Live:
@@ -173,7 +182,10 @@ class Live:
     def flows(self) -> Flows:
         """All flows."""
         with self._timed("flows"):
-            return read_flows(self.map("flows"), self.map("flow_cache"), self._looks("flows"))
+            looks = self._looks("flows")
+            before = self.ledger(looks.ledger if looks else None)
+            flows = read_flows(self.map("flows"), self.map("flow_cache"), looks)
+        return replace(flows, lost=before.lost_flows(flows.entries))
 
     def services(self) -> Services:
         """All services."""
@@ -192,9 +204,9 @@ class Live:
             by_cpu = self.map("hook_counters").read_first(HOOK_COUNTERS, cells)
         return _over_cpus(by_cpu.reshape(rows, HOOKS, int(self.meta["cpus"])))
 
-    def ledger(self) -> Ledger:
-        """The losses."""
-        total = self._sum("ledger", LEDGER, (1, -1))[0]
+    def ledger(self, raw: RawEntries | None = None) -> Ledger:
+        """The losses; ``raw``: as read before."""
+        total = _over_cpus(self.map("ledger").read_array(LEDGER, raw).reshape(1, -1))[0]
         return Ledger(*(int(total[name]) for name in Ledger.__dataclass_fields__))
 
     def _sum(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Records:

@@ -11,6 +11,7 @@ import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.reader.live import Live
+from trafficmon.tables.gaps import of_names
 from trafficmon.tables.table import Array, Record, Table, as_text
 from trafficmon.tables.times import time_text
 
@@ -64,6 +65,7 @@ def dns_table(live: Live) -> Table:
 
     return Table(
         name="dns",
+        notes=of_names(live),
         fields=FIELDS,
         length=len(rows),
         sort_keys={

@@ -20,6 +20,7 @@ from trafficmon.tables.table import Record, Table, as_text
 
 FIELDS = ("reason", "location", "packets", "bytes", "kind")
 _PREFIX = "SKB_DROP_REASON_"
+_OTHERS = "other places"
 _BY_SOCKETS = ("socket_rcvbuff", "socket_backlog", "proto_mem", "queue_purge", "tcp_")
 """Beginnings of reasons for which a socket drops what it was given: behind tcp_filter() in
 tcp_v4_rcv(), behind sk_filter_trim_cap() in udp_queue_rcv_one_skb(), where cgroup_skb counts."""
@@ -45,7 +46,7 @@ def _table(live: Live, kinds: tuple[str, ...]) -> Table:
     keys, values = live.drops()
     names = DropNames()
     kind = np.array([names.kind(key) for key in keys], "U12")
-    wanted = np.isin(kind, kinds)
+    wanted = np.isin(kind, kinds) & (values["packets"] != 0)
     keys, values, kind = keys[wanted], values[wanted], kind[wanted]
     columns = [keys["location"], keys["reason"].astype(np.uint64), (kind == LOSS).astype(np.uint64)]
     groups = Groups(np.stack(columns, axis=1))
@@ -134,7 +135,9 @@ class DropNames:
         return reason_text(self._reasons, number)
 
     def location(self, address: int) -> str:
-        """The function."""
+        """The function; of address 0 those that the table has no room for."""
+        if not address:
+            return _OTHERS
         return self._symbols.name(address)
 
     def kind(self, drop: Any) -> str:

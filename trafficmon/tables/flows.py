@@ -19,6 +19,7 @@ from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records, hash_words, words
 from trafficmon.tables.addresses import without_zone
 from trafficmon.tables.chunks import AddressTexts, TimeColumn, or_none
+from trafficmon.tables.gaps import of_flows
 from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.owned import OwnerColumns
 from trafficmon.tables.table import Array, Record, Table, by_direction
@@ -96,6 +97,7 @@ def flow_table(live: Live) -> Table:
     return Table(
         name="flows",
         fields=FIELDS,
+        notes=of_flows(live, flows.lost),
         length=len(keys),
         sort_keys=sort_keys,
         default_sort="bytes",

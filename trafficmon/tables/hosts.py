@@ -15,14 +15,19 @@ from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups, Records
 from trafficmon.tables.addresses import address_text, needs_zone, without_zone
 from trafficmon.tables.flows import interface_names
+from trafficmon.tables.gaps import of_flows
 from trafficmon.tables.table import Array, Record, Table, by_direction
 
 _COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
-FIELDS = ("remote_addr", "remote_name", *_COUNTS, "connections")
+FIELDS = ("remote_addr", "remote_name", *_COUNTS, "connections", "complete")
 
 
 def host_table(live: Live) -> Table:
-    """One row a remote address, of a link's addresses one a link; ``connections`` are flows."""
+    """One row a remote address, of a link's addresses one a link; ``connections`` are flows.
+
+    ``complete``: no flow has been evicted, or found no room. Then the sums are whole; else any of
+    them may lack what such flows had counted, and be smaller than it was.
+    """
     flows = live.flows()
     counted = is_in_sums(flows.keys["interface_id"])
     keys, values = flows.keys[counted], flows.values[counted]
@@ -54,6 +59,7 @@ def host_table(live: Live) -> Table:
             "remote_name": name_of(without_zone(address), row),
             **{name: int(sums[name][row]) for name in _COUNTS},
             "connections": int(connections[row]),
+            "complete": not flows.lost,
         }
 
     sort_keys: dict[str, Callable[[], Array]] = {
@@ -81,6 +87,7 @@ def host_table(live: Live) -> Table:
         identity=lambda: groups.hashes,
         rated=by_direction(sort_keys),
         read_at_s=live.read_at_s.get("flows"),
+        notes=of_flows(live, flows.lost),
     )
 
 

@@ -16,6 +16,7 @@ from trafficmon.host.cgroup_names import name_of
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Groups, Records
 from trafficmon.reader.owners import COUNTS
+from trafficmon.tables.gaps import of_processes
 from trafficmon.tables.health import without_sockets
 from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.table import Array, Record, Table, as_text, by_direction
@@ -146,6 +147,7 @@ class _Rows:
         self.names = OwnerNames(owners, live.labels)
         self.sums = {name: self.groups.sum(records[name]) for name in COUNT_FIELDS}
         self.read_at_s = live.read_at_s.get("owners")
+        self.notes = of_processes(live) if "pid" in fields else ()
         self.unknown = () if live.has_layer("app") else _APP
 
     @property
@@ -179,6 +181,7 @@ class _Rows:
         return Table(
             name=name,
             fields=fields,
+            notes=self.notes,
             length=len(self.groups),
             sort_keys=sort_keys,
             default_sort="bytes",

@@ -18,6 +18,7 @@ from trafficmon.protocols import protocol_name
 from trafficmon.reader.interfaces import is_in_sums
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records
+from trafficmon.tables.gaps import of_services
 from trafficmon.tables.table import Array, Record, Table
 
 PROTOCOL_FIELDS = ("protocol", "number", "packets", "bytes")
@@ -45,6 +46,7 @@ def protocol_table(live: Live) -> Table:
 
     return Table(
         name="protocols",
+        notes=of_services(live),
         fields=PROTOCOL_FIELDS,
         length=256,
         sort_keys={
@@ -92,6 +94,7 @@ def port_table(live: Live) -> Table:
     }
     return Table(
         name="ports",
+        notes=of_services(live),
         fields=PORT_FIELDS,
         length=len(services),
         sort_keys=sort_keys,
