@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""Layers: the totals of each, and what the one above saw more or less. No two numbers alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.fake_live import FakeLive
+from trafficmon.layout import Hook, Layer, Mode
+from trafficmon.tables.layers import layer_table
+
+COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
+
+
+@pytest.fixture
+def fake() -> FakeLive:
+    """eth0 with native XDP, bond0 on top of it (not in the sums); an owner with app bytes."""
+    made = FakeLive()
+    made.interface(0, "eth0", xdp_mode=Mode.XDP_GENERIC)
+    made.interface(1, "bond0", covered=True)
+    made.hook(Hook.XDP_GENERIC, [0, 7], 700)
+    made.hook(Hook.TC_RX, [3, 6], 1000)
+    made.hook(Hook.TC_TX, [0, 0, 20], 5000)
+    made.hook(Hook.TC_RX, [100], 100_000, slot=1)
+    rx, tx = made.layer_counters[Layer.CGROUP_RX], made.layer_counters[Layer.CGROUP_TX]
+    rx["packets"], rx["bytes"], tx["packets"], tx["bytes"] = 8, 880, 15, 4000
+    made.owner(1, pid=1, app=(600, 3000))
+    made.owner(2, pid=2, app=(60, 300))
+    return made
+
+
+def rows(fake: FakeLive) -> dict[str, dict[str, Any]]:
+    table = layer_table(fake.live)
+    return {table.record(row)["layer"]: table.record(row) for row in range(table.length)}
+
+
+def counts(row: dict[str, Any], suffix: str = "") -> tuple[int | None, ...]:
+    return tuple(row[f"{name}{suffix}"] for name in COUNTS)
+
+
+def test_totals(fake: FakeLive) -> None:
+    told = rows(fake)
+    assert list(told) == ["xdp", "tc", "cgroup", "app"]
+    assert counts(told["xdp"]) == (7, 700, None, None)
+    assert counts(told["tc"]) == (9, 1000, 20, 5000)
+    assert counts(told["cgroup"]) == (8, 880, 15, 4000)
+    assert counts(told["app"]) == (None, 660, None, 3300)
+
+
+def test_differences_are_to_the_layer_below(fake: FakeLive) -> None:
+    told = rows(fake)
+    assert counts(told["xdp"], "_difference") == (None, None, None, None)
+    assert counts(told["tc"], "_difference") == (2, 300, None, None)
+    assert counts(told["cgroup"], "_difference") == (-1, -120, -5, -1000)
+    assert counts(told["app"], "_difference") == (None, -220, None, -700)
+
+
+def test_layers_that_are_not_there_are_null(fake: FakeLive) -> None:
+    fake.hooks.clear()
+    told = rows(fake)
+    for layer in ("cgroup", "app"):
+        assert counts(told[layer]) == (None, None, None, None)
+        assert counts(told[layer], "_difference") == (None, None, None, None)
+
+
+def test_a_layer_that_has_seen_nothing_yet_is_zero_and_not_null() -> None:
+    quiet = FakeLive()
+    quiet.interface(0, "eth0")
+    told = rows(quiet)
+    assert counts(told["tc"]) == (0, 0, 0, 0)
+    assert counts(told["xdp"]) == (None, None, None, None)
