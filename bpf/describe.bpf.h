@@ -52,7 +52,7 @@ static __noinline int tm_describe_exe(struct tm_process *process, struct file *f
 {
 	struct vfsmount *top = BPF_CORE_READ(file, f_path.mnt);
 	struct mount *mount, *outer;
-	struct dentry *entry = BPF_CORE_READ(file, f_path.dentry), *above;
+	struct dentry *entry = BPF_CORE_READ(file, f_path.dentry), *above, *root;
 	int part = 0, step;
 
 	if (!process)
@@ -60,7 +60,8 @@ static __noinline int tm_describe_exe(struct tm_process *process, struct file *f
 	mount = (void *)top - bpf_core_field_offset(struct mount, mnt);
 	for (step = 0; step < TM_PATH_PARTS + 4; step++) {
 		above = BPF_CORE_READ(entry, d_parent);
-		if (entry == BPF_CORE_READ(mount, mnt.mnt_root) || entry == above) {
+		root = BPF_CORE_READ(mount, mnt.mnt_root);
+		if (entry == root || (entry == above && part)) {
 			outer = BPF_CORE_READ(mount, mnt_parent);
 			if (outer == mount)
 				return 0;
@@ -72,6 +73,8 @@ static __noinline int tm_describe_exe(struct tm_process *process, struct file *f
 			return 0;
 		bpf_probe_read_kernel_str(process->exe[part], TM_FILE_NAME_BYTES,
 					  BPF_CORE_READ(entry, d_name.name));
+		if (entry == above) /* of memory (memfd_create()): in no directory */
+			return 0;
 		part++;
 		entry = above;
 	}
@@ -87,6 +90,9 @@ static __always_inline void tm_describe_arguments(struct tm_process *process, st
 		size = TM_ARGUMENTS_BYTES - 1;
 	bpf_probe_read_user(process->arguments, size & (TM_ARGUMENTS_BYTES - 1), (void *)begin);
 }
+
+_Static_assert(sizeof(struct tm_process) <= sizeof(struct tm_cgroup_path), "rows of both are made "
+									   "from `blank`");
 
 /* @is_current: the arguments are in its own memory, which no other can read here. */
 static __noinline int tm_describe(struct task_struct *task, __u64 id, bool is_current)

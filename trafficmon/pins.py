@@ -83,6 +83,8 @@ HOST_HOOKS = {
     "sockets": ("cgroup", "iterator"),
     "sockets_tcp": ("cgroup", "iterator"),
     "sockets_udp": ("cgroup", "iterator"),
+    "renamed": ("cgroup", "tracepoint"),
+    "executed": ("cgroup", "tracepoint"),
     "sock_ops": ("sockops", "cgroup"),
     "tcp_read": ("app", "tracepoint"),
     "send_length": ("app", "tracepoint"),

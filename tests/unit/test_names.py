@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from trafficmon.host import cgroup_tree, users
 from trafficmon.host.cgroup_names import name_of
 from trafficmon.host.cgroup_tree import CgroupTree
 from trafficmon.host.kernel_symbols import KernelSymbols
-from trafficmon.host.processes import ProcessNames
+from trafficmon.host.processes import ProcessName, ProcessNames
 from trafficmon.host.users import UserNames
 
 ID = "0123456789abcdef" * 4
@@ -139,7 +140,56 @@ def test_a_process_keeps_its_names_when_it_has_gone(tmp_path: Path) -> None:
         assert other is not None
         assert other.comm == found.comm
         process.kill()
-    assert names.name(process.pid, since) == found
+    assert names.name(process.pid, since) == replace(found, is_running=False)
+
+
+def test_a_zombie_keeps_what_it_ran(tmp_path: Path) -> None:
+    """/proc has nothing but its name then."""
+    names = ProcessNames()
+    with subprocess.Popen(["sleep", "600"]) as process:
+        since = started_ns(process.pid)
+        deadline = time.monotonic() + 10
+        while not (found := names.name(process.pid, since)) or found.comm != "sleep":
+            assert time.monotonic() < deadline
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert names.name(process.pid, since) == replace(found, is_running=False)
+        new = ProcessNames().name(process.pid, since)
+        assert new == ProcessName("sleep", None, None, is_running=False)
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_program_whose_name_says_deleted(tmp_path: Path, is_deleted: bool) -> None:
+    """It may be, or be called so; or both."""
+    program = tmp_path / "x (deleted)"
+    shutil.copy(shutil.which("sleep") or "", program)
+    (tmp_path / "x").write_text("another")
+    with subprocess.Popen([program, "600"]) as process:
+        deadline = time.monotonic() + 10
+        while not (found := ProcessNames().name(process.pid, 0)) or found.comm != "x (deleted)":
+            assert time.monotonic() < deadline
+        if is_deleted:
+            program.unlink()
+        again = ProcessNames().name(process.pid, 0)
+        process.kill()
+    assert again is not None
+    assert again.exe == str(program)
+
+
+def test_another_program_in_the_place_of_a_deleted_one(tmp_path: Path) -> None:
+    """What is called so by chance is not what runs."""
+    program = tmp_path / "x"
+    shutil.copy(shutil.which("sleep") or "", program)
+    with subprocess.Popen([program, "600"]) as process:
+        deadline = time.monotonic() + 10
+        while not (found := ProcessNames().name(process.pid, 0)) or found.comm != "x":
+            assert time.monotonic() < deadline
+        program.unlink()
+        (tmp_path / "x (deleted)").write_text("another")
+        again = ProcessNames().name(process.pid, 0)
+        process.kill()
+    assert again is not None
+    assert again.exe == str(program)
 
 
 def test_a_program_that_was_deleted(tmp_path: Path) -> None:

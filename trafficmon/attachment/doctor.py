@@ -33,6 +33,7 @@ _OBJECTS = (
     "sockets",
     "sockets_found",
     "older",
+    "names",
 )
 
 

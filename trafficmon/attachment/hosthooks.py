@@ -119,6 +119,9 @@ OLDER_SOCKETS = Variant("iterator", "older", (HostHook("older_sockets"),))
 MAKES_UP = Variant("cgroup", "cgroup", (_SOCK_RELEASE,))
 """Of the cgroup layer, what makes up for calls that the app layer has missed."""
 
+NAMES = Variant("tracepoint", "names", (HostHook("renamed"), HostHook("executed")))
+"""Comes with the cgroup layer, and counts nothing: it notes by what names processes go."""
+
 SOCKET_LISTS = (_STORAGE, _FOUND)
 """Come with the cgroup layer, list sockets and count nothing. The best first; the second is for
 kernels that refuse iterators over the elements of maps."""

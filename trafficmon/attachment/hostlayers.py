@@ -16,6 +16,7 @@ from trafficmon.attachment import hookrecords
 from trafficmon.attachment.hostconstants import constants_of, watched_by
 from trafficmon.attachment.hosthooks import (
     CGROUP_BEFORE,
+    NAMES,
     OLDER_SOCKETS,
     SOCKET_LISTS,
     VARIANTS,
@@ -91,6 +92,7 @@ def _attach(store: Store, layer: str, variant: Variant, cgroup: Cgroup) -> None:
         _attach_socket_list(store, cgroup)
         with suppress(BpfError):  # before 5.11 they get their owner as far as packets tell
             _find_older_sockets(store, cgroup)
+        _attach_names(store, cgroup)
     _attach_variant(store, variant, cgroup)
 
 
@@ -128,6 +130,13 @@ def _attach_socket_list(store: Store, cgroup: Cgroup) -> None:
             _pin(store, hook, program, link, 0)
     except (BpfError, MissingPrivilegeError):
         _attach_variant(store, by_files, cgroup)
+
+
+def _attach_names(store: Store, cgroup: Cgroup) -> None:
+    """And the newest of these programs, where others are attached. Not worth failing for."""
+    with suppress(BpfError, MissingPrivilegeError):
+        _attach_variant(store, NAMES, cgroup)
+        replace_hooks(store, NAMES, cgroup)
 
 
 def _find_older_sockets(store: Store, cgroup: Cgroup) -> None:
@@ -168,7 +177,7 @@ def attached_mode(store: Store, layer: str) -> str:
 
 def remove(store: Store, variant: Variant) -> None:
     """Take the hooks off: with its last name a link goes."""
-    variants = (variant, *SOCKET_LISTS) if variant.object == "cgroup" else (variant,)
+    variants = (variant, *SOCKET_LISTS, NAMES) if variant.object == "cgroup" else (variant,)
     for one in variants:
         for hook in one.hooks:
             _unpin(store, hook)
@@ -188,6 +197,8 @@ def repair_layer(store: Store, layer: str, cgroup: Cgroup, broken: dict[str, Ver
         with suppress(BpfError):
             _find_older_sockets(store, cgroup)
     _put_back(store, variant, cgroup, {k: v for k, v in broken.items() if k not in _FIRST})
+    if layer == "cgroup":
+        _put_back(store, NAMES, cgroup, broken)
 
 
 def _put_back(store: Store, variant: Variant, cgroup: Cgroup, broken: dict[str, Verdict]) -> None:
@@ -220,6 +231,8 @@ def _running(store: Store, layer: str) -> Variant:
 def replace_layer(store: Store, layer: str, cgroup: Cgroup) -> LayerOutcome:
     """Fresh programs on the old links, counting into the old maps."""
     variant = _running(store, layer)
+    if layer == "cgroup":
+        _attach_names(store, cgroup)
     if replace_hooks(store, variant, cgroup):
         return LayerOutcome(layer, variant.mode, "taken over, counters go on")
     note = "taken over: what passed in that moment was not counted"

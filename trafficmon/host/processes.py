@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trafficmon.host import clock
 
 _REMEMBERED = 65_536
-_STARTED_FIELD = 22  # proc_pid_stat(5)
+_STATE_FIELD, _STARTED_FIELD = 3, 22  # proc_pid_stat(5)
+_ENDED = (b"Z", b"X")
 _LONGEST_COMMAND = 4096
 _NS = 1_000_000_000
 _DELETED = " (deleted)"
@@ -24,6 +26,8 @@ class ProcessName:
     comm: str | None
     exe: str | None
     cmdline: str | None
+    is_running: bool = True
+    """False: executable and command line are those of when it was last seen running."""
 
 
 class ProcessNames:
@@ -41,12 +45,19 @@ class ProcessNames:
     def name(self, pid: int, started_ns: int) -> ProcessName | None:
         """``started_ns`` after boot, 0 where not known; None if nobody can tell any more."""
         key = (pid, started_ns)
-        if pid and self._is_there(pid, started_ns):
-            self._known[key] = self._read(pid)
-            self._known.move_to_end(key)
-            while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-        return self._known.get(key)
+        state = self._state(pid, started_ns) if pid else None
+        if state in _ENDED:  # a zombie has a name and nothing else
+            before = self._known.get(key, ProcessName(None, None, None))
+            self._keep(key, replace(before, comm=self._comm(pid), is_running=False))
+        elif state is not None:
+            self._keep(key, self._read(pid))
+        return self._known.get(key) if state else self.remembered(pid, started_ns)
+
+    def _keep(self, key: tuple[int, int], name: ProcessName) -> None:
+        self._known[key] = name
+        self._known.move_to_end(key)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
 
     def running(self) -> frozenset[int]:
         """The pids that there are now: of the others only remembered() can say anything."""
@@ -55,23 +66,29 @@ class ProcessNames:
 
     def remembered(self, pid: int, started_ns: int) -> ProcessName | None:
         """What name() said last, without asking again."""
-        return self._known.get((pid, started_ns))
+        known = self._known.get((pid, started_ns))
+        return None if known is None else replace(known, is_running=False)
 
-    def _is_there(self, pid: int, started_ns: int) -> bool:
-        """/proc tells the start in ticks: two starts in one tick of one pid there are none."""
+    def _state(self, pid: int, started_ns: int) -> bytes | None:
+        """As in proc_pid_stat(5); None: it is not there.
+
+        /proc tells the start in ticks: two starts in one tick of one pid there are none.
+        """
         try:
             with (self._proc / str(pid) / "stat").open("rb") as stat:
                 fields = stat.read().rpartition(b")")[2].split()
         except OSError:
-            return False
-        ticks = int(fields[_STARTED_FIELD - 3])
-        return started_ns == 0 or ticks == (started_ns + self._offset_ns) * self._ticks // _NS
+            return None
+        ticks = int(fields[_STARTED_FIELD - _STATE_FIELD])
+        is_it = started_ns == 0 or ticks == (started_ns + self._offset_ns) * self._ticks // _NS
+        return fields[0] if is_it else None
 
     def _read(self, pid: int) -> ProcessName:
         command = self._text(pid, "cmdline").replace("\0", " ").strip()
-        return ProcessName(
-            self._text(pid, "comm").removesuffix("\n") or None, self._exe(pid), command or None
-        )
+        return ProcessName(self._comm(pid), self._exe(pid), command or None)
+
+    def _comm(self, pid: int) -> str | None:
+        return self._text(pid, "comm").removesuffix("\n") or None
 
     def _text(self, pid: int, name: str) -> str:
         try:
@@ -81,8 +98,19 @@ class ProcessNames:
             return ""
 
     def _exe(self, pid: int) -> str | None:
+        link = self._proc / str(pid) / "exe"
         try:
-            path = str((self._proc / str(pid) / "exe").readlink())
+            path = str(link.readlink())
         except OSError:
             return None
-        return path.removesuffix(_DELETED)
+        if path.endswith(_DELETED) and not self._is_called_so(pid, link, path):
+            path = path.removesuffix(_DELETED)
+        return path
+
+    def _is_called_so(self, pid: int, link: Path, path: str) -> bool:
+        """The kernel adds a word to the path of what was deleted; but a file may have that name."""
+        for above in ("", self._proc / str(pid) / "root"):  # it may see other mounts than we do
+            with suppress(OSError):
+                if Path(f"{above}{path}").samefile(link):
+                    return True
+        return False

@@ -14,7 +14,8 @@ from trafficmon.libbpf.map import Map
 from trafficmon.reader.merge import Records
 from trafficmon.records import record_of, text_of
 
-_LONGER = "…"
+LONGER = "…"
+"""Ends what is longer than what was noted of it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def process_label(record: Records) -> ProcessLabel:
     arguments = bytes(record["arguments"]).rstrip(b"\0").replace(b"\0", b" ")
     room = record["arguments"].size - 1
     cmdline = arguments.decode(errors="surrogateescape") + (
-        _LONGER if len(arguments) >= room else ""
+        LONGER if len(arguments) >= room else ""
     )
     exe = path_of(record["exe"])
     return ProcessLabel(None if exe == "/" else exe, cmdline or None)
@@ -92,5 +93,5 @@ def path_of(parts: Records) -> str:
         name = text_of(part)
         if not name:
             return "/" + "/".join(reversed(names))
-        names.append(name + (_LONGER if len(name.encode(errors="surrogateescape")) >= room else ""))
-    return _LONGER + "/" + "/".join(reversed(names))
+        names.append(name + (LONGER if len(name.encode(errors="surrogateescape")) >= room else ""))
+    return LONGER + "/" + "/".join(reversed(names))

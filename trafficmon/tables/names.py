@@ -16,7 +16,7 @@ from trafficmon.host.cgroups import in_namespace, version_2_root
 from trafficmon.host.processes import ProcessName, ProcessNames
 from trafficmon.host.users import UserNames
 from trafficmon.layout import OWNER
-from trafficmon.reader.labels import Labels, ProcessLabel
+from trafficmon.reader.labels import LONGER, Labels, ProcessLabel
 from trafficmon.reader.merge import Records
 from trafficmon.records import text_of
 
@@ -85,17 +85,25 @@ class OwnerNames:
         return self._users[int(self._records["uid"][row])]
 
     def comm(self, row: int) -> str | None:
-        """The name that the process went by."""
+        """The name that the process goes by, or went by when it ended."""
         known = self._processes.get(row)
-        return (known.comm if known else None) or text_of(self._records["comm"][row]) or None
+        if known is not None and known.is_running and known.comm:
+            return known.comm
+        noted = text_of(self._records["comm"][row])
+        return noted or (known.comm if known else None) or None
 
     def process(self, row: int, noted: ProcessLabel | None) -> ProcessName:
-        """All that is known of the process; ``noted`` by the kernel's programs."""
-        known = self._processes.get(row)
-        if known is not None:
-            return known
-        exe, cmdline = (noted.exe, noted.cmdline) if noted else (None, None)
-        return ProcessName(self.comm(row), exe, cmdline)
+        """All that is known of the process; ``noted`` by the kernel's programs.
+
+        What runs is looked at. Of what has ended the last look holds, unless another program was
+        started since: the kernel's programs have noted that.
+        """
+        known, comm = self._processes.get(row), self.comm(row)
+        if noted is None:
+            noted = ProcessLabel(None, None)
+        if known is None or not (known.is_running or _is_of(known, noted)):
+            return ProcessName(comm, noted.exe, noted.cmdline)
+        return ProcessName(comm, known.exe or noted.exe, known.cmdline or noted.cmdline)
 
     def cgroup(self, row: int) -> str | None:
         """See Names."""
@@ -113,6 +121,15 @@ def _asked_now(records: Records) -> dict[int, ProcessName]:
         if (known := tell(pid, started_ns)) is not None:
             found[row] = known
     return found
+
+
+def _is_of(known: ProcessName, noted: ProcessLabel) -> bool:
+    """Whether both can be of one program: what is noted may be cut, and then ends in "…"."""
+    for seen, cut in ((known.exe, noted.exe), (known.cmdline, noted.cmdline)):
+        if seen and cut and LONGER not in cut and seen != cut:
+            return False
+    begin = (noted.cmdline or "").partition(LONGER)[0]
+    return not known.cmdline or known.cmdline.startswith(begin)
 
 
 def _above_namespace(noted: str, labels: Labels) -> str:

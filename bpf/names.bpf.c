@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Names of processes that change: by exec(), by prctl() and by writing to /proc/PID/comm. Only of those
+ * that have a row in `owners`: what runs without sockets is none of our business.
+ *
+ * Without these a process that has ended would go by what it was called when it first used a socket.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "describe.bpf.h"
+
+/* The row of a task's process, if it has one; @id: where that is. */
+static __always_inline struct tm_owner *tm_known_owner(struct task_struct *task, __u64 *id)
+{
+	struct tm_owner owner = {};
+
+	tm_owner_of(task, &owner);
+	*id = tm_owner_id(&owner);
+	return bpf_map_lookup_elem(&owners, id);
+}
+
+/* Before the name changes, and for exec() before this is told of. A process has its first thread's. */
+SEC("tp_btf/task_rename")
+int BPF_PROG(tm_renamed, struct task_struct *task, const char *comm)
+{
+	struct tm_owner *known;
+	__u64 id;
+
+	if (task->group_leader != task)
+		return 0;
+	known = tm_known_owner(task, &id);
+	if (known)
+		bpf_probe_read_kernel_str(known->comm, sizeof(known->comm), comm);
+	return 0;
+}
+
+/* The new program's memory is in place, and nothing of it has run. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(tm_executed, struct task_struct *task)
+{
+	__u64 id;
+
+	if (!tm_known_owner(task, &id))
+		return 0;
+	bpf_map_delete_elem(&processes, &id);
+	tm_describe_current(id);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
