@@ -20,8 +20,8 @@
 #include "move.bpf.h"
 #include "owner.bpf.h"
 #include "storage.bpf.h"
+#include "takeover.bpf.h"
 #include "tcp.bpf.h"
-#include "watched.bpf.h"
 
 /*
  * An AF_PACKET socket passes no cgroup hook: its storage is made here. Others without storage are
@@ -42,30 +42,6 @@ static __noinline int tm_adopt_packet_socket(struct sock *sk)
 	made->begun = 1;
 	made->opened_ns = bpf_ktime_get_ns();
 	return 0;
-}
-
-/*
- * Another process than the owner moves bytes. What was counted before stays with the old owner,
- * unless no process has used the socket yet (the listener's, a super-server's, or one that the kernel
- * has made: SCTP's accepted ones): then all is the new one's.
- */
-static __noinline int tm_take_over(struct tm_socket *socket)
-{
-	struct tm_owner owner = {};
-	__u64 id;
-
-	if (!tm_is_current_watched())
-		return 0;
-	id = tm_own_current(&owner);
-	if (!id)
-		return 0;
-	if (!socket->own.app_rx_bytes && !socket->own.app_tx_bytes && !socket->moved.rx_packets &&
-	    !socket->moved.tx_packets && (socket->role == TM_ROLE_PASSIVE || !socket->pid)) {
-		socket->owner_id = id;
-		socket->pid = owner.pid;
-		return 0;
-	}
-	return tm_move(socket, id, owner.pid);
 }
 
 static __always_inline struct tm_socket *tm_used_socket(struct sock *sk)

@@ -17,13 +17,41 @@
 #include "kernel.bpf.h"
 #include "makeup.bpf.h"
 #include "move.bpf.h"
+#include "mptcp.bpf.h"
 #include "owner.bpf.h"
+#include "sender.bpf.h"
 #include "storage.bpf.h"
+#include "takeover.bpf.h"
 #include "tcp.bpf.h"
 
 #define TM_ALLOW 1
 
+const volatile __u32 tm_read_kernel; /* 1: programs on packets may read the kernel's memory */
 const volatile __u32 tm_ask_callers; /* 1: the app layer tells hand-overs in `callers` */
+
+static __always_inline bool tm_is_opened_by_kernel(struct __sk_buff *skb)
+{
+	struct sock *sk = tm_kernels_sock(skb);
+
+	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock);
+}
+
+/*
+ * A socket that the kernel has opened. No program hears when it closes that, so what it counts is not to
+ * wait for that: it counts as closed from the start.
+ */
+static __always_inline void tm_adopt_kernels(struct tm_socket *made, void *sk)
+{
+	struct tm_socket *user = tm_mptcp_socket(sk);
+
+	made->kind = TM_SOCKET_KERNELS;
+	made->released = 1;
+	if (!user)
+		return;
+	made->kind = TM_SOCKET_SUBFLOW;
+	made->owner_id = user->owner_id;
+	made->pid = user->pid;
+}
 
 /* A socket that was there before attach, or is the kernel's own: of what is known of it. */
 static __noinline struct tm_socket *tm_adopt(struct __sk_buff *skb)
@@ -46,7 +74,9 @@ static __noinline struct tm_socket *tm_adopt(struct __sk_buff *skb)
 		return NULL;
 	made->older = 1;
 	if (sk->protocol == IPPROTO_TCP && sk->state != BPF_TCP_LISTEN)
-		made->tcp_read_bytes = tm_tcp_taken_before(sk);
+		tm_note_before(made, sk);
+	if (tm_read_kernel && tm_is_opened_by_kernel(skb))
+		tm_adopt_kernels(made, sk);
 	return made;
 }
 
@@ -99,26 +129,75 @@ static __always_inline void tm_add_to_layer(bool rx, __u32 packets, __u32 bytes,
 	}
 }
 
-/*
- * Another process has used the socket. Until one does, what a listener's child has counted is
- * nobody's: then all of it is that one's. (As tm_take_over() in app.bpf.c.)
- */
+/* Another process has used the socket, as the app layer tells where it cannot reach its storage. */
 static __noinline int tm_ask_caller(struct tm_socket *socket, __u64 cookie)
 {
 	struct tm_caller *caller = bpf_map_lookup_elem(&callers, &cookie);
 
 	if (!caller)
 		return 0;
-	if (caller->owner_id != socket->owner_id) {
-		if (!socket->used && (socket->role == TM_ROLE_PASSIVE || !socket->pid)) {
-			socket->owner_id = caller->owner_id;
-			socket->pid = caller->pid;
-		} else {
-			tm_move(socket, caller->owner_id, caller->pid);
-		}
-	}
+	if (caller->owner_id != socket->owner_id)
+		tm_hand_over(socket, caller->owner_id, caller->pid);
 	socket->used = 1;
 	return 0;
+}
+
+/* And the other way round: who is in the middle of a call is not to lose it to who called last. */
+static __always_inline void tm_tell_caller(struct tm_socket *socket, __u64 cookie)
+{
+	struct tm_caller *caller = bpf_map_lookup_elem(&callers, &cookie);
+
+	if (!caller)
+		return;
+	caller->owner_id = socket->owner_id;
+	caller->pid = socket->pid;
+}
+
+/*
+ * The packet's socket is an MPTCP socket's: it goes where that goes. A listener that speaks MPTCP has
+ * sockets of plain TCP, too, for clients that do not: those are processes' own.
+ */
+static __noinline int tm_follow_mptcp(struct __sk_buff *skb, struct tm_socket *socket, bool rx)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct mptcp_sock *mptcp;
+	struct tm_socket *user;
+
+	if (!sk || !tm_has_mptcp)
+		return 0;
+	mptcp = bpf_skc_to_mptcp_sock(sk);
+	if (!mptcp) {
+		socket->kind = TM_SOCKET_USERS;
+		socket->released = 0;
+		return 0;
+	}
+	user = bpf_sk_storage_get(&sockets, mptcp, NULL, 0);
+	if (!user)
+		return 0;
+	if (!user->begun) {
+		tm_begin(user);
+		user->role = socket->role;
+	}
+	if (!rx && tm_ask_sender && user->pid != tm_current_pid())
+		tm_meet_sender(skb, socket, user);
+	if (user->owner_id != socket->owner_id)
+		tm_hand_over(socket, user->owner_id, user->pid);
+	socket->used |= user->used;
+	return 0;
+}
+
+/* tm_find_user - who has the socket now, before a packet of it counts. */
+static __always_inline void tm_find_user(struct __sk_buff *skb, struct tm_socket *socket, bool rx)
+{
+	if (tm_ask_callers)
+		tm_ask_caller(socket, bpf_get_socket_cookie(skb));
+	if (socket->kind == TM_SOCKET_SUBFLOW)
+		tm_follow_mptcp(skb, socket, rx);
+	else if (!rx && tm_ask_sender && socket->pid != tm_current_pid()) {
+		tm_meet_sender(skb, socket, socket);
+		if (tm_ask_callers)
+			tm_tell_caller(socket, bpf_get_socket_cookie(skb));
+	}
 }
 
 static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
@@ -149,6 +228,8 @@ static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
 		return TM_ALLOW;
 	if (is_listener) {
 		tm_add_packets(&socket->listening, rx, packets, bytes);
+		if (socket->kind != TM_SOCKET_USERS)
+			tm_move(socket, 0, 0);
 		return TM_ALLOW;
 	}
 	owner_id = socket->owner_id;
@@ -156,8 +237,7 @@ static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
 		tm_begin(socket);
 		owner_id = 0;
 	}
-	if (tm_ask_callers)
-		tm_ask_caller(socket, bpf_get_socket_cookie(skb));
+	tm_find_user(skb, socket, rx);
 	if (socket->elsewhere && socket->owner_id != owner_id)
 		tm_note_packet(skb, socket->owner_id, rx);
 	tm_add_packets(&socket->own, rx, packets, bytes);
@@ -203,6 +283,18 @@ static __always_inline void tm_forget_caller(struct tm_socket *socket, struct bp
 }
 
 /*
+ * One that was accepted and is closed at once carries its first packet, the FIN, after this: the last
+ * packet of the handshake was its listener's.
+ */
+static __always_inline bool tm_is_connected(struct bpf_sock *sk)
+{
+	if (sk->type != SOCK_STREAM ||
+	    (sk->protocol != IPPROTO_TCP && sk->protocol != IPPROTO_MPTCP))
+		return false;
+	return sk->state != BPF_TCP_CLOSE && sk->state != BPF_TCP_LISTEN;
+}
+
+/*
  * The last process has closed it. TCP may still send what is left, and the other end answers: then
  * each packet's program moves what it counted by itself. Whichever of the two comes later sees what
  * the other did: `released` is set before moving, and read behind counting.
@@ -211,20 +303,22 @@ SEC("cgroup/sock_release")
 int tm_sock_release(struct bpf_sock *sk)
 {
 	struct tm_socket *socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
-	struct tm_owner *owner;
-	__u64 id;
+	bool was_released;
 
 	if (!socket)
 		return TM_ALLOW;
 	if (tm_ask_callers)
 		tm_forget_caller(socket, sk);
 	tm_make_up(socket, sk);
+	if (socket->kind != TM_SOCKET_USERS) { /* see tm_follow_mptcp(): no packet has told yet */
+		socket->kind = TM_SOCKET_USERS;
+		socket->released = 0;
+	}
+	was_released = socket->released; /* it had ended before it was accepted: sockops.bpf.c */
 	socket->released = 1;
 	tm_move(socket, 0, 0);
-	id = socket->owner_id;
-	owner = bpf_map_lookup_elem(&owners, &id);
-	if (owner && socket->begun)
-		tm_atomic_add(&owner->connections, 1);
+	if (!was_released && (socket->begun || tm_is_connected(sk)))
+		tm_count_connection(socket);
 	return TM_ALLOW;
 }
 

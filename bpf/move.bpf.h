@@ -80,4 +80,14 @@ static __noinline int tm_move(struct tm_socket *socket, __u64 next, __u32 pid)
 	return 1;
 }
 
+/* A socket has been closed that was a connection, or has at least carried a packet. */
+static __always_inline void tm_count_connection(struct tm_socket *socket)
+{
+	__u64 id = socket->owner_id;
+	struct tm_owner *owner = bpf_map_lookup_elem(&owners, &id);
+
+	if (owner)
+		tm_atomic_add(&owner->connections, 1);
+}
+
 #endif /* TM_MOVE_BPF_H */

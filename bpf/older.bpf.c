@@ -60,7 +60,7 @@ int tm_older_sockets(struct bpf_iter__task_file *context)
 		return 0;
 	known->older = 1;
 	known->elsewhere = tm_is_elsewhere(sk);
-	known->tcp_read_bytes = tm_tcp_taken_before(sk);
+	tm_note_before(known, sk);
 	return 0;
 }
 

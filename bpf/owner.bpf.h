@@ -7,6 +7,7 @@
 
 #include "layers.bpf.h"
 
+const volatile __u32 tm_has_pid; /* 1: programs on packets may ask for the current pid by itself */
 const volatile __u32 tm_read_task = 1; /* 0: programs of this type may not ask for the task */
 
 static __always_inline __u64 tm_owner_id(const struct tm_owner *owner)
@@ -35,6 +36,17 @@ static __always_inline void tm_owner_of(struct task_struct *task, struct tm_owne
 static __always_inline void tm_task_owner(struct tm_owner *owner)
 {
 	tm_owner_of((struct task_struct *)bpf_get_current_task(), owner);
+}
+
+/* Of programs on packets; where they may ask for the task at all. */
+static __always_inline __u32 tm_current_pid(void)
+{
+	struct task_struct *task;
+
+	if (tm_has_pid)
+		return bpf_get_current_pid_tgid() >> 32;
+	task = (struct task_struct *)bpf_get_current_task();
+	return BPF_CORE_READ(task, tgid);
 }
 
 /* Without the task (before 5.14 or so) there is no start time: a reused pid is the same process. */

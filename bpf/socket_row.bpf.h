@@ -9,9 +9,6 @@
 #include "tcp.bpf.h"
 
 #define TM_SRTT_SHIFT 3
-#define TM_TCP_FIN_WAIT1 4
-#define TM_TCP_LAST_ACK 9
-#define TM_TCP_CLOSING 11
 
 static __always_inline void tm_fill_addresses(struct sock *sk, struct tm_socket_row *row)
 {
@@ -36,22 +33,33 @@ static __always_inline void tm_fill_addresses(struct sock *sk, struct tm_socket_
 	row->cookie = common->skc_cookie.counter;
 }
 
-/* What was sent, and with what waits to be sent what was written: a FIN that waits is no byte. */
 static __always_inline void tm_fill_tcp(struct sock *sk, struct tcp_sock *tcp,
 					struct tm_socket_row *row)
 {
-	__u8 state = row->tcp_state;
-	bool sends_fin = state == TM_TCP_FIN_WAIT1 || state == TM_TCP_LAST_ACK ||
-			 state == TM_TCP_CLOSING;
-	__u32 unsent = tcp->write_seq - tcp->snd_nxt;
-
 	row->tcp_rx_bytes = tm_tcp_arrived(sk, tcp);
 	row->tcp_read_bytes = tm_tcp_taken(sk, tcp);
 	row->tcp_sent_bytes = tcp->bytes_sent - tcp->bytes_retrans;
-	row->tcp_written_bytes = row->tcp_sent_bytes + (sends_fin && unsent ? unsent - 1 : unsent);
+	row->tcp_written_bytes = tm_tcp_written(sk, tcp);
 	row->srtt_us = tcp->srtt_us >> TM_SRTT_SHIFT;
 	row->min_rtt_us = tcp->rtt_min.s[0].v;
 	row->retransmits = tcp->total_retrans;
+}
+
+/* By BTF of the running kernel: one without MPTCP has neither of the two types. */
+static __always_inline __u32 tm_mptcp_token(struct sock *sk, const struct tm_socket *socket)
+{
+	struct inet_connection_sock *connection = (void *)sk;
+	struct mptcp_subflow_context *subflow = NULL;
+	struct mptcp_sock *mptcp = (void *)sk;
+
+	if (!bpf_core_type_exists(struct mptcp_subflow_context))
+		return 0;
+	if (sk->sk_protocol == IPPROTO_MPTCP)
+		return BPF_CORE_READ(mptcp, token);
+	if (socket->kind != TM_SOCKET_SUBFLOW)
+		return 0;
+	subflow = BPF_CORE_READ(connection, icsk_ulp_data);
+	return subflow ? BPF_CORE_READ(subflow, token) : 0;
 }
 
 /* tm_write_row - one row. @cookie: 0 where the caller does not make one. */
@@ -65,6 +73,7 @@ static __always_inline int tm_write_row(struct seq_file *seq, struct sock *sk,
 	row.type = sk->sk_type;
 	row.protocol = sk->sk_protocol;
 	row.uid = sk->sk_uid.val;
+	row.mptcp_token = tm_mptcp_token(sk, socket);
 	tm_fill_addresses(sk, &row);
 	if (cookie)
 		row.cookie = cookie;

@@ -57,6 +57,8 @@ static __always_inline void tm_opened(struct bpf_sock_ops *ops, struct tm_socket
 	socket->role = role;
 	socket->tcp_state = BPF_TCP_ESTABLISHED;
 	socket->end = TM_END_UNKNOWN;
+	if (socket->kind == TM_SOCKET_SUBFLOW)
+		socket->released = 0; /* its end is told here */
 	socket->srtt_us = ops->srtt_us >> TM_SRTT_SHIFT;
 	tm_tell_connection(ops, socket, TM_CONN_OPENED);
 }
@@ -67,14 +69,27 @@ static __always_inline void tm_round_trip(struct bpf_sock_ops *ops, struct tm_so
 	socket->min_rtt_us = ops->rtt_min;
 }
 
+/* One that no process has accepted before its listener was closed: no process will close it either. */
+static __always_inline bool tm_is_nobodys(struct bpf_sock_ops *ops)
+{
+	struct tcp_sock *tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
+
+	return tcp && !((struct sock *)tcp)->sk_socket;
+}
+
 /* After the last state nothing more is counted, though a process may keep the socket. */
 static __always_inline void tm_ended(struct bpf_sock_ops *ops, struct tm_socket *socket)
 {
 	tm_round_trip(ops, socket);
 	socket->retransmits = ops->total_retrans;
 	tm_tell_connection(ops, socket, TM_CONN_CLOSED);
-	if (socket->released)
-		tm_move(socket, 0, 0);
+	if (socket->kind == TM_SOCKET_USERS && !socket->released && tm_is_nobodys(ops)) {
+		socket->released = 1;
+		tm_count_connection(socket);
+	} else if (socket->kind == TM_SOCKET_SUBFLOW) {
+		socket->released = 1;
+	}
+	tm_move(socket, 0, 0);
 }
 
 static __always_inline void tm_changed(struct bpf_sock_ops *ops, struct tm_socket *socket)

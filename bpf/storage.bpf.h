@@ -20,6 +20,14 @@ static __always_inline __u64 tm_new_socket_id(void)
 	return (bpf_ktime_get_ns() << 8) ^ bpf_get_smp_processor_id();
 }
 
+/* The packet's socket as the kernel has it: of the verifier's own kind no members can be read. */
+static __always_inline struct sock *tm_kernels_sock(struct __sk_buff *context)
+{
+	const struct sk_buff *skb = (const void *)context;
+
+	return BPF_CORE_READ(skb, sk);
+}
+
 /*
  * tm_make_storage - of a socket, all zeroes but for these; NULL where there is no memory. In place, as
  * the stack has no room for one (512 bytes, of all functions that call each other).

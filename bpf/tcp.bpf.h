@@ -8,6 +8,11 @@
 #ifndef TM_TCP_BPF_H
 #define TM_TCP_BPF_H
 
+#include "wire.h"
+
+#define TM_TCP_FIN_WAIT1 4
+#define TM_TCP_LAST_ACK 9
+#define TM_TCP_CLOSING 11
 #define TM_SOCK_DONE (1 << 1) /* include/net/sock.h, enum sock_flags: the other end's FIN is here */
 
 static __always_inline __u64 tm_tcp_arrived(struct sock *sk, struct tcp_sock *tcp)
@@ -30,12 +35,30 @@ static __always_inline __u64 tm_tcp_taken(struct sock *sk, struct tcp_sock *tcp)
 			   sk->__sk_common.skc_flags & TM_SOCK_DONE);
 }
 
-/* What the application has read of a socket before it was watched is not to count as read since. */
-static __always_inline __u64 tm_tcp_taken_before(void *sk)
+/* Bytes given by the application since the connection began: sent once, or waiting to be. */
+static __always_inline __u64 tm_tcp_written(struct sock *sk, struct tcp_sock *tcp)
+{
+	__u8 state = sk->__sk_common.skc_state;
+	bool sends_fin = state == TM_TCP_FIN_WAIT1 || state == TM_TCP_LAST_ACK ||
+			 state == TM_TCP_CLOSING;
+	__u32 unsent = tcp->write_seq - tcp->snd_nxt;
+
+	/* a FIN that waits is no byte */
+	return tcp->bytes_sent - tcp->bytes_retrans + (sends_fin && unsent ? unsent - 1 : unsent);
+}
+
+/* What the application has read and written of a socket before attach does not count as since. */
+static __always_inline void tm_note_before(struct tm_socket *socket, void *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 
-	return tcp ? tm_tcp_taken((struct sock *)tcp, tcp) : 0;
+	if (!tcp)
+		return;
+	socket->tcp_read_bytes = tm_tcp_taken((struct sock *)tcp, tcp);
+	socket->tcp_read_before = socket->tcp_read_bytes;
+	socket->tcp_written_before = tm_tcp_written((struct sock *)tcp, tcp);
+	socket->written_from = tcp->write_seq;
+	socket->written = TM_WRITTEN_ATTACH;
 }
 
 #endif /* TM_TCP_BPF_H */

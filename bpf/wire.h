@@ -36,7 +36,7 @@ enum tm_limit {
 	TM_COMM_BYTES = 16, /* TASK_COMM_LEN */
 	TM_PATH_BYTES = 256,
 	TM_PATH_PARTS = 10,
-	TM_FILE_NAME_BYTES = 32,
+	TM_FILE_NAME_BYTES = 80, /* with them struct tm_process is no larger than tm_cgroup_path */
 	TM_CGROUP_NAME_BYTES = 96, /* docker-, 64 digits, .scope */
 	TM_ARGUMENTS_BYTES = 128,
 	TM_DNS_BYTES = 1232, /* of a message; what DNS over UDP is advised not to go beyond */
@@ -223,7 +223,7 @@ struct tm_owner {
 	__u64 tx_bytes;
 	__u64 app_rx_bytes; /* payload taken by the application */
 	__u64 app_tx_bytes; /* payload given by the application */
-	__u64 connections;  /* sockets that have carried a packet and are closed */
+	__u64 connections;  /* closed sockets that carried a packet or were connected */
 };
 
 /* What a socket has counted: atomic adds. */
@@ -260,9 +260,17 @@ enum tm_role {
 
 /* tm_socket.written: what is known of the sequence numbers of what applications have written. */
 enum tm_written {
-	TM_WRITTEN_FROM = 1, /* written_from */
-	TM_WRITTEN_TO = 2,   /* written_to: the connection has ended */
-	TM_WRITTEN_FIN = 4,  /* a FIN has one of them */
+	TM_WRITTEN_FROM = 1,   /* written_from */
+	TM_WRITTEN_TO = 2,     /* written_to: the connection has ended */
+	TM_WRITTEN_FIN = 4,    /* a FIN has one of them */
+	TM_WRITTEN_ATTACH = 8, /* written_from, as attach found it */
+};
+
+/* tm_socket.kind */
+enum tm_socket_kind {
+	TM_SOCKET_USERS = 0,   /* processes have it open */
+	TM_SOCKET_KERNELS = 1, /* opened by the kernel, which tells no program when it closes it */
+	TM_SOCKET_SUBFLOW = 2, /* likewise, for an MPTCP socket: it has the owner of that one */
 };
 
 /*
@@ -287,12 +295,13 @@ struct tm_socket {
 	__u8 told;	/* that it was opened */
 	__u8 written;	/* enum tm_written */
 	__u8 elsewhere; /* in another network namespace than the watched interfaces */
-	__u8 pad[2];
+	__u8 kind;	/* enum tm_socket_kind */
+	__u8 pad;
 	__u64 id;	    /* of this socket alone, once it has begun */
 	__u64 opened_ns;    /* CLOCK_MONOTONIC; 0: before attach */
 	__u32 written_from; /* TCP's sequence number at which own.app_tx_bytes would be 0 */
 	__u32 written_to;
-	__u64 spare;
+	__u64 tcp_written_before; /* attach, by the application; 0 of what was opened since */
 	/* written for packets */
 	__u32 srtt_us;
 	__u32 min_rtt_us;
@@ -300,7 +309,8 @@ struct tm_socket {
 	__u32 pad_packets[5];
 	struct tm_socket_counts own; /* from its app_rx_bytes on the next line: written by calls */
 	__u64 tcp_read_bytes;	     /* what the application had read when last looked at */
-	__u64 pad_calls[5];
+	__u64 tcp_read_before;	     /* attach; 0 of what was opened since */
+	__u64 pad_calls[4];
 	struct tm_socket_counts moved; /* the part of own that its owners already have */
 	struct tm_socket_counts listening;
 	struct tm_socket_counts listening_moved;
@@ -328,9 +338,9 @@ struct tm_socket_row {
 	__u8 local_addr[16]; /* IPv4 in the first four bytes, the rest 0 */
 	__u8 remote_addr[16];
 	__u64 tcp_rx_bytes;	 /* arrived in order */
-	__u64 tcp_read_bytes;	 /* of these taken by the application */
+	__u64 tcp_read_bytes;	 /* of these taken by the application, since the connection began */
 	__u64 tcp_sent_bytes;	 /* sent once: without what was sent again */
-	__u64 tcp_written_bytes; /* given by the application */
+	__u64 tcp_written_bytes; /* given by the application, since the connection began */
 	__u64 cookie;		 /* 0: the kernel has given it none yet */
 	__u64 netns_cookie;	 /* 0: the kernel has none (before 5.12) */
 	__u32 netns_inode;
@@ -345,7 +355,8 @@ struct tm_socket_row {
 	__u8 tcp_state;	     /* of others: 1 where connected, 7 where not */
 	__u32 bound_ifindex; /* the one interface it is bound to, in its own namespace; 0: any */
 	__u16 type;	     /* SOCK_STREAM, SOCK_DGRAM, SOCK_RAW: of those local_port is no port */
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 mptcp_token; /* which an MPTCP socket and its subflows have in common; 0: none */
 };
 
 /* A row of `layers` each, a cell for each CPU. */

@@ -93,6 +93,14 @@ class Layer(IntEnum):
     CGROUP_TX = constant("TM_LAYER_CGROUP_TX")
 
 
+class SocketKind(IntEnum):
+    """Who has opened a socket, and so how its end is noticed."""
+
+    USERS = constant("TM_SOCKET_USERS")
+    KERNELS = constant("TM_SOCKET_KERNELS")
+    SUBFLOW = constant("TM_SOCKET_SUBFLOW")
+
+
 class Role(IntEnum):
     """Of a TCP connection's socket."""
 

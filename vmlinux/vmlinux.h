@@ -257,6 +257,7 @@ enum {
 	IPPROTO_AH = 51,
 	IPPROTO_DSTOPTS = 60,
 	IPPROTO_SCTP = 132,
+	IPPROTO_MPTCP = 262,
 };
 
 /* include/linux/skbuff.h: kernel-internal, read by CO-RE wherever the running kernel has it */
@@ -300,6 +301,7 @@ struct path {
 
 struct file {
 	struct path f_path;
+	void *private_data;
 };
 
 struct mm_struct {
@@ -320,6 +322,15 @@ struct cred {
 	kuid_t uid;
 };
 
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
 struct task_struct {
 	int tgid;
 	__u64 start_boottime;
@@ -328,6 +339,8 @@ struct task_struct {
 	const struct cred *cred;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
+	struct files_struct *files;
+	unsigned int flags;
 };
 
 struct in6_addr {
@@ -366,23 +379,43 @@ struct sock_common {
 	atomic64_t skc_cookie;
 };
 
+typedef struct {
+	int owned;
+} socket_lock_t;
+
 struct sock_cgroup_data {
 	struct cgroup *cgroup; /* 5.15 (8520e224f547) */
 };
+
+struct socket;
 
 struct sock {
 	struct sock_common __sk_common;
 	struct sock_cgroup_data sk_cgrp_data;
 	__u16 sk_type;
+	__u8 sk_kern_sock : 1;
 	__u16 sk_protocol;
 	kuid_t sk_uid;
 	int sk_err;
+	socket_lock_t sk_lock;
+	struct socket *sk_socket;
 	void *sk_user_data;
 	void *sk_bpf_storage;
 };
 
 struct inet_connection_sock {
 	const void *icsk_ulp_ops;
+	void *icsk_ulp_data;
+};
+
+/* net/mptcp/protocol.h */
+struct mptcp_sock {
+	struct inet_connection_sock sk;
+	__u32 token;
+};
+
+struct mptcp_subflow_context {
+	__u32 token;
 };
 
 struct minmax_sample {
@@ -465,6 +498,7 @@ struct sk_buff {
 	unsigned char *data;
 	unsigned int end;	      /* sk_buff_data_t, of 64-bit kernels: an offset from head */
 	__u16 inner_transport_header; /* likewise */
+	__u16 transport_header;
 	__u16 network_header;
 	__u8 encapsulation : 1;
 	unsigned long _nfct;
@@ -515,7 +549,9 @@ struct pt_regs {
 	unsigned long ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
 };
 #elif defined(__TARGET_ARCH_arm64)
-struct pt_regs;
+struct pt_regs {
+	int syscallno;
+};
 
 struct user_pt_regs {
 	__u64 regs[31];

@@ -21,8 +21,10 @@ def constants_of(store: Store, name: str, cgroup: Cgroup, app_mode: str) -> dict
     match name:
         case "cgroup":
             more = {
+                **watched,
                 **netns,
                 **_may_ask_for_task(),
+                **_may_ask_on_packets(),
                 "tm_ask_callers": int(app_mode in BY_CALLERS),
                 "tm_app_on_sockets": int(app_mode in ON_SOCKETS and may_make_up()),
             }
@@ -50,6 +52,23 @@ def _may_ask_for_task() -> dict[str, int]:
     """All who tell owners have to tell the same."""
     may_ask = features.has_helper(ProgramType.CGROUP_SOCK, Helper.GET_CURRENT_TASK)
     return {"tm_read_task": int(may_ask)}
+
+
+def _may_ask_on_packets() -> dict[str, int]:
+    """What programs on packets may ask for: other kernels, other helpers."""
+
+    def may(helper: Helper) -> bool:
+        return features.has_helper(ProgramType.CGROUP_SKB, helper)
+
+    reads = features.may_read_kernel(ProgramType.CGROUP_SKB)
+    regs = may(Helper.GET_CURRENT_TASK_BTF) and may(Helper.TASK_PT_REGS)
+    return {
+        "tm_read_kernel": int(reads),
+        "tm_ask_sender": int(reads and may(Helper.GET_CURRENT_TASK)),
+        "tm_has_regs": int(regs),
+        "tm_has_pid": int(may(Helper.GET_CURRENT_PID_TGID)),
+        "tm_has_mptcp": int(may(Helper.SKC_TO_MPTCP_SOCK)),
+    }
 
 
 def _drop_arguments() -> dict[str, int]:

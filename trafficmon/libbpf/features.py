@@ -42,10 +42,14 @@ class Helper(IntEnum):
     """enum bpf_func_id; those that not all our kernels have."""
 
     GET_SMP_PROCESSOR_ID = 8
+    GET_CURRENT_PID_TGID = 14
     GET_CURRENT_TASK = 35
     PROBE_READ_KERNEL = 113
     JIFFIES64 = 118
+    GET_CURRENT_TASK_BTF = 158
+    TASK_PT_REGS = 175
     XDP_GET_BUFF_LEN = 188
+    SKC_TO_MPTCP_SOCK = 196
 
 
 @cache

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * A socket becomes that of the process that uses it: from a program that runs in that process.
+ */
+#ifndef TM_TAKEOVER_BPF_H
+#define TM_TAKEOVER_BPF_H
+
+#include "describe.bpf.h"
+#include "move.bpf.h"
+#include "watched.bpf.h"
+
+/* No process has used it: a listener's child, a super-server's, or one that the kernel has made. */
+static __always_inline bool tm_is_unused(const struct tm_socket *socket)
+{
+	return !socket->used && !socket->own.app_rx_bytes && !socket->own.app_tx_bytes &&
+	       !socket->moved.rx_packets && !socket->moved.tx_packets &&
+	       (socket->role == TM_ROLE_PASSIVE || !socket->pid);
+}
+
+/*
+ * tm_hand_over - the socket to @owner_id. What was counted before stays with the old owner, unless no
+ * process has used the socket yet: then all is the new one's.
+ */
+static __noinline int tm_hand_over(struct tm_socket *socket, __u64 owner_id, __u32 pid)
+{
+	if (!tm_is_unused(socket))
+		return tm_move(socket, owner_id, pid);
+	socket->owner_id = owner_id;
+	socket->pid = pid;
+	return 0;
+}
+
+/* tm_take_over - by the current process, which is another than the owner. */
+static __noinline int tm_take_over(struct tm_socket *socket)
+{
+	struct tm_owner owner = {};
+	__u64 id;
+
+	if (!tm_is_current_watched())
+		return 0;
+	id = tm_own_current(&owner);
+	if (!id)
+		return 0;
+	tm_hand_over(socket, id, owner.pid);
+	socket->used = 1;
+	return 0;
+}
+
+#endif /* TM_TAKEOVER_BPF_H */
