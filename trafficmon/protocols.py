@@ -60,6 +60,9 @@ _NUMBERS: Final = {
     name: number for number, name in enumerate(PROTOCOL_NAMES) if not name.isdigit()
 } | _ALIASES
 
+# include/uapi/linux/in.h: IPPROTO_SMC (6.11), IPPROTO_MPTCP (5.6)
+_SOCKET_PROTOCOLS: Final = {256: "smc", 262: "tcp"}
+
 _USUAL: Final = ("tcp", "udp", "icmp", "icmpv6", "sctp", "gre", "esp", "ospf", "igmp")
 
 KNOWN_NAMES: Final = tuple(name for name in PROTOCOL_NAMES if not name.isdigit())
@@ -71,6 +74,16 @@ def protocol_name(number: int) -> str:
     if not 0 <= number < PROTOCOL_COUNT:
         raise ValueError(f"IP protocol number {number} is not between 0 and 255")
     return PROTOCOL_NAMES[number]
+
+
+def socket_protocol_name(number: int) -> str:
+    """Name of a socket's protocol: an IP protocol, or one of Linux' own beyond 255.
+
+    MPTCP is TCP to all who look at its packets. Numbers without a name are told as such.
+    """
+    if number < PROTOCOL_COUNT:
+        return protocol_name(number)
+    return _SOCKET_PROTOCOLS.get(number, str(number))
 
 
 def protocol_number(name_or_number: str | int) -> int:

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from trafficmon.layout import KERNEL_STARTED_NS, OWNER, SOCKET_COUNTS, Role
+from trafficmon.layout import KERNEL_STARTED_NS, OWNER, SOCKET_COUNTS, Role, SocketKind
 from trafficmon.reader.merge import Records
+from trafficmon.reader.mptcp import IPPROTO_MPTCP
+from trafficmon.reader.sockets import AF_PACKET, SOCK_RAW
 
-TCP_LISTEN = 10  # include/net/tcp_states.h
+IPPROTO_TCP = 6
+TCP_CLOSE, TCP_LISTEN = 7, 10  # include/net/tcp_states.h
 COUNTS = tuple(SOCKET_COUNTS.names or ())
 
 
@@ -61,9 +64,23 @@ def with_open_sockets(ids: Records, records: Records, rows: Records) -> Owners:
     place = owners.rows_of(sockets["owner_id"])
     for name in COUNTS:
         np.add.at(owners.records[name], place, not_handed_over(rows, name))
-    open_now = (sockets["begun"] != 0) & (sockets["released"] == 0)
+    open_now = is_connection(rows) & (sockets["released"] == 0)
     np.add.at(owners.records["connections"], place, open_now.astype(np.uint64))
     return owners
+
+
+def is_connection(rows: Records) -> Any:
+    """Of SOCKET_ROW: sockets that have carried a packet or are connected, as users see them.
+
+    One that was accepted just now may have had no packet yet: the handshake was its listener's. An
+    MPTCP socket is one connection, its subflows are none. See tm_sock_release() in the kernel.
+    """
+    sockets, state = rows["socket"], rows["tcp_state"]
+    is_stream = (rows["protocol"] == IPPROTO_TCP) | (rows["protocol"] == IPPROTO_MPTCP)
+    is_connected = is_stream & (state != TCP_LISTEN) & (state != TCP_CLOSE)
+    is_connected &= (rows["family"] != AF_PACKET) & (rows["type"] != SOCK_RAW)
+    is_users = sockets["kind"] == SocketKind.USERS
+    return is_users & ((sockets["begun"] != 0) | is_connected)
 
 
 def not_handed_over(rows: Records, name: str) -> Any:

@@ -12,11 +12,12 @@ import numpy as np
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.host import clock, netns
 from trafficmon.layout import Role
-from trafficmon.protocols import protocol_name
+from trafficmon.protocols import socket_protocol_name
 from trafficmon.reader.live import Live
 from trafficmon.reader.merge import Records, hash_words
-from trafficmon.reader.owners import TCP_LISTEN
-from trafficmon.reader.sockets import AF_INET6, AF_PACKET, SOCK_RAW
+from trafficmon.reader.mptcp import IPPROTO_MPTCP, is_mptcp, whole_connections
+from trafficmon.reader.owners import IPPROTO_TCP, TCP_LISTEN
+from trafficmon.reader.sockets import AF_INET, AF_INET6, AF_PACKET, SOCK_RAW
 from trafficmon.tables.addresses import address_text, without_zone
 from trafficmon.tables.health import without_sockets
 from trafficmon.tables.names import OwnerNames
@@ -49,10 +50,11 @@ FIELDS = (
     "opened_at",
     "duration_s",
     "remote_name",
+    "mptcp",
 )
 # include/net/tcp_states.h, by number; names as ss(8) and /proc/net/tcp have them
-STATES = (
-    "",
+STATES: tuple[str | None, ...] = (
+    None,
     "established",
     "syn-sent",
     "syn-recv",
@@ -67,17 +69,30 @@ STATES = (
     "syn-recv",
 )
 _SOCKET_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
-_TCP = 6
 _WITHOUT_PORTS = (1, 58)  # ICMP, ICMPv6
+_APP_BYTES = {
+    "app_rx_bytes": ("tcp_read_bytes", "tcp_read_before"),
+    "app_tx_bytes": ("tcp_written_bytes", "tcp_written_before"),
+}
+"""What TCP itself has counted since the connection began, and of that before attach."""
 _NO_RTT = 0xFFFFFFFF
-_ROLES = {Role.ACTIVE: "active", Role.PASSIVE: "passive"}
+_ROLES = {int(Role.ACTIVE): "active", int(Role.PASSIVE): "passive"}
+
+
+def state_name(number: int) -> str | None:
+    """Of a TCP state; None for one that this version does not know."""
+    return STATES[number] if number < len(STATES) else None
 
 
 def connection_table(live: Live) -> Table:
-    """One row a socket. Bytes of the application are TCP's own counters; of others, the hooks'."""
-    rows = live.sockets
-    if rows is None:
+    """One row a socket, with all subflows of an MPTCP socket in its row.
+
+    Bytes of the application are TCP's own counters, since attach as all others; else the hooks'.
+    """
+    sockets = live.sockets
+    if sockets is None:
         raise without_sockets(live, "lists sockets")
+    rows = whole_connections(sockets)
     columns = _Columns(live, rows)
     own, who = columns.own, columns.owners
     sort_keys: dict[str, Callable[[], Array]] = {
@@ -92,7 +107,7 @@ def connection_table(live: Live) -> Table:
         "pid": lambda: who.pid,
         "comm": lambda: as_text([comm or "" for comm in who.comm]),
         "user": lambda: as_text([user or "" for user in who.user]),
-        "state": lambda: as_text([STATES[s] for s in rows["tcp_state"]]),
+        "state": lambda: as_text([state_name(int(s)) or "" for s in rows["tcp_state"]]),
     }
     return Table(
         name="connections",
@@ -113,8 +128,10 @@ class _Columns:
 
     def __init__(self, live: Live, rows: Records) -> None:
         self.rows = rows
-        is_packet, is_raw = rows["family"] == AF_PACKET, rows["type"] == SOCK_RAW
-        self.is_tcp = (rows["protocol"] == _TCP) & ~is_packet & ~is_raw
+        is_ip = (rows["family"] == AF_INET) | (rows["family"] == AF_INET6)
+        is_raw = rows["type"] == SOCK_RAW
+        self.is_ip, self.is_mptcp = is_ip, is_ip & is_mptcp(rows)
+        self.is_tcp = is_ip & ((rows["protocol"] == IPPROTO_TCP) | self.is_mptcp) & ~is_raw
         self.is_listener = self.is_tcp & (rows["tcp_state"] == TCP_LISTEN)
         names = OwnerNames(live.owners, live.labels)
         self.owners = OwnerColumns(live.owners, rows["socket"]["owner_id"], names)
@@ -132,12 +149,12 @@ class _Columns:
             length=len(rows),
             local_addr=rows["local_addr"],
             remote_addr=rows["remote_addr"],
-            has_local_addr=~is_packet,
-            has_remote_addr=np.asarray(rows["remote_addr"].any(axis=1)),
+            has_local_addr=is_ip,
+            has_remote_addr=is_ip & np.asarray(rows["remote_addr"].any(axis=1)),
             is_ipv6=rows["family"] == AF_INET6,
             local_port=self.local_port,
             remote_port=self.remote_port,
-            protocol=rows["protocol"],
+            protocol=np.where(self.is_tcp, IPPROTO_TCP, rows["protocol"].astype(np.int32)),
             rx_packets=self.own["rx_packets"],
             tx_packets=self.own["tx_packets"],
         )
@@ -153,9 +170,10 @@ class _Columns:
             name: np.where(self.is_listener, sockets["listening"][name], sockets["own"][name])
             for name in _SOCKET_COUNTS
         }
-        told = {"app_rx_bytes": "tcp_read_bytes", "app_tx_bytes": "tcp_written_bytes"}
-        for name, of_tcp in told.items():
-            counts[name] = np.where(self.is_tcp, rows[of_tcp], sockets["own"][name])
+        for name, (of_tcp, before) in _APP_BYTES.items():
+            since = rows[of_tcp] - np.minimum(sockets[before], rows[of_tcp])
+            by_tcp = self.is_tcp & ~self.is_mptcp
+            counts[name] = np.where(by_tcp, since, sockets["own"][name])
         return counts
 
     def identity(self) -> Array:
@@ -175,11 +193,12 @@ class _Columns:
         record: Record = dict.fromkeys(FIELDS)
         record |= self._addresses(row) | self.owners.record(row)
         record |= {name: int(values[row]) for name, values in self.own.items()}
-        if not is_tcp and not self.has_app:
+        if not self._knows_app_bytes(row):
             record["app_rx_bytes"] = record["app_tx_bytes"] = None
         if is_tcp:
-            record["state"] = STATES[min(int(one["tcp_state"]), len(STATES) - 1)]
-            record["role"] = _ROLES.get(Role(int(socket["role"])))
+            record["state"] = state_name(int(one["tcp_state"]))
+            record["role"] = _ROLES.get(int(socket["role"]))
+            record["mptcp"] = bool(self.is_mptcp[row])
         if is_tcp and not self.is_listener[row]:
             record["rtt_us"] = int(one["srtt_us"]) or None
             minimum = int(one["min_rtt_us"])
@@ -197,12 +216,20 @@ class _Columns:
             record["duration_s"] = round(max(0, self.now_ns - opened) / 1e9, 3)
         return record
 
+    def _knows_app_bytes(self, row: int) -> bool:
+        """TCP counts by itself; of a subflow without its MPTCP socket nothing is known."""
+        if not self.is_mptcp[row]:
+            return bool(self.is_tcp[row]) or self.has_app
+        return self.has_app and bool(self.rows["protocol"][row] == IPPROTO_MPTCP)
+
     def _addresses(self, row: int) -> Record:
         one = self.rows[row]
         if one["family"] == AF_PACKET:
             return {"protocol": "packet"}
+        told: Record = {"protocol": socket_protocol_name(int(one["protocol"]))}
+        if not self.is_ip[row]:
+            return told
         ipv6 = bool(one["family"] == AF_INET6)
-        told: Record = {"protocol": protocol_name(int(one["protocol"]))}
         zone = self.zones.name(one) if ipv6 else None
         for side in ("local", "remote"):
             port = int(getattr(self, f"{side}_port")[row])
