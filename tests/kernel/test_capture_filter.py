@@ -400,16 +400,17 @@ def test_an_owner_that_is_noted_of_the_flow(hook: Hook, here: str, there: str) -
     """No socket is here: the table, then the caches, whichever was asked later; of either id."""
     ends = (here, 4000), (there, 53)
     frame = udp(here, there, 4000, 53) if hook == Hook.TC_TX else udp(there, here, 53, 4000)
-    for interface_id in (COUNTED_ID, COUNTED_ID ^ 1):
-        for way in (0, 1):
-            with Capture() as made:
+    with Capture() as made:
+
+        def told() -> int:
+            (sample,) = made.run(frame, hook)
+            return int(sample.head["event"]["owner_id"])
+
+        stranger = key_of(*ends, COUNTED_ID ^ 2)
+        note_in_table(made, stranger, 1, 100)
+        for interface_id in (COUNTED_ID, COUNTED_ID ^ 1):
+            for way in (0, 1):
                 key = key_of(*ends, interface_id)
-
-                def told(made: Capture = made) -> int:
-                    (sample,) = made.run(frame, hook)
-                    return int(sample.head["event"]["owner_id"])
-
-                note_in_table(made, key_of(*ends, COUNTED_ID ^ 2), 1, 100)
                 note_in_cache(made, key_of(*ends[::-1], interface_id), 2, 100, way)
                 assert told() == 0
                 note_in_table(made, key, 7, 100)
@@ -418,6 +419,7 @@ def test_an_owner_that_is_noted_of_the_flow(hook: Hook, here: str, there: str) -
                 assert told() == 8
                 note_in_cache(made, key, 8, 99, way)
                 assert told() == 7
+                made.maps["flows"].delete(key.tobytes())
 
 
 @pytest.mark.parametrize("hook", [Hook.TC_RX, Hook.TC_TX])
@@ -428,17 +430,15 @@ def test_an_owner_in_another_network_namespace(hook: Hook, here: str, there: str
     anybody = ("::" if ":" in here else "0.0.0.0", 0)
     frame = udp(here, there, 4000, 53) if hook == Hook.TC_TX else udp(there, here, 53, 4000)
     cases = [ends, ends[::-1], (ends[0], anybody), (ends[1], anybody)]
-    for number, case in enumerate(cases, start=1):
-        with Capture() as made:
-            key = key_of(*case, 0).tobytes()
-            made.maps["elsewhere"].update(key, number.to_bytes(8, "little"))
-            (sample,) = made.run(frame, hook)
-            assert sample.head["event"]["owner_id"] == number, case
-            made.maps["elsewhere"].delete(key)
-            wrong = key_of((case[0][0], case[0][1] ^ 1), case[1], 0)
-            made.maps["elsewhere"].update(wrong.tobytes(), number.to_bytes(8, "little"))
-            (sample,) = made.run(frame, hook)
-            assert sample.head["event"]["owner_id"] == 0, case
+    with Capture() as made:
+        for number, case in enumerate(cases, start=1):
+            wrong = (case[0][0], case[0][1] ^ 1), case[1]
+            for noted, wanted in ((case, number), (wrong, 0)):
+                key = key_of(*noted, 0).tobytes()
+                made.maps["elsewhere"].update(key, number.to_bytes(8, "little"))
+                (sample,) = made.run(frame, hook)
+                assert sample.head["event"]["owner_id"] == wanted, noted
+                made.maps["elsewhere"].delete(key)
 
 
 @pytest.mark.parametrize("hook", [Hook.TC_RX, Hook.TC_TX])
