@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -278,3 +279,13 @@ def test_what_moved_away_is_counted_there() -> None:
         told = Told(stage.program)
         told.gone(f"{SERVER} has gone to another network namespace and is counted there")
         told.wrong(HOOKS["tcx"], "gone", "its interface has moved to another network namespace")
+
+
+def test_a_view_that_goes_on_tells_it_when_it_happens(lab: Lab) -> None:
+    note = f"note: {SERVER} (tc_rx) is not counted: its link was detached by force"
+    with staged("tcx", lab) as stage:
+        timer = Timer(2.0, detach_by_force, (stage, "tc_rx"))
+        timer.start()
+        with stage.program.running("top", "interfaces", "--watch", "0.2", until=note) as running:
+            assert running.lines()
+        timer.join()

@@ -108,8 +108,7 @@ def _show_once(pins: PinDirectory, wish: Wish) -> None:
             _refresh_names(live, wish.table)
             table = maker(live)
             _write(table, _rows(table, wish), wish)
-            _say(table.notes)
-            _say_about_interfaces(live)
+            _say([*table.notes, *_notes(live)])
 
 
 def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> None:
@@ -123,18 +122,23 @@ def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> Non
     keeper = RateKeeper()
     on_screen = wish.form == "text" and sys.stdout.isatty()
 
+    said: list[str] = []
     head = f"{_HOME_AND_CLEAR}trafficmon top {wish.table}, every {seconds:g} s; Ctrl-C ends it\n"
 
     def show() -> None:
         with Live(pins) as live:
             _refresh_names(live, wish.table)
             table = keeper.add_rates(maker(live)) if wish.form == "text" else maker(live)
-        rows = _rows(table, _for_screen(wish, table) if fill and on_screen else wish)
+            notes = [*table.notes, *_notes(live)]
+        spare = len(notes)
+        rows = _rows(table, _for_screen(wish, table, spare) if fill and on_screen else wish)
         if on_screen:
             print(head)
         _write(table, rows, wish)
         sys.stdout.flush()
-        _say(table.notes)
+        if on_screen or notes != said:  # in a file once, on a screen below each table
+            _say(notes)
+            said[:] = notes
 
     contained = Contained()
     while True:
@@ -158,10 +162,11 @@ def _refresh_names(live: Live, table: str) -> None:
         print(f"note: {why_not}", file=sys.stderr)
 
 
-def _for_screen(wish: Wish, table: Table) -> Wish:
+def _for_screen(wish: Wish, table: Table, spare: int) -> Wish:
+    """``spare``: lines that are needed below the table."""
     import shutil
 
-    lines = max(1, shutil.get_terminal_size().lines - _HEADER_LINES - 1)
+    lines = max(1, shutil.get_terminal_size().lines - _HEADER_LINES - 1 - spare)
     started = bool(table.extra["rate"].any())
     sort = wish.sort or ("rate" if started else None)
     return replace(wish, count=lines, sort=sort)
@@ -227,11 +232,11 @@ def _csv_columns(table: Table) -> list[Any]:
     return [Nested(f, nested[f]) if f in nested else f for f in table.fields]
 
 
-def _say_about_interfaces(live: Live) -> None:
-    """Interfaces that no longer count, and what to do."""
+def _notes(live: Live) -> list[str]:
+    """What is meant to count and does not, and what to do."""
     from trafficmon.tables.health import complaints
 
-    _say(complaints(live))
+    return complaints(live)
 
 
 def _say(notes: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ _MOST_NAMES = 5
 _LEFT = {
     Presence.GONE: (
         "{} has gone; its counters stand as they were",
-        "{} have gone; their counters stand as they were",
+        "{} have gone; their counts stay in the totals",
     ),
     Presence.NAMESPACE_GONE: (
         "{} has gone with its network namespace; its counters stand as they were",
