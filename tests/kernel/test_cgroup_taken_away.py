@@ -130,8 +130,14 @@ def test_a_cgroup_that_is_made_again_is_told_and_watched_again(stage: Stage) -> 
         assert MADE_AGAIN in stage.repair(*how)
         told.nothing()
         stage.look()
+        stage.client.do(f"c.sendto(bytes({PAYLOAD}), ('{SERVER}', 5000))")
+        row = stage.place.process(stage.server)  # it has done nothing since, and is known
+        assert (row["rx_packets"], row["rx_bytes"]) == (1, PAYLOAD + 28)
+        stage.server.do("s.recv(1000)")
+        for name, count in zip(("rx_packets", "rx_bytes"), (1, PAYLOAD + 28), strict=True):
+            stage.expected[name] += count
+        stage.expected["app_rx_bytes"] += PAYLOAD
         stage.traffic(2, 6)
-        assert stage.place.process(stage.server)["rx_packets"] == 2
     assert "was attached already" in stage.repair()
     make_again(stage)
     stage.place.program.run("detach")
