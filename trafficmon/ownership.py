@@ -109,6 +109,13 @@ def foreign_entries(directory: Path) -> Iterator[tuple[Path, str]]:
                 yield Path(entry.path), f"others may write to it ({facts.st_mode & 0o7777:04o})"
 
 
+def require_own_file(fd: int, path: Path) -> None:
+    """NotOursError for a regular file that belongs to somebody else: he could read it."""
+    facts = os.fstat(fd)
+    if stat.S_ISREG(facts.st_mode) and not _is_ours(facts):
+        raise NotOursError(f"{path} belongs to {_whose(facts)}; name another file, or remove it")
+
+
 @contextmanager
 def opened(directory: Path) -> Iterator[int]:
     """A descriptor for ``directory`` itself, never for where a symbolic link of its name leads."""

@@ -111,6 +111,15 @@ def given_another_program(link: Path, kind: str) -> None:
         ours.update(theirs)
 
 
+@contextmanager
+def program(name: str) -> Iterator[Program]:
+    """One of foreign.bpf.c, loaded and nowhere attached."""
+    with ExitStack() as stack, Object(_compiled(stack)) as loader:
+        loader.load()
+        with loader.program(name) as made:
+            yield made
+
+
 def _compiled(stack: ExitStack) -> Path:
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tmforeign-"))
     target = Path(folder) / "foreign.bpf.o"

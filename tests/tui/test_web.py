@@ -4,8 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import signal
 import socket
-from collections.abc import Awaitable, Callable
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -86,6 +93,108 @@ def test_pages_of_others_are_refused_even_with_the_cookie(header: dict[str, str]
         assert await status(session, f"{base}/ws", **header) == 403
 
     served(ask)
+
+
+@contextmanager
+def serving() -> Iterator[tuple[int, str, subprocess.Popen[bytes]]]:
+    """The real server: its port, the token, and the process."""
+    argv = [sys.executable, "-m", "trafficmon", "tui", "--web", "--pin-dir", "/sys/fs/bpf/tmnone"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            address = urlsplit(process.stdout.readline().decode())
+            deadline = time.monotonic() + 20
+            while not talk(
+                address.port or 0, b"GET / HTTP/1.0\r\n\r\n"
+            ):  # printed, and then served
+                assert time.monotonic() < deadline
+            yield address.port or 0, address.query.partition("=")[2].strip(), process
+        finally:
+            process.kill()
+
+
+def talk(port: int, request: bytes) -> bytes:
+    """The answer, until nothing more comes; empty where the server hangs up, or waits."""
+    told = b""
+    with (
+        suppress(ConnectionError, TimeoutError),
+        socket.create_connection(("127.0.0.1", port), timeout=10) as talking,
+    ):
+        talking.sendall(request)
+        talking.settimeout(1)
+        while more := talking.recv(65536):
+            told += more
+    return told
+
+
+STRANGE = (
+    b"GET / HTTP/1.0\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET //evil.example/%2e%2e HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    b"GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    b"GET /%ff%00%zz?token=%ff%ed%a0%80 HTTP/1.1\r\nHost: HERE\r\n\r\n",
+    b"GET /?token=\xff\xfe HTTP/1.1\r\nHost: HERE\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: HERE\r\nCookie: trafficmon_PORT=\xff\xed\xa0\x80\r\n\r\n",
+    b'GET / HTTP/1.1\r\nHost: HERE\r\nCookie: trafficmon_PORT="\\377\r\n\r\n',
+    b"GET / HTTP/1.1\r\nHost: HERE\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: HERE\r\n\r\n",
+    b"GET / HTTP/9.9\r\nHost: HERE\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost HERE\r\n\r\n",
+    b"FOO / HTTP/1.1\r\nHost: HERE\r\n\r\n",
+    b"CONNECT evil.example:443 HTTP/1.1\r\nHost: HERE\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: HERE\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: HERE\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabc",
+    b"POST / HTTP/1.1\r\nHost: HERE\r\nContent-Length: -1\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: HERE\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"GET /ws HTTP/1.1\r\nHost: HERE\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(600),
+    b"\xff" * 1000 + b"\r\n\r\n",
+    b"\r\n\r\n",
+    b"GET",
+)
+
+
+def test_what_strangers_ask_for_is_refused_without_a_word_to_whoever_looks() -> None:
+    with serving() as (port, token, process):
+        here = f"127.0.0.1:{port}".encode()
+        for strange in STRANGE:
+            request = strange.replace(b"Host: HERE", b"Connection: close\r\nHost: " + here)
+            answer = talk(port, request.replace(b"PORT", b"%d" % port))
+            assert not answer or answer.split()[1][:1] == b"4", (request[:80], answer[:200])
+            assert token.encode() not in answer
+            assert b"Traceback" not in answer
+        ours = b"Connection: close\r\nHost: " + here + b"\r\n\r\n"
+        assert b" 302 " in talk(port, f"GET /?token={token} HTTP/1.1\r\n".encode() + ours)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert said.decode().splitlines()[1:] == []
+    assert said.startswith(b"open this in a browser")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "//evil.example", "//evil.example/%2e%2e", "/\\evil.example"]
+)
+def test_with_the_token_one_is_sent_to_this_server_only(path: str) -> None:
+    with serving() as (port, token, _):
+        host = f"Connection: close\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+        answer = talk(port, f"GET {path}?token={token} HTTP/1.1\r\n{host}".encode())
+        assert b"\r\nLocation: /\r\n" in answer
+
+
+def test_the_page_loads_nothing_from_elsewhere() -> None:
+    with serving() as (port, token, _):
+        host = f"Connection: close\r\nHost: 127.0.0.1:{port}\r\n"
+        host += f"Cookie: trafficmon_{port}={token}\r\n\r\n"
+        page = talk(port, f"GET / HTTP/1.1\r\n{host}".encode()).decode()
+    head, _, body = page.partition("\r\n\r\n")
+    assert " 200 " in head.splitlines()[0]
+    assert "xterm.css" in body
+    addresses = set(
+        re.findall(r"""(?:href|src|url)\s*[=(]\s*["']?((?:https?:)?//[^/"')]+)""", body)
+    )
+    assert addresses == {f"http://127.0.0.1:{port}"}
+    assert "Content-Security-Policy: default-src 'self'" in head
+    assert "Referrer-Policy: no-referrer" in head
 
 
 def test_a_port_that_is_taken_is_said() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment import readers, tc
+from trafficmon.attachment.identity import unpin
 from trafficmon.attachment.slots import current_name
 from trafficmon.attachment.stacking import finish_interrupted, settle
 from trafficmon.attachment.store import Store
@@ -102,20 +103,21 @@ def remove_everything(pins: PinDirectory) -> Detached:
     ForeignMapsError when the maps are somebody else's: then nothing is touched.
     """
     done = Detached()
-    if pins.is_complete():
-        _remove_hooks(pins, done)
+    noted = _remove_hooks(pins, done) if pins.is_complete() else ()
     for pin in pins.ours():
-        pin.unlink(missing_ok=True)
-        done.anything = True
+        done.anything |= unpin(pins, pin, *noted)
     discard_book(pins.root)
     lock.discard(pins.root, *lock.READERS)
-    done.foreign = pins.foreign()
+    done.foreign = [*pins.ours(), *pins.foreign()]  # under a name of ours, too
     pins.remove_empty()
     return done
 
 
-def _remove_hooks(pins: PinDirectory, done: Detached) -> None:
-    """Interface by interface, by their records; another layout's links go by their pins."""
+def _remove_hooks(pins: PinDirectory, done: Detached) -> tuple[int, ...]:
+    """Interface by interface, by their records; another layout's links go by their pins.
+
+    The ids of the links of the host, as they were noted.
+    """
     try:
         store = Store.open(pins)
     except ForeignMapsError:
@@ -123,12 +125,18 @@ def _remove_hooks(pins: PinDirectory, done: Detached) -> None:
     except (LayoutError, BpfError):  # or somebody has removed some of the maps
         with suppress(BpfError):
             _remove_filters_by_prefix(pins)
-        return
+        return ()
     with store:
-        for slot, record in store.interfaces().items():
+        noted = tuple(int(number) for number in store.meta()["host_hooks"]["link_id"] if number)
+        try:
+            used = store.interfaces()
+        except BpfError:  # another's map lies in its place
+            return noted
+        for slot, record in used.items():
             if record["state"] != State.DETACHED:
                 done.interfaces.append(text_of(record["name"]))
             one_interface.remove(store, slot)
+    return noted
 
 
 def _remove_filters_by_prefix(pins: PinDirectory) -> None:

@@ -23,6 +23,7 @@ from trafficmon.attachment.hosthooks import (
     HostHook,
     Variant,
 )
+from trafficmon.attachment.identity import unpin
 from trafficmon.attachment.repair import is_our_link, pin_again
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError, MissingPrivilegeError, VerifierError
@@ -277,5 +278,6 @@ def _swap(store: Store, loader: Object, hook: HostHook) -> None:
 
 
 def _unpin(store: Store, hook: HostHook) -> None:
-    store.pins.host_link(hook.kind).unlink(missing_ok=True)
-    store.pins.host_program(hook.kind).unlink(missing_ok=True)
+    noted = int(store.host_hook(hook.kind)["link_id"])
+    unpin(store.pins, store.pins.host_link(hook.kind), noted)
+    unpin(store.pins, store.pins.host_program(hook.kind))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from trafficmon.attachment import slots, tc, xdp
+from trafficmon.attachment.identity import is_ours, unpin
 from trafficmon.attachment.request import Request
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError, TrafficmonError, UsageError
@@ -21,7 +22,7 @@ from trafficmon.host import netns
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import INTERFACE, Mode, State
 from trafficmon.libbpf.link import Link
-from trafficmon.pins import KINDS
+from trafficmon.pins import KINDS, PinDirectory
 from trafficmon.records import set_text, text_of
 
 MODE_NAMES = {
@@ -151,18 +152,19 @@ def remove(store: Store, slot: int) -> None:
         tc.remove_captures(int(record["ifindex"]))
         tc.remove_filters(store.pins, slot, record, qdisc=True)
     for kind in KINDS:
-        _take_off(store.pins.link(kind, slot))
+        noted = int(record["hooks"][KINDS.index(kind)]["link_id"])
+        _take_off(store.pins, store.pins.link(kind, slot), noted)
     for kind in KINDS:
-        store.pins.program(kind, slot).unlink(missing_ok=True)
-        store.pins.next_program(kind, slot).unlink(missing_ok=True)
+        unpin(store.pins, store.pins.program(kind, slot))
+        unpin(store.pins, store.pins.next_program(kind, slot))
     record["state"] = State.DETACHED
     record["xdp_mode"] = record["tc_mode"] = Mode.OFF
     store.set_interface(slot, record)
 
 
-def _take_off(pin: Path) -> None:
+def _take_off(pins: PinDirectory, pin: Path, noted: int) -> None:
     """Detach, then unpin: a link without a name goes on counting until the kernel has freed it."""
-    if pin.exists():
+    if pin.exists() and is_ours(pins, pin, noted):
         with Link.from_pin(str(pin)) as link, suppress(BpfError):  # its interface has gone
             link.detach()
         pin.unlink()

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from trafficmon.cli.common import PinDir
+from trafficmon.cli.say import say
 
 
 def attach(
@@ -77,17 +78,17 @@ def attach(
     _end_progress(len(report.interfaces))
     for done in report.interfaces:
         note = f" ({done.note})" if done.note else ""
-        print(f"{done.name}: xdp {done.xdp_mode}, tc {done.tc_mode}{note}")
+        say(f"{done.name}: xdp {done.xdp_mode}, tc {done.tc_mode}{note}")
         if done.reason:
-            print(f"  xdp: {done.reason}")
+            say(f"  xdp: {done.reason}")
     if copied := [done.name for done in report.interfaces if done.dns]:
-        print(f"dns: messages copied on {', '.join(copied)}")
+        say(f"dns: messages copied on {', '.join(copied)}")
     for layer_done in report.layers:
         note = f" ({layer_done.note})" if layer_done.note else ""
-        print(f"{layer_done.layer}: {layer_done.mode}{note}")
+        say(f"{layer_done.layer}: {layer_done.mode}{note}")
     for line in report.notes:
-        print(f"note: {line}")
-    print(f"pinned under {pins.root}; 'trafficmon top flows' shows, 'trafficmon detach' ends it")
+        say(f"note: {line}")
+    say(f"pinned under {pins.root}; 'trafficmon top flows' shows, 'trafficmon detach' ends it")
 
 
 _FEW = 10

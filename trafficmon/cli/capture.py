@@ -15,6 +15,7 @@ import typer
 
 from trafficmon.cli.common import PinDir
 from trafficmon.cli.contained import Contained
+from trafficmon.cli.say import complain
 from trafficmon.errors import TrafficmonError, UsageError, require_range
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _loop(
         sink.write(samples)
         taken += len(samples)
 
-    print("capturing; Ctrl-C ends it", file=sys.stderr, flush=True)
+    complain("capturing; Ctrl-C ends it")
     try:
         while count is None or taken < count:
             select.select([made.fd], [], [], _LOOK_EVERY_S)
@@ -123,10 +124,8 @@ def _loop(
     counts = made.counts()
     sink.finish(counts)
     lost = sum(one.lost for one in counts.values())
-    print(
-        f"{taken:,} packets captured, {lost:,} lost because they came faster than they were "
-        "written",
-        file=sys.stderr,
+    complain(
+        f"{taken:,} packets captured, {lost:,} lost because they came faster than they were written"
     )
 
 
@@ -186,11 +185,12 @@ class _File:
         self._stream.flush()
 
     def write(self, samples: list[Sample]) -> None:
+        from trafficmon.capture.comment import comment_of
         from trafficmon.capture.pcapng import Packet
 
         for one in samples:
             number = self._numbers[one.interface]
-            comment = _comment(one)
+            comment = comment_of(_who(one))
             self._writer.write(
                 Packet(number, one.at_ns, one.data, one.length, one.is_rx, one.dropped, comment)
             )
@@ -209,26 +209,31 @@ class _File:
 
 
 def _opened(path: str) -> BinaryIO:
+    """Not through another user's symbolic link, and not into a file that he may read."""
+    from pathlib import Path
+
+    from trafficmon import ownership
+
     if path == "-":
         return sys.stdout.buffer
+    where = Path(path)
+    ownership.resolve(where)  # of another user's link on the way UsageError
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW * (not where.is_symlink())
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, flags, 0o600)
+        try:
+            ownership.require_own_file(fd, where)
+            if not where.is_symlink():
+                os.ftruncate(fd, 0)
+        except BaseException:
+            os.close(fd)
+            raise
     except OSError as error:
         raise TrafficmonError(f"{path} cannot be written: {error.strerror}") from error
     return os.fdopen(fd, "wb")
 
 
-def _comment(sample: Sample) -> str | None:
-    """`name=value` words; what is not known is left out."""
-    from trafficmon.render.safe import escape_controls
-
+def _who(sample: Sample) -> dict[str, str | int | None]:
     owner = sample.owner
-    words = {
-        "process": owner["comm"],
-        "pid": owner["pid"],
-        "user": owner["user"],
-        "uid": owner["uid"],
-        "cgroup": owner["cgroup"],
-    }
-    told = [f"{name}={value}" for name, value in words.items() if value is not None]
-    return escape_controls(" ".join(told)) or None
+    names = {"process": "comm", "pid": "pid", "user": "user", "uid": "uid", "cgroup": "cgroup"}
+    return {name: owner[field] for name, field in names.items()}

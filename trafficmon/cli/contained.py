@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from trafficmon.cli.say import complain
 from trafficmon.errors import TrafficmonError
 
 if TYPE_CHECKING:
@@ -41,5 +41,5 @@ class Contained:
         told = escape_controls(self._errors.note(error, doing))
         if told not in self._told:
             self._told.add(told)
-            print(f"trafficmon: {told}", file=sys.stderr, flush=True)
+            complain(f"trafficmon: {told}")
         return told

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from trafficmon.cli.common import PinDir
+from trafficmon.cli.say import say
 
 
 def detach(
@@ -24,10 +25,10 @@ def detach(
     pins = PinDirectory(chosen(pin_dir))
     done = detaching(pins, iface or [])
     if done.interfaces:
-        print(f"detached from {', '.join(done.interfaces)}")
+        say(f"detached from {', '.join(done.interfaces)}")
     elif done.anything:
-        print("removed what was left of an attachment")
+        say("removed what was left of an attachment")
     else:
-        print("nothing was attached")
+        say("nothing was attached")
     for pin in done.foreign:
-        print(f"note: {pin} is not trafficmon's and was left where it is")
+        say(f"note: {pin} is not trafficmon's and was left where it is")

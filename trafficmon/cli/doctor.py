@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trafficmon.cli.common import Json
+from trafficmon.cli.say import say
 
 if TYPE_CHECKING:
     from trafficmon.attachment.doctor import Finding
@@ -32,8 +33,6 @@ def doctor(as_json: Json = False) -> None:
 
 
 def _print(finding: Finding) -> None:
-    from trafficmon.render.safe import escape_controls
-
-    print(f"{_MARKS[finding.ok]:<3} {finding.subject:<30} {escape_controls(finding.detail)}")
+    say(f"{_MARKS[finding.ok]:<3} {finding.subject:<30} {finding.detail}")
     if finding.advice:
-        print(f"    -> {finding.advice}")
+        say(f"    -> {finding.advice}")

@@ -14,6 +14,7 @@ import typer
 
 from trafficmon.cli.common import PinDir
 from trafficmon.cli.contained import Contained
+from trafficmon.cli.say import complain
 from trafficmon.errors import UsageError, invalid_choice, require_range
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class _Show:
         from trafficmon.dns.collect import collector
 
         if not any(one.dns for one in self._live.interfaces):
-            print("note: no interface's DNS messages are copied (layer dns)", file=sys.stderr)
+            complain("note: no interface's DNS messages are copied (layer dns)")
             return None
         live = self._live
         arguments = live.pins, live.meta, live.attached_ifindexes()
@@ -138,7 +139,7 @@ class _Show:
         from trafficmon.reader.presence import Presence
 
         presence = Presence(self._live.pins)
-        print("listening; Ctrl-C ends it", file=sys.stderr, flush=True)
+        complain("listening; Ctrl-C ends it")
         try:
             while True:
                 select.select(waiting, [], [], _LOOK_EVERY_S)
@@ -193,10 +194,9 @@ class _Show:
 def _say_missed(reader: EventReader | None) -> None:
     missed = reader.missed() if reader is not None else {}
     if any(missed.values()):
-        print(
+        complain(
             f"note: {missed['lost']:,} events were lost (they came faster than they were read), "
-            f"{missed['limited']:,} were beyond --limit",
-            file=sys.stderr,
+            f"{missed['limited']:,} were beyond --limit"
         )
 
 

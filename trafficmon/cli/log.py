@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import select
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,7 @@ import typer
 
 from trafficmon.cli.common import PinDir
 from trafficmon.cli.contained import Contained
+from trafficmon.cli.say import complain
 from trafficmon.errors import UsageError, invalid_choice, require_range
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def log(
                 presence.require()
                 stop_if_interrupted()
 
-            print("logging; Ctrl-C ends it", file=sys.stderr, flush=True)
+            complain("logging; Ctrl-C ends it")
             _Loop(one, sink, interval, per_packet=per_packet).run(go_on, hung_up)
 
 
@@ -148,14 +148,18 @@ class _Loop:
         journal = self._one.journal
         self._one.take(time.time_ns())
         failure, journal.failure = journal.failure, None
-        said = None if failure is None else f"{failure.strerror or failure}"
+        said = None if failure is None else _reason(failure)
         if said and said != self._complained:
-            print(
+            complain(
                 f"trafficmon: rows cannot be written ({said}); {journal.lost:,} are "
-                "lost so far, their bytes will be in later rows",
-                file=sys.stderr,
-                flush=True,
+                "lost so far, their bytes will be in later rows"
             )
         elif self._complained and not said:
-            print("trafficmon: rows are being written again", file=sys.stderr, flush=True)
+            complain("trafficmon: rows are being written again")
         self._complained = said
+
+
+def _reason(failure: OSError) -> str:
+    """With the name of the file, where it is about one."""
+    told = failure.strerror or str(failure)
+    return told if failure.filename is None else f"{failure.filename}: {told}"

@@ -19,6 +19,7 @@ import typer
 from trafficmon import __version__
 from trafficmon.cli import attach, capture, detach, doctor, events, log, status, streams, top, tui
 from trafficmon.cli.imports import missing_package
+from trafficmon.cli.say import complain, say
 from trafficmon.errors import TrafficmonError, VerifierError
 
 _INTERRUPTED = 130  # as shells say it
@@ -51,7 +52,7 @@ class _Debug:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"trafficmon {__version__}")
+        say(f"trafficmon {__version__}")
         raise typer.Exit
 
 
@@ -103,14 +104,14 @@ def _report(error: Exception) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, TrafficmonError | OSError):
-        print(f"trafficmon: {error}", file=sys.stderr)
+        complain(f"trafficmon: {error}")
         if _Debug.wanted:
             if isinstance(error, VerifierError):
                 print(error.log, file=sys.stderr)
             raise error
         return getattr(error, "exit_code", 1)
     if told := missing_package(error):
-        print(f"trafficmon: {told}", file=sys.stderr)
+        complain(f"trafficmon: {told}")
         if _Debug.wanted:
             raise error
         return told.exit_code
@@ -122,15 +123,14 @@ def _usage(error: Exception) -> int:
     show, code = getattr(error, "format_message", None), getattr(error, "exit_code", None)
     if show is not None and isinstance(code, int):
         if message := show():
-            print(f"trafficmon: {_as_ours(message)}", file=sys.stderr)
-            print("Try 'trafficmon --help', or --help behind a command.", file=sys.stderr)
+            complain(f"trafficmon: {_as_ours(message)}")
+            complain("Try 'trafficmon --help', or --help behind a command.")
         return code
     if _Debug.wanted:
         raise error
-    print(
+    complain(
         f"trafficmon: this should not have happened ({type(error).__name__}: {error}); "
-        "please report it with the output of the same command with 'trafficmon --debug …'",
-        file=sys.stderr,
+        "please report it with the output of the same command with 'trafficmon --debug …'"
     )
     return 1
 

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import typer
 
 from trafficmon.cli.common import Json, PinDir
+from trafficmon.cli.say import complain, say
 from trafficmon.errors import NotAttachedError
 
 
@@ -35,43 +35,43 @@ def status(as_json: Json = False, pin_dir: PinDir = None) -> None:
         else:
             _print(record)
         for line in record["problems"]:
-            print(f"note: {line}", file=sys.stderr)
+            complain(f"note: {line}")
     if wrong:
         raise typer.Exit(1)
 
 
 def _print(record: dict[str, Any]) -> None:
-    print(f"counting since {record['attached_at']}, pinned under {record['pin_dir']}\n")
+    say(f"counting since {record['attached_at']}, pinned under {record['pin_dir']}\n")
     for interface in record["interfaces"]:
         _print_interface(interface)
     if record["layers"]:
-        print(f"host (cgroup {record['cgroup']})")
+        say(f"host (cgroup {record['cgroup']})")
         for layer in record["layers"]:
             _print_hook(layer, f"{layer['layer']} {layer['hook']}")
-    print("tables:")
+    say("tables:")
     for table in record["maps"]:
         full = f"{table['fill_percent']:.1f} %" if table["fill_percent"] is not None else "-"
-        print(f"  {table['map']:<10} {table['entries']:>9,} of {table['max_entries']:>9,}  {full}")
-    print("events:")
+        say(f"  {table['map']:<10} {table['entries']:>9,} of {table['max_entries']:>9,}  {full}")
+    say("events:")
     for kind in record["events"]:
         told = ", ".join(f"{kind[n]:,} {n}" for n in ("offered", "delivered", "limited", "lost"))
-        print(f"  {kind['kind']:<10} {told}")
-    print("losses:")
+        say(f"  {kind['kind']:<10} {told}")
+    say("losses:")
     for name, value in record["ledger"].items():
         if name != "coverage_percent":
-            print(f"  {name:<30} {'-' if value is None else format(value, ',')}")
+            say(f"  {name:<30} {'-' if value is None else format(value, ',')}")
     if not record["programs_readable"]:
-        print("run statistics, missed runs: only root may read them (who reads could run)")
+        say("run statistics, missed runs: only root may read them (who reads could run)")
     elif not record["run_statistics"]:
-        print("run counts: off; 'sysctl kernel.bpf_stats_enabled=1' turns them on (20 ns a packet)")
+        say("run counts: off; 'sysctl kernel.bpf_stats_enabled=1' turns them on (20 ns a packet)")
 
 
 def _print_interface(interface: dict[str, Any]) -> None:
-    print(f"{interface['interface']} ({interface['state']})")
+    say(f"{interface['interface']} ({interface['state']})")
     for layer in interface["layers"]:
         _print_hook(layer, layer["hook"])
     if interface["xdp_reason"]:
-        print(f"  xdp: {interface['xdp_reason']}")
+        say(f"  xdp: {interface['xdp_reason']}")
 
 
 def _print_hook(layer: dict[str, Any], name: str) -> None:
@@ -88,4 +88,4 @@ def _print_hook(layer: dict[str, Any], name: str) -> None:
         state = f"  {word}: {layer['state_reason']}"
     if layer["foreign_programs"]:
         state += f"  beside programs of others: {', '.join(map(str, layer['foreign_programs']))}"
-    print(f"  {name:<22} {layer['mode']:<10}{program}{cost}{missed}{state}")
+    say(f"  {name:<22} {layer['mode']:<10}{program}{cost}{missed}{state}")

@@ -13,6 +13,7 @@ import typer
 
 from trafficmon.cli.common import Json, PinDir
 from trafficmon.cli.contained import Contained
+from trafficmon.cli.say import complain
 from trafficmon.errors import UsageError, require_range
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _refresh_names(live: Live, table: str) -> None:
     seconds = _ALL_NAMES_S if table == "dns" else _SOME_NAMES_S
     why_not = refresh(live.pins, live.meta, live.attached_ifindexes(), seconds)
     if why_not and table == "dns":
-        print(f"note: {why_not}", file=sys.stderr)
+        complain(f"note: {why_not}")
 
 
 def _for_screen(wish: Wish, table: Table, spare: int) -> Wish:
@@ -242,4 +243,4 @@ def _notes(live: Live) -> list[str]:
 def _say(notes: Iterable[str]) -> None:
     """On standard error."""
     for line in notes:
-        print(f"note: {line}", file=sys.stderr)
+        complain(f"note: {line}")

@@ -9,6 +9,8 @@ cookie, so that it does not stay in the address line, and pages of other sites c
 from __future__ import annotations
 
 import hmac
+import logging
+import re
 import secrets
 import shlex
 import socket
@@ -39,7 +41,8 @@ def serve(argv: list[str], port: int) -> None:
         """As the package's, but only for who has the token."""
 
         def initialize_logging(self) -> None:
-            """What the server logs is no news to whoever looks at the dashboard."""
+            """What strangers ask for is no news to whoever looks at the dashboard: see --debug."""
+            logging.getLogger().addHandler(logging.NullHandler())
 
         async def _make_app(self) -> web.Application:
             app = await super()._make_app()
@@ -66,6 +69,10 @@ def gate(token: str, port: int) -> Middleware:
 
     cookie = f"trafficmon_{port}"
     name = f"{_HOST}:{port}"
+    # the package's page has a font of another site
+    elsewhere = re.compile(
+        rf"""<link\b[^>]*\bhref=["']?(?:https?:)?//(?!{re.escape(name)}/)[^>]*>"""
+    )
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -74,19 +81,36 @@ def gate(token: str, port: int) -> Middleware:
         if request.headers.get("Origin") not in (None, f"http://{name}"):
             raise web.HTTPForbidden(text="not for pages of other sites\n")
         if _is(request.query.get(_PARAMETER), token):
-            without_token = web.HTTPFound(request.path)
+            without_token = web.HTTPFound("/")  # never to what the address says: "//host" is a host
             without_token.set_cookie(cookie, token, httponly=True, samesite="Strict")
             raise without_token
         if not _is(request.cookies.get(cookie), token):
             raise web.HTTPForbidden(text="the address with the token was printed at the start\n")
-        return await handler(request)
+        answer = await handler(request)
+        if isinstance(answer, web.Response) and answer.content_type == "text/html" and answer.text:
+            answer.text = elsewhere.sub("", answer.text)
+        if not answer.prepared:
+            answer.headers.update(_policy(name))
+        return answer
 
     return guard
 
 
+def _policy(name: str) -> dict[str, str]:
+    """Nothing is loaded from elsewhere, and nobody there is told this address."""
+    sources = f"'self' 'unsafe-inline' ws://{name}"
+    return {
+        "Content-Security-Policy": f"default-src {sources}; img-src 'self' data:; "
+        "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
+
+
 def _is(given: str | None, token: str) -> bool:
     """In a time that tells nothing about where they differ."""
-    return hmac.compare_digest((given or "").encode(), token.encode())
+    return hmac.compare_digest((given or "").encode("utf-8", "surrogatepass"), token.encode())
 
 
 def _free(port: int) -> int:

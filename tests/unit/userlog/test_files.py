@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import errno
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -64,25 +66,45 @@ def test_a_torn_header_too(tmp_path: Path) -> None:
     assert len(lines(tmp_path / NAME)) == 2
 
 
-@pytest.mark.parametrize("kind", ["link", "dangling", "hard", "fifo"])
-def test_what_is_no_file_of_its_own_is_left_alone(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("is_there_before", [False, True])
+@pytest.mark.parametrize("kind", ["link", "dangling", "hard", "fifo", "directory", "socket"])
+def test_what_is_no_file_of_its_own_is_left_alone(
+    tmp_path: Path, kind: str, is_there_before: bool
+) -> None:
     victim, directory = tmp_path / "victim", tmp_path / "logs"
     victim.write_text("mine")
-    made = sink(directory)
+    directory.mkdir()
     path = directory / NAME
+    if is_there_before:
+        make_strange(path, kind, victim)
+        made = sink(directory)
+    else:
+        made = sink(directory)
+        make_strange(path, kind, victim)
+    assert made.write([ROW]) == [ROW]
+    assert made.failure is not None
+    assert made.failure.filename == NAME
+    assert "not a file of this log's own" in (made.failure.strerror or "")
+    assert victim.read_text() == "mine"
+    assert not (tmp_path / "new").exists()
+    assert made.write([dataclasses.replace(ROW, uid=1001)]) == []  # others' rows go on
+
+
+def make_strange(path: Path, kind: str, victim: Path) -> None:
     match kind:
+        case "directory":
+            path.mkdir()
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as made:
+                made.bind(str(path))
         case "link":
             path.symlink_to(victim)
         case "dangling":
-            path.symlink_to(tmp_path / "new")
+            path.symlink_to(path.parent.parent / "new")
         case "hard":
             path.hardlink_to(victim)
         case "fifo":
             os.mkfifo(path)
-    assert made.write([ROW]) == [ROW]
-    assert made.failure is not None
-    assert victim.read_text() == "mine"
-    assert not (tmp_path / "new").exists()
 
 
 def test_rotation_keeps_so_many(tmp_path: Path) -> None:

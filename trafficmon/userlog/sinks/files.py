@@ -23,6 +23,7 @@ from trafficmon.userlog.sinks.base import Totals
 from trafficmon.userlog.sinks.forms import Form
 
 _MODE = 0o640
+_NOT_OURS = "not a file of this log's own (a link, a FIFO, a directory); remove it"
 _TAIL_BYTES = 4096  # the last line is shorter
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -112,11 +113,16 @@ class FileSink:
         one.size += written
 
     def _take(self, name: str) -> _File:
-        fd = os.open(name, _OPEN, _MODE, dir_fd=self._directory)
+        try:
+            fd = os.open(name, _OPEN, _MODE, dir_fd=self._directory)
+        except OSError as error:
+            if error.errno not in (errno.EISDIR, errno.ELOOP, errno.ENXIO):
+                raise
+            raise OSError(error.errno, _NOT_OURS, name) from None
         try:
             facts = os.fstat(fd)
             if not stat.S_ISREG(facts.st_mode) or facts.st_nlink > 1:
-                raise OSError(errno.ELOOP, "it is no file of this log's own", name)
+                raise OSError(errno.ELOOP, _NOT_OURS, name)
             size = _without_torn_line(fd, facts.st_size)
         except OSError:
             os.close(fd)
@@ -152,7 +158,10 @@ class FileSink:
             except OSError:
                 continue
             try:
-                size = os.fstat(fd).st_size
+                facts = os.fstat(fd)
+                if not stat.S_ISREG(facts.st_mode):  # said when there is something to write
+                    continue
+                size = facts.st_size
                 tail = os.pread(fd, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
             finally:
                 os.close(fd)
