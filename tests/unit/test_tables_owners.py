@@ -17,7 +17,7 @@ from trafficmon.errors import NotAttachedError
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
 from trafficmon.pins import HOST_HOOKS
-from trafficmon.reader.owners import COUNTS, TCP_LISTEN, not_handed_over
+from trafficmon.reader.owners import COUNTS, TCP_CLOSE, TCP_LISTEN, not_handed_over
 from trafficmon.tables import drops
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.table import choose_rows
@@ -109,7 +109,8 @@ def test_open_sockets_count_what_they_have_not_handed_over(fake: FakeLive) -> No
     stranger = socket(fake, 99, "10.0.0.1:80", "10.0.0.2:997")
     stranger["socket"]["own"]["tx_bytes"] = 5
 
-    socket(fake, 1, "10.0.0.1:80", "10.0.0.2:996")  # has carried no packet: is no connection
+    # neither connected nor a carrier of any packet: is no connection
+    socket(fake, 1, "10.0.0.1:80", "10.0.0.2:996", tcp_state=TCP_CLOSE)
 
     told = {row["pid"]: row for row in rows(fake, "processes")}
     assert (told[FREE_PID]["rx_bytes"], told[FREE_PID]["connections"]) == (1500, 2)
