@@ -29,7 +29,7 @@ def parts_of(*names: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
         ((), "/"),
         ((b"web.service", b"system.slice"), "/system.slice/web.service"),
         ((b"x" * 95,), f"/{'x' * 95}…"),
-        ((b"\xff",), "/\ufffd"),
+        ((b"\xff",), "/\udcff"),
         (tuple(b"%d" % n for n in range(10)), "…/9/8/7/6/5/4/3/2/1/0"),
     ],
 )
