@@ -225,7 +225,8 @@ class TestAnotherNamespace:
                 connect(here, there, names=("tmhere", "tmthere"))
                 inside = Program(there, program.pin_dir)
                 attach(inside, "tmthere", options=WAYS[way])
-            complaint(program, 1, "attach", "--iface", "lo")
+            said = complaint(program, 1, "attach", "--iface", "lo")
+            assert "was in a network namespace that has gone" in said
             assert program.run("detach").stdout == "detached from tmthere\n"
             assert not leftovers.orphans(loaded)
 

@@ -146,11 +146,18 @@ def _prepare(pins: PinDirectory, request: Request, report: Report) -> tuple[Inte
 
 
 def _require_same_namespace(store: Store) -> None:
-    if not store.is_of_this_namespace():
+    if store.is_of_this_namespace():
+        return
+    meta = store.meta()
+    if netns.path_of(int(meta["netns_inode"]), int(meta["netns_cookie"])) is None:
         raise TrafficmonError(
-            f"{store.pins.root} is in use from another network namespace; use another --pin-dir "
-            "for this one, or 'trafficmon detach' to end what was attached there"
+            f"what is attached in {store.pins.root} was in a network namespace that has gone; "
+            "'trafficmon detach' clears it away, or use another --pin-dir"
         )
+    raise TrafficmonError(
+        f"{store.pins.root} is in use from another network namespace; use another --pin-dir "
+        "for this one, or 'trafficmon detach' to end what was attached there"
+    )
 
 
 def _note_size(store: Store, request: Request, report: Report) -> None:

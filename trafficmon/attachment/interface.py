@@ -16,7 +16,7 @@ from trafficmon.attachment.identity import is_ours, unpin
 from trafficmon.attachment.request import Request
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError, TrafficmonError, UsageError
-from trafficmon.hooks.check import check_hooks
+from trafficmon.hooks.check import check_interface
 from trafficmon.hooks.verdict import Verdict
 from trafficmon.host import netns
 from trafficmon.host.interfaces import Interface
@@ -55,9 +55,8 @@ def is_alive(store: Store, slot: int) -> bool:
 
 def broken_hooks(store: Store, slot: int) -> dict[str, Verdict]:
     """Of an attached interface's hooks those that are to be repaired, by kind."""
-    found = check_hooks(store.pins, store.meta(), {slot: store.interface(slot)})
-    hooks = found.interfaces[slot].hooks
-    return {kind: verdict for kind, verdict in hooks.items() if verdict.is_wrong}
+    found = check_interface(store.pins, store.meta(), slot, store.interface(slot))
+    return {kind: verdict for kind, verdict in found.hooks.items() if verdict.is_wrong}
 
 
 def attach(

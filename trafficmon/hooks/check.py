@@ -69,6 +69,12 @@ def check_hooks(pins: PinDirectory, meta: Any, interfaces: dict[int, Any]) -> Fi
     return Findings(found, host)
 
 
+def check_interface(pins: PinDirectory, meta: Any, slot: int, record: Any) -> InterfaceFinding:
+    """The same of one interface that is attached."""
+    with Kernel(pins, meta) as kernel:
+        return _interface(kernel, slot, record)
+
+
 def _interface(kernel: Kernel, slot: int, record: Any) -> InterfaceFinding:
     place, verdicts = kernel.place(record), {}
     lives = False

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from trafficmon.errors import NotAttachedError
 from trafficmon.hooks.check import InterfaceFinding, Presence
-from trafficmon.hooks.verdict import Condition, Verdict
+from trafficmon.hooks.verdict import ALIVE, Condition, Verdict
 from trafficmon.host import bpffs
 from trafficmon.layout import State
 from trafficmon.pins import HOST_HOOKS, SOCKET_ITERATORS
@@ -108,6 +108,14 @@ def _on_host(host: dict[str, Verdict]) -> Iterator[str]:
         layers = list(_by_layer(kinds, host))
         noun, verb = ("layer", "is") if len(layers) == 1 else ("layers", "are")
         yield _sentence(f"{noun} {', '.join(layers)} {verb}", verdict)
+    if _loses_at_close(host):
+        yield "sockets that are closed while sock_release is away take their counts with them"
+
+
+def _loses_at_close(host: dict[str, Verdict]) -> bool:
+    """Not where packets are not counted either: then the cgroup went, and before it its sockets."""
+    release, packets = host.get("sock_release", ALIVE), host.get("cgroup_rx", ALIVE)
+    return release.condition in (Condition.GONE, Condition.REPLACED) and not packets.is_wrong
 
 
 def _by_layer(kinds: list[str], host: dict[str, Verdict]) -> Iterator[str]:
