@@ -19,6 +19,7 @@ import pytest
 from tests.kernel import leftovers
 from tests.kernel.attached import attach, packets, program_in, send, send_back
 from tests.kernel.foreign import Foreign, given_another_program, pinned_program
+from tests.kernel.needs import USUAL_TC, needs_tcx
 from tests.kernel.program import Program
 from tests.kernel.told import Told, hooks_of
 from tests.lab.counters import interface_counters
@@ -146,12 +147,12 @@ CASES = {
     "tcx both detached": Case(
         "tcx", lambda s: detach_by_force(s, "tc_rx", "tc_tx"), ("tc_rx", "tc_tx"), FORCE
     ),
-    "link's pin removed": Case("tcx", lambda s: unlink(s, "links", "tc_rx"), ("tc_rx",), PIN),
-    "program's pin removed": Case(
+    "tcx link's pin removed": Case("tcx", lambda s: unlink(s, "links", "tc_rx"), ("tc_rx",), PIN),
+    "tcx program's pin removed": Case(
         *("tcx", lambda s: unlink(s, "progs", "tc_rx"), ("tc_rx",), PROGRAM_PIN, "unpinned"),
         counts_on=True,
     ),
-    "link given another program": Case(
+    "tcx link given another program": Case(
         "tcx",
         lambda s: given_another_program(s.link("tc_rx"), "tcx"),
         ("tc_rx",),
@@ -218,13 +219,14 @@ def test_another_xdp_program_stays_and_tc_counts(lab: Lab) -> None:
             stage.traffic(3, 1)
             assert theirs.runs() == {"xdp": 7}
             (interface,) = stage.program.status()["interfaces"]
-            assert (interface["xdp_mode"], interface["tc_mode"]) == ("off", "tcx")
+            assert (interface["xdp_mode"], interface["tc_mode"]) == ("off", USUAL_TC)
             assert interface["layers"][0]["foreign_programs"]
 
 
 @pytest.mark.parametrize("way", ["tcx", "clsact"])
 def test_a_program_that_comes_before_ours_is_told(lab: Lab, way: str) -> None:
     """It is not wrong, but what is counted is not what is on the wire."""
+    needs_tcx()
     with staged(way, lab) as stage, Foreign(stage.end, "tcx") as theirs:
         told = Told(stage.program)
         told.foreign("tc_rx", "come before ours on the way in")
@@ -250,7 +252,7 @@ def test_an_interface_that_was_made_again_is_put_back_by_replace_too(way: str) -
         stage.traffic(2, 6)
         (interface,) = stage.program.status()["interfaces"]
         assert interface["xdp_mode"] == ("native" if way == "native" else "off")
-        assert interface["tc_mode"] == ("tcx" if way == "native" else way)
+        assert interface["tc_mode"] == (USUAL_TC if way == "native" else way)
 
 
 @pytest.mark.parametrize("way", list(OPTIONS))
@@ -274,6 +276,8 @@ def _wait_for_a_problem(program: Program) -> None:
 
 
 def test_what_moved_away_is_counted_there() -> None:
+    """By its links: a clsact qdisc does not go with its interface."""
+    needs_tcx()
     with staged("tcx") as stage, Namespace("away") as away:
         stage.lab.server.run(["ip", "link", "set", SERVER, "netns", away.name])
         told = Told(stage.program)
@@ -282,6 +286,7 @@ def test_what_moved_away_is_counted_there() -> None:
 
 
 def test_a_view_that_goes_on_tells_it_when_it_happens(lab: Lab) -> None:
+    needs_tcx()
     note = f"note: {SERVER} (tc_rx) is not counted: its link was detached by force"
     with staged("tcx", lab) as stage:
         timer = Timer(2.0, detach_by_force, (stage, "tc_rx"))

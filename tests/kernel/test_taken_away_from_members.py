@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.kernel.attached import attach
+from tests.kernel.needs import needs_tcx
 from tests.kernel.ordinary import run_ordinary
 from tests.kernel.owned import Place, place_of
 from tests.kernel.program import Program
@@ -50,6 +51,7 @@ def test_filters_and_xdp_programs_are_no_secret() -> None:
 
 
 def test_an_xdp_program_is_seen_and_a_tcx_link_is_not() -> None:
+    needs_tcx()
     with at_interface("native") as stage:
         assert told(stage.program, 0) == {"xdp": ("alive", None), "tc_tx": NOT_KNOWN}
         detach_by_force(stage, "xdp")

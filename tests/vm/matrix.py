@@ -40,6 +40,8 @@ FILES: tuple[str, ...] = (
     "test_app_modes.py",
     "test_coverage.py",
     "test_round_trips.py",
+    "test_cgroup_taken_away.py",
+    "test_taken_away.py",
     "test_libbpf_features.py",
     "test_libbpf_links.py",
     "test_libbpf_tracing.py",
