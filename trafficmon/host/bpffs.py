@@ -42,7 +42,7 @@ def ensure(path: Path) -> list[str]:
     """
     if is_on_bpffs(path):
         require_writable(path)
-        return [note] if (note := hidden(path)) else []
+        return hidden(path)
     if STANDARD_MOUNT not in (path, *path.parents):
         raise TrafficmonError(
             f"{path} is not in a BPF file system; choose a directory under {STANDARD_MOUNT}, "
@@ -107,7 +107,7 @@ def _way_out() -> str:
     )
 
 
-def hidden(path: Path) -> str | None:
+def hidden(path: Path) -> list[str]:
     """A note where another mount hides a BPF file system, with its pins, in which ``path`` was."""
     for one in mounts.mounts():
         if one.kind != "bpf" or not path.is_relative_to(one.place):
@@ -115,17 +115,18 @@ def hidden(path: Path) -> str | None:
         with suppress(OSError):
             seen = one.place.stat().st_dev
             if f"{os.major(seen)}:{os.minor(seen)}" != one.device:
-                return (
+                note = (
                     f"another BPF file system on {one.place} is hidden by a later mount; what is "
                     f"attached through it counts on unseen: umount {one.place} shows it"
                 )
-    return None
+                return [note]
+    return []
 
 
 def why_unseen(path: Path) -> str:
     """What may hide pins that are not at ``path``, to be put behind another message; mostly ""."""
-    if note := hidden(path):
-        return f"; {note}"
+    if notes := hidden(path):
+        return f"; {notes[0]}"
     if mounts.is_ours(1) or not mounts.shows_processes() or is_on_bpffs(path):
         return ""
     return f"; this mount namespace shows no BPF file system: {_way_out()}"

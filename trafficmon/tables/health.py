@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from trafficmon.errors import NotAttachedError
 from trafficmon.hooks.check import InterfaceFinding, Presence
 from trafficmon.hooks.verdict import ALIVE, Condition, Verdict
-from trafficmon.host import bpffs
 from trafficmon.layout import State
 from trafficmon.pins import HOST_HOOKS, SOCKET_ITERATORS
 from trafficmon.reader.live import Live
@@ -71,8 +70,7 @@ def complaints(live: Live) -> list[str]:
     for one in found:
         if not one.has_gone:
             lines += _at_interface(one)
-    hidden = bpffs.hidden(live.pins.root)
-    return [*lines, *_on_host(live.findings.host), *([hidden] if hidden else [])]
+    return [*lines, *_on_host(live.findings.host)]
 
 
 def _gone(found: list[InterfaceFinding]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from trafficmon.errors import BpfError, MissingPrivilegeError
 from trafficmon.hooks.check import Presence
 from trafficmon.hooks.facts import xdp_program_of
 from trafficmon.hooks.verdict import Verdict
+from trafficmon.host import bpffs
 from trafficmon.layout import EventKind, Mode
 from trafficmon.libbpf.info import program_facts, statistics_are_on
 from trafficmon.libbpf.object import Program
@@ -47,7 +48,7 @@ def status_record(live: Live) -> dict[str, Any]:
         "attached_at": time_text(int(live.meta["attached_at_ns"]) / 1e9),
         "now": time_text(datetime.now(UTC).timestamp()),
         "run_statistics": statistics_are_on(),
-        "problems": complaints(live),
+        "problems": [*complaints(live), *bpffs.hidden(live.pins.root)],
         "programs_readable": os.access(live.pins.programs, os.R_OK | os.X_OK),
         "interfaces": interfaces,
         "layers": layers,
