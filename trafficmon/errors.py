@@ -101,6 +101,16 @@ class ForeignMapsError(LayoutError):
     """The pinned maps are somebody else's; they are left alone."""
 
 
+class DamagedError(TrafficmonError):
+    """A part of what is attached was taken away by others, or replaced."""
+
+    def __init__(self, path: object, what: str) -> None:
+        super().__init__(
+            f"what is attached is damaged: {path} {what}; 'trafficmon attach --replace' makes it "
+            "anew (counters restart), 'trafficmon detach' ends it"
+        )
+
+
 class BpfError(TrafficmonError, OSError):
     """The kernel (or libbpf) refused an operation on an object.
 

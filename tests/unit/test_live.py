@@ -38,9 +38,10 @@ class FakeMap:
         self.opened.append(name)
 
     @classmethod
-    def from_pin(cls, path: str, *, read_only: bool) -> Self:
+    def open(cls, pins: PinDirectory, name: str, *, read_only: bool) -> Self:
         assert read_only
-        return cls(Path(path).name)
+        assert pins.map(name).parent.is_dir()
+        return cls(name)
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +77,7 @@ def pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PinDirectory:
     meta["max_interfaces"] = 3
     monkeypatch.setattr(FakeMap, "opened", [])
     monkeypatch.setattr(FakeMap, "contents", {"meta": meta})
-    monkeypatch.setattr(live_module, "Map", FakeMap)
+    monkeypatch.setattr(live_module, "open_map", FakeMap.open)
     return made
 
 

@@ -27,7 +27,13 @@ from trafficmon.attachment.sidebyside import side_by_side
 from trafficmon.attachment.stacking import covered, finish_interrupted, settle, with_those_attached
 from trafficmon.attachment.store import NO_GROUP, Geometry, Store
 from trafficmon.attachment.xdp import is_worth_trying
-from trafficmon.errors import ForeignMapsError, LayoutError, TrafficmonError, UnsupportedError
+from trafficmon.errors import (
+    DamagedError,
+    ForeignMapsError,
+    LayoutError,
+    TrafficmonError,
+    UnsupportedError,
+)
 from trafficmon.host import bpffs, capabilities, netns, signals
 from trafficmon.host.interfaces import Interface, all_interfaces
 from trafficmon.host.lock import exclusive
@@ -143,6 +149,19 @@ def _prepare(pins: PinDirectory, request: Request, report: Report) -> tuple[Inte
         remove_everything(pins)
         report.notes.append("the version before counted in another layout: counters restart")
         return _usual(request)
+    except DamagedError:
+        if not request.replace:
+            raise
+        removed = remove_everything(pins)
+        report.notes.append("what was attached was damaged: it is attached anew, counters restart")
+        return _as_before(removed.interfaces, request)
+
+
+def _as_before(names: list[str], request: Request) -> tuple[Interface, ...]:
+    """The interfaces that were named, and those that were attached; else the default route's."""
+    known = all_interfaces()
+    more = [known[name] for name in names if name in known]
+    return tuple(dict.fromkeys((*request.interfaces, *more))) or _usual(request)
 
 
 def _require_same_namespace(store: Store) -> None:

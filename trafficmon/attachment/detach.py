@@ -14,7 +14,14 @@ from trafficmon.attachment.slots import current_name
 from trafficmon.attachment.stacking import finish_interrupted, settle
 from trafficmon.attachment.store import Store
 from trafficmon.dns.book import discard as discard_book
-from trafficmon.errors import BpfError, ForeignMapsError, LayoutError, TrafficmonError, UsageError
+from trafficmon.errors import (
+    BpfError,
+    DamagedError,
+    ForeignMapsError,
+    LayoutError,
+    TrafficmonError,
+    UsageError,
+)
 from trafficmon.host import bpffs, capabilities, lock, signals
 from trafficmon.layout import INTERFACE, Mode, State
 from trafficmon.libbpf.map import Map
@@ -103,7 +110,11 @@ def remove_everything(pins: PinDirectory) -> Detached:
     ForeignMapsError when the maps are somebody else's: then nothing is touched.
     """
     done = Detached()
-    noted = _remove_hooks(pins, done) if pins.is_complete() else ()
+    if pins.is_complete():
+        noted = _remove_hooks(pins, done)
+    else:  # attach did not get as far, or somebody has removed meta
+        noted = ()
+        done.interfaces += _remove_by_prefix(pins)
     for pin in pins.ours():
         done.anything |= unpin(pins, pin, *noted)
     discard_book(pins.root)
@@ -122,29 +133,34 @@ def _remove_hooks(pins: PinDirectory, done: Detached) -> tuple[int, ...]:
         store = Store.open(pins)
     except ForeignMapsError:
         raise
-    except (LayoutError, BpfError):  # or somebody has removed some of the maps
-        with suppress(BpfError):
-            _remove_filters_by_prefix(pins)
+    except DamagedError:
+        done.interfaces += _remove_by_prefix(pins)
+        return ()
+    except LayoutError:
+        _remove_by_prefix(pins)
         return ()
     with store:
         noted = tuple(int(number) for number in store.meta()["host_hooks"]["link_id"] if number)
-        try:
-            used = store.interfaces()
-        except BpfError:  # another's map lies in its place
-            return noted
-        for slot, record in used.items():
+        for slot, record in store.interfaces().items():
             if record["state"] != State.DETACHED:
                 done.interfaces.append(text_of(record["name"]))
             one_interface.remove(store, slot)
     return noted
 
 
-def _remove_filters_by_prefix(pins: PinDirectory) -> None:
-    """What tells where clsact filters are has its place in the records of all versions (wire.h)."""
+def _remove_by_prefix(pins: PinDirectory) -> list[str]:
+    """clsact filters, by what records of all versions begin with (wire.h). Names of interfaces.
+
+    Links go by their pins; without the map nobody knows where filters are.
+    """
+    names = []
     size = INTERFACE.itemsize
-    with Map.from_pin(str(pins.map("interfaces"))) as interfaces:
+    with suppress(BpfError), Map.from_pin(str(pins.map("interfaces"))) as interfaces:
         for slot in range(interfaces.facts().max_entries):
             raw = (interfaces.lookup(slot_key(slot)) or b"")[:size]
             record = record_of(raw.ljust(size, b"\0"), INTERFACE)
+            if record["state"] in (State.ATTACHED, State.ATTACHING):
+                names.append(text_of(record["name"]))
             if record["tc_mode"] == Mode.CLSACT:
                 tc.remove_filters(pins, slot, record, qdisc=True)
+    return names

@@ -34,6 +34,7 @@ from trafficmon.layout import (
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Object, test_run
 from trafficmon.libbpf.system import possible_cpus
+from trafficmon.pinned import open_map
 from trafficmon.pins import HOST_KINDS, MAPS, PinDirectory
 from trafficmon.records import FIRST_KEY, record_of, require_layout, set_text, slot_key
 
@@ -97,13 +98,12 @@ class Store:
         """What is pinned. LayoutError when another version pinned it, NotOursError: a stranger."""
         pins.require_ours()
         with ExitStack() as cleanup:
-            meta = cleanup.enter_context(Map.from_pin(str(pins.map("meta"))))
+            meta = cleanup.enter_context(open_map(pins, "meta"))
             require_layout(meta.lookup(FIRST_KEY), pins.root)  # before maps it may not have
             maps = {"meta": meta}
             for name in MAPS:
                 if name != "meta":
-                    held = Map.from_pin(str(pins.map(name)))
-                    maps[name] = cleanup.enter_context(held)
+                    maps[name] = cleanup.enter_context(open_map(pins, name))
             cleanup.pop_all()
         return cls(pins, maps)
 

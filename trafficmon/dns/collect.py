@@ -17,6 +17,7 @@ from trafficmon.errors import BpfError, BusyError, MissingPrivilegeError
 from trafficmon.host.lock import only_reader
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.ring import KeptRing
+from trafficmon.pinned import open_map
 from trafficmon.pins import PinDirectory
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def collector(
     group = int(meta["group_id"])
     with ExitStack() as open_:
         open_.enter_context(only_reader(pins.root, "dns", patience_s))
-        ring = open_.enter_context(Map.from_pin(str(pins.map("dns_messages"))))
+        ring = open_.enter_context(open_map(pins, "dns_messages"))
 
         def open_book() -> Book:
             from trafficmon.dns.book import Book  # noqa: PLC0415 - with SQLite: only if need be

@@ -18,6 +18,7 @@ from trafficmon.host.lock import only_reader
 from trafficmon.layout import EVENT_CONTROL, EventKind
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.ring import RingBuffer
+from trafficmon.pinned import open_map
 from trafficmon.reader.live import Live
 from trafficmon.records import FIRST_KEY
 
@@ -114,8 +115,8 @@ def event_reader(
     """The reader, alone: BusyError where there is one. Needs CAP_BPF, as it writes to maps."""
     with ExitStack() as open_:
         open_.enter_context(only_reader(live.pins.root, "events"))
-        ring = open_.enter_context(Map.from_pin(str(live.pins.map("events"))))
-        control = open_.enter_context(Map.from_pin(str(live.pins.map("event_control"))))
+        ring = open_.enter_context(open_map(live.pins, "events"))
+        control = open_.enter_context(open_map(live.pins, "event_control"))
         reader = EventReader(live, ring, control, kinds, limit, on_event)
         open_.callback(reader.close)
         yield reader

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from contextlib import suppress
 from typing import Self
 
+from trafficmon.errors import BpfError
 from trafficmon.libbpf._ffi import check, encode, lib, options
 
 BPF_F_RDONLY = 1 << 3
+_INODES = {"BPF map": "anon_inode:bpf-map", "BPF program": "anon_inode:bpf-prog"}
 
 
 class Owner:
@@ -80,4 +83,18 @@ class Handle(Owner):
 def open_pin(path: str, what: str, *, read_only: bool = False) -> int:
     """A descriptor for the object pinned at ``path``."""
     flags = options("bpf_obj_get_opts", file_flags=BPF_F_RDONLY if read_only else 0)
-    return check(lib.bpf_obj_get_opts(encode(path), flags), "open", f"{what} {path}")
+    fd = check(lib.bpf_obj_get_opts(encode(path), flags), "open", f"{what} {path}")
+    if not _is_of_kind(fd, what):
+        os.close(fd)
+        remedy = "another kind of object is pinned there"
+        raise BpfError(errno.EINVAL, "open", f"{what} {path}", remedy)
+    return fd
+
+
+def _is_of_kind(fd: int, what: str) -> bool:
+    """The kernel opens whatever is pinned, and would tell a program's facts as a map's."""
+    try:
+        found = os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:  # no /proc
+        return True
+    return found == _INODES.get(what, found)

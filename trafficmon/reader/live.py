@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from trafficmon.dns.names import RemoteNames
-from trafficmon.errors import BpfError, MissingPrivilegeError, NotAttachedError
+from trafficmon.errors import BpfError, DamagedError, MissingPrivilegeError, NotAttachedError
 from trafficmon.hooks.check import Findings, check_hooks
 from trafficmon.host import bpffs, cgroups, clock
 from trafficmon.host.lock import dns_copy, dns_file
@@ -39,6 +39,7 @@ from trafficmon.layout import (
 )
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.rawmap import RawEntries
+from trafficmon.pinned import open_map
 from trafficmon.pins import HOST_HOOKS, HOST_KINDS, PinDirectory, is_there
 from trafficmon.reader.ahead import Looks, ReadAhead
 from trafficmon.reader.flow_owners import SocketIndex
@@ -129,11 +130,17 @@ class Live:
     def _opened(self, name: str) -> Map:
         """By its own pin, or, as a member of the readers' group, by the one made for that."""
         try:
-            return Map.from_pin(str(self.pins.map(name)), read_only=True)
+            return open_map(self.pins, name, read_only=True)
         except MissingPrivilegeError:
             if not is_there(self.pins.reader(name)):
                 raise
             return Map.from_pin(str(self.pins.reader(name)), read_only=True)
+
+    def _has_links(self) -> bool:
+        """Then an attach was complete once."""
+        with suppress(OSError):
+            return any(self.pins.parts[1].iterdir())
+        return False
 
     def _read_meta(self) -> Any:
         try:
@@ -143,6 +150,8 @@ class Live:
                 f"no permission to look into {self.pins.root}; run as root, or ask root to "
                 "'trafficmon attach --group NAME' with a group of yours"
             ) from None
+        if not complete and self._has_links():
+            raise DamagedError(self.pins.map("meta"), "is missing")
         if not complete:
             raise NotAttachedError(
                 f"nothing is attached (no {self.pins.root}); start with 'trafficmon attach'"
