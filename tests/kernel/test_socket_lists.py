@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.attached import run_patched
+from tests.kernel.needs import needs_linux
 from tests.kernel.owned import SERVER, SERVER6, Place, listen, place_of, sums_agree
 from tests.lab import processes
 from trafficmon.pins import SOCKET_ITERATORS, PinDirectory
@@ -28,6 +29,8 @@ hostlayers.attach_map_iterator = refuse
 
 @pytest.fixture(params=["by storage", "by files and tables"])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    if request.param == "by files and tables":
+        needs_linux(5, 12, "cookies of sockets for iterators")
     with place_of(attach=False) as made:
         patch = _REFUSE if request.param == "by files and tables" else ""
         options = ("--iface", made.lab.server_if, "--cgroup", str(made.cgroup))

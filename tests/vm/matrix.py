@@ -22,6 +22,7 @@ EVERYDAY_FILES: tuple[str, ...] = (
     "test_app_modes.py",
     "test_owners.py::TestTcp::test_both_ways_exactly",
     "test_owners.py::TestTcp::test_a_connection_that_was_there_before",
+    "test_socket_lists.py::test_sockets_that_are_in_no_table_of_tcp_or_udp",
     "test_missed_calls.py::test_all_calls",
     "test_forwarded.py::test_what_a_container_serves",
     "test_owners.py::TestOtherProtocols::test_pings",
@@ -35,6 +36,7 @@ EVERYDAY_FILES: tuple[str, ...] = (
 
 FILES: tuple[str, ...] = (
     "test_owners.py",
+    "test_socket_lists.py",
     "test_missed_calls.py",
     "test_forwarded.py",
     "test_app_modes.py",
@@ -67,6 +69,8 @@ class Expectation:
 
 EXPECTED = (
     Expectation("test_owners", (5, 10)),
+    Expectation("[by storage]", (5, 10)),
+    Expectation("[by files and tables]", (5, 12)),
     Expectation("[tracepoints]", (6, 3)),
     # Storage on sockets, from tracing programs; trampolines on arm64.
     Expectation("[fexit]", (5, 11), (6, 12)),
