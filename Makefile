@@ -81,6 +81,10 @@ test-long: build deps-test $(VENV)/.stamp-test ## those of them that take minute
 mutate: build deps-test $(VENV)/.stamp-test ## small faults put in one at a time: do the everyday tests notice? ONLY=flows for a part (root)
 	@$(AS_ROOT) $(PY) -m tests.mutation $(if $(ONLY),--only '$(ONLY)')
 
+.PHONY: mutate-core
+mutate-core: build $(VENV)/.stamp-test $(VENV)/.stamp-mutate ## every change mutmut makes of the Python core, against the unit tests (hours): ONLY='trafficmon.filter.*'
+	$(VENV)/bin/mutmut run $(if $(ONLY),'$(ONLY)')
+
 .PHONY: test-fresh
 test-fresh: ## `make run` and `make test` from a clone in new minimal Debians, 12 and 13: RELEASES="13" for one (root, mmdebstrap)
 	@tools/as-root tests/packaging/fresh-debian.sh $(RELEASES)
@@ -149,7 +153,7 @@ deps-lint:
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf build dist trafficmon/_bpf trafficmon/libbpf/*.so .hypothesis
+	rm -rf build dist mutants trafficmon/_bpf trafficmon/libbpf/*.so .hypothesis
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find trafficmon tests tools -name __pycache__ -prune -exec rm -rf {} +
 	rm -f $(VENV)/.stamp-editable
@@ -173,7 +177,7 @@ $(VENV)/.stamp-editable: $(VENV)/.stamp-tools tools/hatch_hook.py
 	@rm -f $(VENV)/.stamp-wheel
 	@touch $@
 
-$(VENV)/.stamp-test $(VENV)/.stamp-lint: $(VENV)/.stamp-%: $(VENV)/.stamp-tools
+$(VENV)/.stamp-test $(VENV)/.stamp-lint $(VENV)/.stamp-mutate: $(VENV)/.stamp-%: $(VENV)/.stamp-tools
 	@echo "installing the tools to $*"
 	@$(PY) tools/requirements.py $* | $(PIP) install -r /dev/stdin
 	@touch $@
