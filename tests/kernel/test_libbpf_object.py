@@ -16,6 +16,7 @@ from tests.kernel import probe
 from tests.kernel.probe import Counter
 from trafficmon.errors import BpfError, BrokenObjectError, MissingPrivilegeError, VerifierError
 from trafficmon.libbpf import info
+from trafficmon.libbpf.link import Link
 from trafficmon.libbpf.object import Object, Program
 
 pytestmark = pytest.mark.kernel
@@ -261,8 +262,9 @@ def test_a_pin_of_another_kind_is_refused(probe_path: Path) -> None:
         opened.map("table") as table,
     ):
         table.pin(str(pin))
-        with Program.from_pin(str(pin)) as misnamed, pytest.raises(BpfError):
-            probe.run(misnamed)
+        for kind in (Program, Link):
+            with pytest.raises(BpfError, match="another kind of object is pinned there"):
+                kind.from_pin(str(pin))
 
 
 def test_pins_live_in_the_bpf_file_system_only(probe_path: Path, tmp_path: Path) -> None:

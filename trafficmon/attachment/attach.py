@@ -14,6 +14,7 @@ from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment.detach import remove_everything
 from trafficmon.attachment.hostlayers import LayerOutcome
 from trafficmon.attachment.interface import Attached
+from trafficmon.attachment.memory import lack_explained
 from trafficmon.attachment.readers import let_group_read, publish
 from trafficmon.attachment.repair import put_back_note, repair_interface
 from trafficmon.attachment.replace import replace_programs
@@ -73,7 +74,8 @@ def attach(pins: PinDirectory, request: Request, progress: Progress = _say_nothi
         report.notes += bpffs.ensure(pins.root)
         _refuse_foreign(pins)
         wanted = _prepare(pins, request, report)
-        with ExitStack() as undo:
+        max_flows = request.max_flows or DEFAULT_MAX_FLOWS
+        with lack_explained(max_flows), ExitStack() as undo:
             store = undo.enter_context(_open_or_create(pins, request, undo))
             undo.callback(publish, store, *COPIED)
             finish_interrupted(store)

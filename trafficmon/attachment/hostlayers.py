@@ -24,6 +24,7 @@ from trafficmon.attachment.hosthooks import (
     Variant,
 )
 from trafficmon.attachment.identity import unpin
+from trafficmon.attachment.memory import is_lack_of_memory
 from trafficmon.attachment.repair import is_our_link, pin_again
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError, MissingPrivilegeError, VerifierError
@@ -70,6 +71,8 @@ def attach_layer(
             try:
                 _attach(store, layer, variant, cgroup)
             except (BpfError, MissingPrivilegeError) as error:
+                if is_lack_of_memory(error):
+                    raise
                 refusals.append(f"{variant.mode}: {_explain(error)}")
                 continue
             half_done.pop_all()

@@ -26,7 +26,8 @@ APP_MODES = hosthooks.APP_MODES
 TC_MODES = ("auto", "tcx", "clsact")
 XDP_MODES = ("auto", "native", "generic", "offload", "off")
 DEFAULT_MAX_FLOWS = 131072
-_FLOW_LIMITS = (1024, 16_777_216)
+LEAST_MAX_FLOWS = 1024
+_FLOW_LIMITS = (LEAST_MAX_FLOWS, 16_777_216)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trafficmon.attachment import hookrecords
+from trafficmon.attachment.memory import is_lack_of_memory
 from trafficmon.attachment.programs import xdp_program
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError
@@ -93,6 +94,8 @@ def attach(
                 )
                 link = handles.enter_context(attach_xdp(program, interface.ifindex, flag))
             except BpfError as error:
+                if is_lack_of_memory(error):
+                    raise
                 failures.append(f"{name}: {_explain(error)}")
                 continue
             program.pin(str(store.pins.program("xdp", slot)))

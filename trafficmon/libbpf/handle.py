@@ -13,7 +13,11 @@ from trafficmon.errors import BpfError
 from trafficmon.libbpf._ffi import check, encode, lib, options
 
 BPF_F_RDONLY = 1 << 3
-_INODES = {"BPF map": "anon_inode:bpf-map", "BPF program": "anon_inode:bpf-prog"}
+_INODES = {
+    "BPF map": "anon_inode:bpf-map",
+    "BPF program": "anon_inode:bpf-prog",
+    "BPF link": "anon_inode:bpf_link",
+}
 
 
 class Owner:

@@ -8,9 +8,13 @@ ourselves, so its own words are for --debug.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from typing import Any
 
 from trafficmon.libbpf._ffi import ffi, lib
+
+warnings: deque[str] = deque(maxlen=64)
+"""The last of what libbpf warned of: which map could not be made, it tells nowhere else."""
 
 _LEVELS = {0: 20, 1: 10, 2: 5}  # warn, info, debug of libbpf as INFO, DEBUG, and below
 
@@ -18,9 +22,13 @@ _LEVELS = {0: 20, 1: 10, 2: 5}  # warn, info, debug of libbpf as INFO, DEBUG, an
 @ffi.def_extern()  # type: ignore[untyped-decorator]
 def tm_on_log(level: int, message: Any) -> None:
     """Called from C; must not raise."""
-    import logging  # readers, which libbpf says nothing to, start faster without
-
     said = ffi.string(message).decode(errors="replace").rstrip()
+    if level == 0:
+        warnings.append(said)
+    if "logging" not in sys.modules:
+        return
+    import logging
+
     logging.getLogger("trafficmon.libbpf").log(_LEVELS.get(level, logging.DEBUG), "%s", said)
 
 
@@ -33,10 +41,10 @@ def capture() -> None:
 
 
 def _most() -> int:
-    """The highest level of libbpf's that is logged; -1: none, or nobody has imported logging."""
+    """The highest level of libbpf's that is logged; warnings are taken in any case."""
     if "logging" not in sys.modules:
-        return -1
+        return 0
     import logging
 
     logger = logging.getLogger("trafficmon.libbpf")
-    return max((of for of, level in _LEVELS.items() if logger.isEnabledFor(level)), default=-1)
+    return max((of for of, level in _LEVELS.items() if logger.isEnabledFor(level)), default=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from trafficmon.libbpf.map import Map
 
 BPF_F_XDP_HAS_FRAGS = 1 << 5
 _LOG_BYTES = 1 << 20
+_REFUSED_MAP = re.compile(r"map '([^']+)': failed to create")
 
 
 class Program(Handle):
@@ -161,11 +163,15 @@ class Object(Owner):
             buffer = ffi.new("char[]", _LOG_BYTES)
             self._logs[name] = buffer
             check(lib.bpf_program__set_log_buf(program, buffer, _LOG_BYTES), "set log of", name)
+        log.warnings.clear()
         result = lib.bpf_object__load(self._pointer)
         refused = {name: said for name in self._logs if (said := text(self._logs[name]))}
         if result < 0 and refused:
             name, said = refused.popitem()
             raise VerifierError(-result, name, said)
+        for warning in log.warnings if result < 0 else ():
+            if refused_map := _REFUSED_MAP.search(warning):
+                check(result, "make", f"map {refused_map[1]}")
         check(result, "load", str(self.path))
 
     def program(self, name: str) -> Program:
