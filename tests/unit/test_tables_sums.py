@@ -141,3 +141,12 @@ def test_hosts_are_told_apart_by_version_too(fake: FakeLive) -> None:
     assert all(row["remote_name"] is None for row in found.values())
     table = host_table(fake.live)
     assert [row["remote_addr"] for row in rows(table, f"host {THERE6}")] == [THERE6]
+
+
+def test_an_address_of_a_link_is_a_host_on_each_link(fake: FakeLive) -> None:
+    """And any other address is one host, whichever way it is reached."""
+    for slot, octets in ((0, 10), (1, 200)):
+        fake.flow("fe80::2", "fe80::1", 58, rx=(1, octets), slot=slot)
+        fake.flow("2001:db8::2", THERE6, 58, rx=(1, octets), slot=slot)
+    told = {row["remote_addr"]: row["rx_bytes"] for row in rows(host_table(fake.live))}
+    assert told == {"fe80::1%eth0": 10, "fe80::1%eth1": 200, THERE6: 210}
