@@ -13,11 +13,8 @@ from trafficmon.errors import BpfError
 from trafficmon.libbpf._ffi import check, encode, lib, options
 
 BPF_F_RDONLY = 1 << 3
-_INODES = {
-    "BPF map": "anon_inode:bpf-map",
-    "BPF program": "anon_inode:bpf-prog",
-    "BPF link": "anon_inode:bpf_link",
-}
+_INODES = {"BPF map": "bpf-map", "BPF program": "bpf-prog", "BPF link": "bpf-link"}
+"""What /proc calls descriptors of these (anon_inode_getfd() in kernel/bpf/syscall.c)."""
 
 
 class Owner:
@@ -101,4 +98,5 @@ def _is_of_kind(fd: int, what: str) -> bool:
         found = os.readlink(f"/proc/self/fd/{fd}")
     except OSError:  # no /proc
         return True
-    return found == _INODES.get(what, found)
+    name = found.removeprefix("anon_inode:").replace("_", "-")
+    return name == _INODES.get(what, name)
