@@ -20,6 +20,8 @@ const volatile __u32 tm_has_receiver;	 /* 1: and the receiving socket (6.11, c53
 const volatile __u32 tm_reason_consumed; /* "no drop at all", as the running kernel numbers it */
 const volatile __u64 tm_netns_cookie;	 /* of the watched namespace; 0: not known */
 const volatile __u64 tm_netns_inode;
+const volatile __u32 tm_names_places; /* 1: bpf_snprintf() is there (5.13, 7b15523a989b) */
+const volatile __u64 tm_place_seed;   /* odd, random */
 
 #define TM_DST_POINTER (~1UL) /* the lowest bit of skb->_skb_refdst: no reference is held */
 
@@ -95,6 +97,40 @@ static __always_inline __u8 tm_drop_facts(struct sk_buff *skb, struct sock *rece
 	if (skb->len || !tm_is_full_socket(state) || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
 	return TM_DROP_NO_DATA;
+}
+
+/* A number that tells addresses apart, and not where they are. */
+static __always_inline __u64 tm_place_number(__u64 address)
+{
+	__u64 mixed = address;
+	int round;
+
+	for (round = 0; round < 3; round++) {
+		mixed = (mixed ^ (tm_place_seed >> round)) * tm_place_seed;
+		mixed ^= mixed >> 29;
+		mixed *= 0x9E3779B97F4A7C15;
+		mixed ^= mixed >> 32;
+	}
+	return mixed >> 1 ? mixed >> 1 : 1;
+}
+
+/*
+ * Where it was, as a number whose name is noted. Not the address: it would tell readers without root
+ * where the kernel lies in memory, and they could not find its name.
+ */
+static __noinline __u64 tm_place(__u64 address)
+{
+	struct tm_place place = {};
+	__u64 number;
+
+	if (!tm_names_places)
+		return address;
+	number = tm_place_number(address);
+	if (!bpf_map_lookup_elem(&drop_places, &number)) {
+		BPF_SNPRINTF((char *)place.name, sizeof(place.name), "%ps", address);
+		bpf_map_update_elem(&drop_places, &number, &place, BPF_ANY);
+	}
+	return number;
 }
 
 static __always_inline void tm_count_drop(const struct tm_drop_key *key, __u32 bytes)
@@ -211,6 +247,7 @@ int tm_drop(__u64 *arguments)
 		receiver = (void *)arguments[3];
 	if (!tm_is_drop_watched(skb, receiver))
 		return 0;
+	key.location = tm_place(key.location);
 	key.ethertype = bpf_ntohs(skb->protocol);
 	key.facts = tm_drop_facts(skb, receiver);
 	tm_count_drop(&key, skb->len);

@@ -109,4 +109,13 @@ struct {
 	__type(value, struct tm_drop);
 } drops SEC(".maps");
 
+/* Functions by tm_drop_key.location, where that is no address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct tm_place);
+} drop_places SEC(".maps");
+
 #endif /* TM_OWNER_MAPS_BPF_H */

@@ -41,6 +41,7 @@ enum tm_limit {
 	TM_ARGUMENTS_BYTES = 128,
 	TM_DNS_BYTES = 1232, /* of a message; what DNS over UDP is advised not to go beyond */
 	TM_SAMPLE_BYTES = 65536,
+	TM_PLACE_BYTES = 64, /* of a function's name */
 	TM_MATCH_STEPS = 64,
 	TM_PACKET_KINDS = 7, /* IPv4, IPv6, not IP, TCP, UDP, ICMP, other IP */
 	TM_LAST_INTERFACE_NUMBER = 32767,
@@ -385,11 +386,17 @@ enum tm_drop_fact {
 };
 
 struct tm_drop_key {
-	__u64 location;	 /* address of the instruction that dropped it */
+	__u64 location; /* of the instruction that dropped it: a number of `drop_places`, its highest bit 0;
+			   before 5.13 the address */
 	__u32 reason;	 /* enum skb_drop_reason of the running kernel; 0 before 5.17 */
 	__u16 ethertype; /* host order */
 	__u8 facts;	 /* enum tm_drop_fact */
 	__u8 pad;
+};
+
+/* Value of `drop_places`: the function's name, and its module's behind a blank, in brackets. */
+struct tm_place {
+	__u8 name[TM_PLACE_BYTES];
 };
 
 /* Value of `drops`. */

@@ -41,6 +41,7 @@ MAPS = (
     "calls",
     "layers",
     "drops",
+    "drop_places",
     "events",
     "dns_messages",
     "event_counts",
@@ -62,6 +63,7 @@ FROZEN = (
     "cgroup_paths",
     "layers",
     "drops",
+    "drop_places",
     "event_counts",
 )
 """Maps that a readers' group is given: from then on only the kernel's programs write to them."""

@@ -16,6 +16,7 @@ import pytest
 
 from tests.kernel import every_call
 from tests.kernel.leftovers import hooks
+from tests.kernel.needs import needs_linux
 from tests.kernel.ordinary import NOBODY, run_ordinary
 from tests.kernel.program import Program, attached, free_pin_dir
 from tests.lab.cgroup import own_cgroup
@@ -170,3 +171,56 @@ def test_what_an_older_version_gave_to_the_group_is_taken_back() -> None:
         found = tried(program)
     opened = {pin for pin, told in found.items() if set(told["ways"]) - {"path"}}
     assert opened == {f"readers/{name}" for name in READERS}
+
+
+def test_members_see_functions_where_packets_were_dropped_and_no_address_of_the_kernel() -> None:
+    needs_linux(5, 13, "bpf_snprintf()")
+    with (
+        Namespace("places") as namespace,
+        own_cgroup("places") as cgroup,
+        attached(
+            namespace,
+            "lo",
+            options=("--group", GROUP, "--cgroup", str(cgroup), "--layer", "tc,drops"),
+        ) as program,
+    ):
+        namespace.run([sys.executable, "-c", DROPPED])
+        rows = program.rows("drops")
+        assert "__udp4_lib_rcv" in {row["location"].partition(".")[0] for row in rows}
+        done = run_ordinary(namespace, [MEMBER], "top", "drops", "--json", pin_dir=program.pin_dir)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert json.loads(done.stdout) == rows
+        known = symbols()
+        assert known
+        for name, held in contents(program).items():
+            if name.startswith("readers/"):
+                assert not known & set(every_address(held)), name
+
+
+DROPPED = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    for _ in range(20):
+        try:
+            sender.sendto(b"nobody listens", ("127.0.0.1", 9))
+        except ConnectionRefusedError:
+            pass
+"""
+
+
+def symbols() -> set[int]:
+    """Addresses of the kernel's functions, without their lower bits: any within is as telling."""
+    lines = Path("/proc/kallsyms").read_text(encoding="utf-8").splitlines()
+    found = {int(line.split()[0], 16) >> PAGE for line in lines if line.split()[1] in "tT"}
+    return found - {0}
+
+
+PAGE = 12
+
+
+def every_address(raw: bytes) -> Iterator[int]:
+    """All that may be addresses in the upper half, at every fourth byte."""
+    for at in range(0, len(raw) - 7, 4):
+        value = int.from_bytes(raw[at : at + 8], sys.byteorder)
+        if value >> 63:
+            yield value >> PAGE

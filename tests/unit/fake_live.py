@@ -333,6 +333,11 @@ class FakeLive:
         """By layer."""
         return self.layer_counters
 
+    def drop_place(self, number: int) -> str | None:
+        """Drops of readings that are made up are at addresses."""
+        del number
+        return None
+
     def drops(self) -> tuple[Any, Any]:
         """Key and value, row by row."""
         keys = np.array([key for key, _ in self._drops], DROP_KEY)

@@ -89,6 +89,8 @@ def _watched_drops(store: Store, cgroup: Cgroup) -> dict[str, int]:
     """Sockets are watched where the cgroup layer is attached."""
     return {
         "tm_netns_inode": int(store.meta()["netns_inode"]),
+        "tm_names_places": int(features.names_functions()),
+        "tm_place_seed": int(store.meta()["seed"]),
         "tm_cgroup_id": watched_by(store, "drop", cgroup),
     }
 

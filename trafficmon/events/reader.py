@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
+from trafficmon.errors import MissingPrivilegeError
 from trafficmon.host import clock
 from trafficmon.host.lock import only_reader
 from trafficmon.layout import EVENT_CONTROL, EventKind
@@ -114,7 +115,14 @@ def event_reader(
 ) -> Iterator[EventReader]:
     """The reader, alone: BusyError where there is one. Needs CAP_BPF, as it writes to maps."""
     with ExitStack() as open_:
-        open_.enter_context(only_reader(live.pins.root, "events"))
+        try:
+            open_.enter_context(only_reader(live.pins.root, "events"))
+        except MissingPrivilegeError:
+            raise MissingPrivilegeError(
+                "no permission to read events: only root may, since a ring buffer has one reader, "
+                "who writes to it; tables ('trafficmon top …') may be read by the group of "
+                "'attach --group'"
+            ) from None
         ring = open_.enter_context(open_map(live.pins, "events"))
         control = open_.enter_context(open_map(live.pins, "event_control"))
         reader = EventReader(live, ring, control, kinds, limit, on_event)

@@ -56,7 +56,7 @@ class Teller:
 
     def __init__(self, live: Live) -> None:
         self._live, self._owners = live, OwnerLookup(live)
-        self._drops = DropNames()
+        self._drops = DropNames(live.drop_place)
         self._interfaces = live.interface_names
         self._by_ifindex = {
             one.ifindex: one.name

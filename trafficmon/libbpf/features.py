@@ -48,6 +48,7 @@ class Helper(IntEnum):
     JIFFIES64 = 118
     GET_CURRENT_TASK_BTF = 158
     TASK_PT_REGS = 175
+    SNPRINTF = 165
     XDP_GET_BUFF_LEN = 188
     SKC_TO_MPTCP_SOCK = 196
 
@@ -73,6 +74,11 @@ def has_helper(program: ProgramType, helper: Helper) -> bool:
 def may_read_kernel(program: ProgramType) -> bool:
     """Whether programs of this type may read the kernel's memory (not under all lockdowns)."""
     return has_helper(program, Helper.PROBE_READ_KERNEL)
+
+
+def names_functions() -> bool:
+    """Whether a tracing program can ask for a function's name by its address (bpf_snprintf)."""
+    return has_helper(ProgramType.TRACEPOINT, Helper.SNPRINTF)
 
 
 def has_btf() -> bool:

@@ -33,6 +33,7 @@ from trafficmon.layout import (
     LEDGER,
     META,
     OWNER,
+    PLACE,
     ROWS_OF_AN_INTERFACE,
     EventKind,
     State,
@@ -229,6 +230,11 @@ class Live:
         """DROP_KEY and DROP, row by row."""
         with self._timed("drops"):
             return self.map("drops").read_all(DROP_KEY, DROP)
+
+    def drop_place(self, number: int) -> str | None:
+        """The function that a DROP_KEY's location stands for, as the kernel's programs noted it."""
+        raw = self.map("drop_places").lookup(struct.pack("=Q", number))
+        return None if raw is None else text_of(record_of(raw, PLACE)["name"])
 
     def event_counts(self) -> Records:
         """EVENT_COUNTS by [kind], summed over CPUs."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +21,9 @@ from trafficmon.tables.table import Record, Table, as_text
 
 FIELDS = ("reason", "location", "packets", "bytes", "kind")
 _PREFIX = "SKB_DROP_REASON_"
+_ADDRESS = 1 << 63
+"""The kernel's half of the address space; numbers of noted places have the bit clear."""
+
 _OTHERS = "other places"
 _BY_SOCKETS = ("socket_rcvbuff", "socket_backlog", "proto_mem", "queue_purge", "tcp_")
 """Beginnings of reasons for which a socket drops what it was given: behind tcp_filter() in
@@ -44,7 +48,7 @@ def _table(live: Live, kinds: tuple[str, ...]) -> Table:
             "the drops layer is not attached; 'trafficmon attach --layer drops' adds it"
         )
     keys, values = live.drops()
-    names = DropNames()
+    names = DropNames(live.drop_place)
     kind = np.array([names.kind(key) for key in keys], "U12")
     wanted = np.isin(kind, kinds) & (values["packets"] != 0)
     keys, values, kind = keys[wanted], values[wanted], kind[wanted]
@@ -87,7 +91,7 @@ def _table(live: Live, kinds: tuple[str, ...]) -> Table:
 def lost_packets(live: Live) -> int:
     """All losses."""
     keys, values = live.drops()
-    names = DropNames()
+    names = DropNames(live.drop_place)
     return sum(
         int(value["packets"])
         for key, value in zip(keys, values, strict=True)
@@ -104,7 +108,7 @@ def drops_by_side(live: Live) -> tuple[int, int]:
     keys, values = live.drops()
     has_data = (keys["facts"] & (DropFact.NO_DATA | DropFact.TIME_WAIT)) == 0
     keys, values = keys[has_data], values[has_data]
-    names = DropNames()
+    names = DropNames(live.drop_place)
     by_socket = [_is_by_socket(names.reason(int(number))) for number in keys["reason"]]
     behind = int(values["packets"][np.array(by_socket, bool)].sum())
     return int(values["packets"].sum()) - behind, behind
@@ -119,7 +123,14 @@ def _is_by_socket(reason: str | None) -> bool:
 
 
 class DropNames:
-    """What the running kernel calls its reasons and places; asked for once, when wanted."""
+    """What the running kernel calls its reasons and places; asked for once, when wanted.
+
+    ``place_of``: the name of a noted place (Live.drop_place).
+    """
+
+    def __init__(self, place_of: Callable[[int], str | None]) -> None:
+        self._place_of = place_of
+        self._places: dict[int, str] = {}
 
     @cached_property
     def _reasons(self) -> dict[int, str]:
@@ -134,11 +145,19 @@ class DropNames:
         """Of enum skb_drop_reason."""
         return reason_text(self._reasons, number)
 
-    def location(self, address: int) -> str:
-        """The function; of address 0 those that the table has no room for."""
-        if not address:
+    def location(self, number: int) -> str:
+        """The function; of 0 those that the table has no room for."""
+        if not number:
             return _OTHERS
-        return self._symbols.name(address)
+        if number not in self._places:
+            self._places[number] = self._name(number)
+        return self._places[number]
+
+    def _name(self, number: int) -> str:
+        if number & _ADDRESS:
+            return self._symbols.name(number)
+        function, _, _module = (self._place_of(number) or "").partition(" ")
+        return function or f"{number:#x}"
 
     def kind(self, drop: Any) -> str:
         """Of DROP_KEY: loss or housekeeping."""
