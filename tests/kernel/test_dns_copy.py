@@ -14,7 +14,7 @@ import pytest
 from tests.corpus import wire
 from tests.kernel.bothways import V4, V6, BothWays, Flow, Way, both_ways
 from tests.kernel.harness import context_of
-from trafficmon.layout import DNS, DNS_BYTES, EVENT_COUNTS, EVENT_KINDS, EventKind
+from trafficmon.layout import DNS, DNS_BYTES, EVENT_COUNTS, EVENT_KINDS, EventKind, Hook
 from trafficmon.libbpf.ring import RingBuffer
 from trafficmon.libbpf.system import possible_cpus
 
@@ -43,7 +43,8 @@ class Copier:
     records: list[bytes] = field(default_factory=list)
 
     def run(self, frame: bytes, way: Way = "rx", context: bytes = b"") -> list[Copied]:
-        self.both.by_way[way].run(frame, context=context)
+        harness = self.both.by_way[way]
+        harness.run(frame, context=b"" if harness.hook == Hook.XDP_RX else context)
         self.records.clear()
         while self.reader.consume(10_000):
             pass
@@ -58,13 +59,13 @@ class Copier:
         return a, b, c
 
 
-def copier_of(mask: int) -> Any:
-    return both_ways(flow_sets=64, constants={"tm_copy_dns": mask})
+def copier_of(mask: int, first: Hook = Hook.TC_RX) -> Any:
+    return both_ways(flow_sets=64, constants={"tm_copy_dns": mask}, first=first)
 
 
-@pytest.fixture(scope="module")
-def copier() -> Iterator[Copier]:
-    with copier_of(3) as both:
+@pytest.fixture(scope="module", params=[Hook.TC_RX, Hook.XDP_RX], ids=["tc", "xdp"])
+def copier(request: pytest.FixtureRequest) -> Iterator[Copier]:
+    with copier_of(3, request.param) as both:
         records: list[bytes] = []
         with RingBuffer(both.maps["dns_messages"], records.append) as reader:
             yield Copier(both, reader, records)

@@ -31,11 +31,11 @@ def both() -> Iterator[BothWays]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def restless() -> Iterator[BothWays]:
+@pytest.fixture(scope="module", params=[Hook.TC_RX, Hook.XDP_RX], ids=["tc", "xdp"])
+def restless(request: pytest.FixtureRequest) -> Iterator[BothWays]:
     """Written back with each jiffy, and all services in one slot of their cache."""
     constants = {"tm_flush_jiffies": 0, "tm_service_slots": 1}
-    with both_ways(constants=constants) as made:
+    with both_ways(constants=constants, first=request.param) as made:
         yield made
 
 
