@@ -12,6 +12,7 @@ PYTHON ?= python3
 IFACE ?=
 KERNELS ?=
 RELEASES ?= 12 13
+VERSIONS ?= lowest newest
 WRITE ?=
 ONLY ?=
 
@@ -30,7 +31,8 @@ WHEEL_INPUTS = pyproject.toml README.md LICENSE build_bpf.py \
 
 # cffi's declarations (decl/) look like C but are not
 C_FILES = $(shell find bpf vmlinux trafficmon tests -name '*.[ch]' ! -path '*/decl/*')
-SCRIPTS := .ci/run tools/apt-deps tools/as-root tools/default-iface tools/run tests/packaging/fresh-debian.sh
+SCRIPTS := .ci/run tools/apt-deps tools/as-root tools/default-iface tools/run tests/packaging/fresh-debian.sh \
+	tests/packaging/other-versions.sh
 
 ## —— Use ——
 
@@ -84,6 +86,10 @@ mutate: build deps-test $(VENV)/.stamp-test ## small faults put in one at a time
 .PHONY: mutate-core
 mutate-core: build $(VENV)/.stamp-test $(VENV)/.stamp-mutate ## every change mutmut makes of the Python core, against the unit tests (hours): ONLY='trafficmon.filter.*'
 	$(VENV)/bin/mutmut run $(if $(ONLY),'$(ONLY)')
+
+.PHONY: test-deps
+test-deps: build ## the tests that need no privilege, with the lowest and the newest dependencies: VERSIONS=lowest for one
+	@PYTHON=$(PYTHON) tests/packaging/other-versions.sh $(VERSIONS)
 
 .PHONY: test-fresh
 test-fresh: ## `make run` and `make test` from a clone in new minimal Debians, 12 and 13: RELEASES="13" for one (root, mmdebstrap)

@@ -11,24 +11,30 @@ from __future__ import annotations
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
-_NOT_IN_MACHINES = ("numpy", "textual-serve")  # the one is Debian's, the other has no kernel in it
+_NOT_IN_MACHINES = ("numpy", "aiohttp", "textual-serve")  # Debian's; what has no kernel in it
 PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
+
+
+def project() -> dict[str, Any]:
+    """pyproject.toml."""
+    with PYPROJECT.open("rb") as stream:
+        return tomllib.load(stream)
 
 
 def requirements(group: str) -> list[str]:
     """The requirement lines of `group`. Raises KeyError for a group that is not there."""
-    with PYPROJECT.open("rb") as stream:
-        project = tomllib.load(stream)
+    whole = project()
     if group == "build":
-        return [str(line) for line in project["build-system"]["requires"]]
-    run_and_test = project["project"]["dependencies"] + project["dependency-groups"]["test"]
+        return [str(line) for line in whole["build-system"]["requires"]]
+    run_and_test = whole["project"]["dependencies"] + whole["dependency-groups"]["test"]
     if group == "vm":
         return [str(line) for line in run_and_test if not line.startswith(_NOT_IN_MACHINES)]
     if group in ("newest", "lowest"):
-        every = [str(line) for line in project["build-system"]["requires"] + run_and_test]
+        every = [str(line) for line in whole["build-system"]["requires"] + run_and_test]
         return every if group == "newest" else [lowest(line) for line in every]
-    return [str(line) for line in project["dependency-groups"][group]]
+    return [str(line) for line in whole["dependency-groups"][group]]
 
 
 def lowest(requirement: str) -> str:

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from trafficmon.errors import MissingPackageError
 
-_DISTRIBUTIONS = {
+DISTRIBUTIONS = {
     "_cffi_backend": "cffi",
     "dns": "dnspython",
     "elftools": "pyelftools",
@@ -64,7 +64,7 @@ def _below_ours(trace: TracebackType | None) -> str | None:
 def _sentence(name: str, error: BaseException) -> str:
     if name == "trafficmon":
         return f"this installation lacks a part of trafficmon itself ({error}); install it again"
-    package = _DISTRIBUTIONS.get(name, name)
+    package = DISTRIBUTIONS.get(name, name)
     install = f"{sys.executable} -m pip install {package}"
     if name in sys.stdlib_module_names:
         return (
