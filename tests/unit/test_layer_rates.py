@@ -80,3 +80,13 @@ def test_counters_that_began_anew_are_no_negative_rate(machine: Machine) -> None
     way = machine.read(10, 9, 1)
     assert way.stages[1].rates["rx_packets"] == 0
     assert way.drop_rate == 0
+
+
+def test_a_layer_that_was_not_there_before_has_no_rate_yet(machine: Machine) -> None:
+    machine.fake.hooks.discard("cgroup_rx")
+    machine.read(1000, 900, 5)
+    machine.fake.hooks.add("cgroup_rx")
+    machine.now += 1
+    way = machine.read(1100, 990, 5)
+    assert way.stages[1].rates["rx_packets"] == 100
+    assert set(way.stages[2].rates.values()) == {None}
