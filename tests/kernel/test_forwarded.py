@@ -19,7 +19,7 @@ import pytest
 from tests.kernel.owned import CLIENT, SERVER, Place, close_all, place_of
 from tests.lab.namespace import Namespace
 from tests.lab.requirements import LabError
-from tests.lab.veth import IpVersion, connect
+from tests.lab.veth import IpVersion, Link, add_host, connect
 from tests.lab.worker import Worker
 from trafficmon.host import netns
 
@@ -46,6 +46,7 @@ class Host:
 
     place: Place
     container: Namespace
+    link: Link
 
     def inside(self, name: str) -> Worker:
         """A process of the container's, in the watched cgroup."""
@@ -94,7 +95,7 @@ class Host:
 def host() -> Iterator[Host]:
     with Namespace("container") as container, place_of(attach=False) as place:
         lab = place.lab
-        connect(container, lab.server, names=("tminside", "tmoutside"), network=7)
+        link = connect(container, lab.server, names=("tminside", "tmoutside"), network=7)
         forwarding = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         lab.server.run(["sysctl", "-qw", *forwarding])
         for version in (4, 6):
@@ -105,7 +106,7 @@ def host() -> Iterator[Host]:
         with lab.server.inside():
             if not netns.cookie():
                 pytest.skip("this kernel does not tell network namespaces apart (5.14)")
-        yield Host(place, container)
+        yield Host(place, container, link)
 
 
 def listening(place: Place, address: str) -> Worker:
@@ -188,19 +189,18 @@ def test_what_a_container_serves_as_it_is(host: Host, version: IpVersion) -> Non
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_a_datagrams_server_in_a_container(host: Host, version: IpVersion) -> None:
-    """Each of its flows, begun by others."""
+    """Each of its flows, begun by others; the two ends differ in both halves of their addresses."""
     family = "AF_INET6" if version == 6 else "AF_INET"
     inside, client = host.inside("tm-answers"), host.place.client()
-    inside.do(
-        f"u = socket.socket(socket.{family}, socket.SOCK_DGRAM); u.bind(({INSIDE[version]!r}, 80))"
-    )
+    address = add_host(host.link.left, host.link.right, 119).address(version)
+    inside.do(f"u = socket.socket(socket.{family}, socket.SOCK_DGRAM); u.bind(({address!r}, 80))")
     client.do(
         f"all = [socket.socket(socket.{family}, socket.SOCK_DGRAM) for _ in range(3)]",
-        f"for u in all: u.sendto(b'x', ({INSIDE[version]!r}, 80))",
+        f"for u in all: u.sendto(b'x', ({address!r}, 80))",
     )
     inside.do("for _ in range(3): u.sendto(b'yy', u.recvfrom(9)[1])")
     client.do("for u in all: u.recv(9)")
-    assert host.told(80) == [(INSIDE[version], inside.pid, "tm-answers")] * 3
+    assert host.told(80) == [(address, inside.pid, "tm-answers")] * 3
 
 
 @pytest.mark.parametrize("is_connected", [True, False])
