@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from trafficmon.attachment.hosthooks import BY_CALLERS, ON_SOCKETS
+from trafficmon.attachment.hosthooks import BY_CALLERS, NAMES, ON_SOCKETS
 from trafficmon.attachment.store import Store
 from trafficmon.host.cgroups import Cgroup
 from trafficmon.libbpf import features
@@ -100,4 +100,5 @@ def watched_by(store: Store, kind: str, cgroup: Cgroup) -> int:
     layer, mode = HOST_HOOKS[kind]
     if layer == "drops":
         return cgroup.id if store.host_hook("cgroup_rx")["program_id"] else 0
-    return 0 if mode == "iterator" else cgroup.id
+    looks_anywhere = mode == "iterator" or any(kind == hook.kind for hook in NAMES.hooks)
+    return 0 if looks_anywhere else cgroup.id

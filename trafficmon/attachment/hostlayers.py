@@ -7,6 +7,7 @@ cannot. So a running tracing program stays where it is the same as the one to co
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ from trafficmon.libbpf.link import (
 from trafficmon.libbpf.object import Object, Program
 from trafficmon.pins import SOCKET_ITERATORS
 
+_PIN_FREED_S = 0.1  # some grace periods of RCU, after which an inode of bpffs is freed
 _FIRST = {"sock_create"}
 """Before sockets that are open already are looked for."""
 
@@ -215,6 +217,7 @@ def _put_back(store: Store, variant: Variant, cgroup: Cgroup, broken: dict[str, 
     lost = [hook for hook in hooks if broken[hook.kind].condition != Condition.UNPINNED]
     if not lost:
         return
+    _end(store, [hook for hook in lost if hook.where is None])
     with _loaded(store, variant, cgroup) as loader:
         for hook in lost:
             if broken[hook.kind].condition == Condition.REPLACED and _is_ours(store, hook):
@@ -251,6 +254,7 @@ def replace_hooks(store: Store, variant: Variant, cgroup: Cgroup) -> bool:
             if hook.where is not None:
                 _swap(store, loader, hook)
             elif not _is_the_same(store, loader, hook):
+                _end(store, [hook])
                 _attach_hook(store, loader, hook, cgroup)
                 without_a_gap = False
     return without_a_gap
@@ -278,6 +282,23 @@ def _swap(store: Store, loader: Object, hook: HostHook) -> None:
         known = store.host_hook(hook.kind)
         numbers = hookrecords.numbers(program, link)
         store.set_host_hook(hook.kind, numbers, int(known["cgroup_id"]))
+
+
+def _end(store: Store, tracing: list[HostHook]) -> None:
+    """Take these hooks off, so that no call is counted by them and by those that come after them.
+
+    A tracing link cannot be detached by force. One that loses its pin, its last holder, is freed in
+    the kernel's own time, and counts until then; one that is closed last is off when close()
+    returns. So it is held for longer than the pin takes to let go of it.
+    """
+    with ExitStack() as held:
+        for hook in tracing:
+            pin = store.pins.host_link(hook.kind)
+            if pin.exists():
+                held.enter_context(Link.from_pin(str(pin)))
+                pin.unlink()
+        if tracing:
+            time.sleep(_PIN_FREED_S)
 
 
 def _unpin(store: Store, hook: HostHook) -> None:
