@@ -133,7 +133,7 @@ def _remove_hooks(pins: PinDirectory, done: Detached) -> tuple[int, ...]:
         store = Store.open(pins)
     except ForeignMapsError:
         raise
-    except DamagedError:
+    except (DamagedError, BpfError):  # or a map of somebody else lies in its place
         done.interfaces += _remove_by_prefix(pins)
         return ()
     except LayoutError:
