@@ -52,16 +52,20 @@ static __noinline int tm_describe_exe(struct tm_process *process, struct file *f
 {
 	struct vfsmount *top = BPF_CORE_READ(file, f_path.mnt);
 	struct mount *mount, *outer;
-	struct dentry *entry = BPF_CORE_READ(file, f_path.dentry), *above, *root;
+	struct dentry *entry = BPF_CORE_READ(file, f_path.dentry), *above;
 	int part = 0, step;
 
 	if (!process)
 		return 0;
 	mount = (void *)top - bpf_core_field_offset(struct mount, mnt);
+	if (entry == BPF_CORE_READ(entry, d_parent)) { /* memfd_create(): in no directory */
+		bpf_probe_read_kernel_str(process->exe[0], TM_FILE_NAME_BYTES,
+					  BPF_CORE_READ(entry, d_name.name));
+		return 0;
+	}
 	for (step = 0; step < TM_PATH_PARTS + 4; step++) {
 		above = BPF_CORE_READ(entry, d_parent);
-		root = BPF_CORE_READ(mount, mnt.mnt_root);
-		if (entry == root || (entry == above && part)) {
+		if (entry == BPF_CORE_READ(mount, mnt.mnt_root) || entry == above) {
 			outer = BPF_CORE_READ(mount, mnt_parent);
 			if (outer == mount)
 				return 0;
@@ -73,8 +77,6 @@ static __noinline int tm_describe_exe(struct tm_process *process, struct file *f
 			return 0;
 		bpf_probe_read_kernel_str(process->exe[part], TM_FILE_NAME_BYTES,
 					  BPF_CORE_READ(entry, d_name.name));
-		if (entry == above) /* of memory (memfd_create()): in no directory */
-			return 0;
 		part++;
 		entry = above;
 	}

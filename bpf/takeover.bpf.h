@@ -9,6 +9,8 @@
 #include "move.bpf.h"
 #include "watched.bpf.h"
 
+const volatile __u32 tm_may_take_over = 1; /* 0: these programs may not ask for the task */
+
 /* No process has used it: a listener's child, a super-server's, or one that the kernel has made. */
 static __always_inline bool tm_is_unused(const struct tm_socket *socket)
 {
@@ -30,18 +32,27 @@ static __noinline int tm_hand_over(struct tm_socket *socket, __u64 owner_id, __u
 	return 0;
 }
 
+/*
+ * owner_id of the current process; 0: it is not watched, or not to be asked for. A global function: the
+ * verifier looks at it once (see describe.bpf.h).
+ */
+__noinline __u64 tm_watched_caller(void)
+{
+	struct tm_owner owner = {};
+
+	if (!tm_may_take_over || !tm_is_current_watched())
+		return 0;
+	return tm_own_current(&owner);
+}
+
 /* tm_take_over - by the current process, which is another than the owner. */
 static __noinline int tm_take_over(struct tm_socket *socket)
 {
-	struct tm_owner owner = {};
-	__u64 id;
+	__u64 id = tm_watched_caller();
 
-	if (!tm_is_current_watched())
-		return 0;
-	id = tm_own_current(&owner);
 	if (!id)
 		return 0;
-	tm_hand_over(socket, id, owner.pid);
+	tm_hand_over(socket, id, tm_current_pid());
 	socket->used = 1;
 	return 0;
 }

@@ -62,9 +62,11 @@ def _may_ask_on_packets() -> dict[str, int]:
 
     reads = features.may_read_kernel(ProgramType.CGROUP_SKB)
     regs = may(Helper.GET_CURRENT_TASK_BTF) and may(Helper.TASK_PT_REGS)
+    asks = int(reads and may(Helper.GET_CURRENT_TASK))
     return {
         "tm_read_kernel": int(reads),
-        "tm_ask_sender": int(reads and may(Helper.GET_CURRENT_TASK)),
+        "tm_ask_sender": asks,
+        "tm_may_take_over": asks,
         "tm_has_regs": int(regs),
         "tm_has_pid": int(may(Helper.GET_CURRENT_PID_TGID)),
         "tm_has_mptcp": int(may(Helper.SKC_TO_MPTCP_SOCK)),
