@@ -476,6 +476,11 @@ def test_sockets_that_were_open_before(kind: str) -> None:
             f"u.sendto({payload}, {there})",
         )
         place.attach()
+        if kind.startswith("udp"):  # what comes in before the process does anything
+            here, client = SERVER6 if "ipv6" in kind else SERVER, place.client()
+            client.do(f"c = socket.socket(socket.{family}, socket.SOCK_DGRAM)")
+            client.do(f"for _ in range(4): c.sendto(b'x', ({here!r}, 7000))")
+            assert place.process(server)["rx_packets"] == 4
         server.do(f"for _ in range(3): u.sendto({payload}, {there})")
         row = place.process(server)
         headers = {"udp": 28, "udp over ipv6": 48}.get(kind, 20)
