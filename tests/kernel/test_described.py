@@ -17,11 +17,15 @@ import pytest
 
 from tests.kernel.owned import CLIENT, Place, place_of
 from tests.lab.cgroup import entering
+from trafficmon.layout import CGROUP_PATH, PROCESS
 
 pytestmark = pytest.mark.kernel
 
-PARTS = 10  # bpf/wire.h: TM_PATH_PARTS, and how long one may be with its NUL
-FILE_NAME_BYTES, CGROUP_NAME_BYTES, ARGUMENTS_BYTES = 32, 96, 128
+# Room in bpf/wire.h: how many parts, and how long one may be with its NUL.
+PARTS = PROCESS["exe"].shape[0]
+FILE_NAME_BYTES = PROCESS["exe"].itemsize // PARTS
+CGROUP_NAME_BYTES = CGROUP_PATH["parts"].itemsize // PARTS
+ARGUMENTS_BYTES = PROCESS["arguments"].itemsize
 SEND = f"import socket; socket.socket(type=2).sendto(b'x', ({CLIENT!r}, 9))"
 
 
