@@ -34,6 +34,7 @@ _SIZES = {
     "calls": (_U64, dtype_of("tm_call")),
     "layers": (_U32, layout.LAYER_COUNTERS),
     "drops": (layout.DROP_KEY, layout.DROP),
+    "drop_places": (_U64, dtype_of("tm_place")),
     "event_counts": (_U32, layout.EVENT_COUNTS),
     "log_counts": (_U32, layout.EVENT_COUNTS),
     "event_control": (_U32, layout.EVENT_CONTROL),

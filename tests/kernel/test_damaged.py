@@ -15,6 +15,7 @@ from tests.kernel.attached import program_in, refusal
 from tests.kernel.program import Program
 from tests.lab.cgroup import own_cgroup
 from tests.lab.namespace import Namespace
+from trafficmon import pinned
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Program as BpfProgram
 from trafficmon.pins import MAPS
@@ -162,6 +163,10 @@ def test_replace_attaches_to_what_was_attached_before() -> None:
         said = program.run("attach", "--replace").stdout
         assert "what was attached was damaged: it is attached anew, counters restart" in said
         assert {one["interface"] for one in program.status()["interfaces"]} == {"lo", "tmbr"}
+
+
+def test_every_map_has_sizes_to_be_known_by() -> None:
+    assert {*pinned._SIZES, *pinned._RINGS, "meta"} == {*MAPS}
 
 
 def test_a_handle_is_of_what_it_was_asked_for(program: Program) -> None:

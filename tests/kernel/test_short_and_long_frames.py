@@ -17,6 +17,7 @@ from tests.lab.lab import Lab
 from tests.lab.raw import send_frames
 from trafficmon.layout import Hook
 from trafficmon.protocols import protocol_number
+from trafficmon.tables.addresses import without_zone
 
 pytestmark = pytest.mark.kernel
 
@@ -30,9 +31,9 @@ def _flows(program: Program, side: str) -> Counter[tuple[FlowKey, str]]:
         key = FlowKey(
             6 if family == socket.AF_INET6 else 4,
             protocol_number(row["protocol"]),
-            socket.inet_pton(family, row["local_addr"]),
+            socket.inet_pton(family, without_zone(row["local_addr"])),
             row["local_port"],
-            socket.inet_pton(family, row["remote_addr"]),
+            socket.inet_pton(family, without_zone(row["remote_addr"])),
             row["remote_port"],
         )
         counted[key, "packets"] = row[f"{side}_packets"]
