@@ -30,7 +30,7 @@ EVERYDAY_FILES: tuple[str, ...] = (
     "test_events.py::test_a_connection_from_beginning_to_end[10.0.1.2]",
     "test_dns.py::test_whose_question_it_was_and_who_serves[10.0.1.2]",
     "test_capture.py::test_each_packet_tells_whose_it_is",
-    "test_userlog.py::test_rows_add_up_to_the_users_totals[options0]",
+    "test_userlog.py::test_rows_add_up_to_the_users_totals[options0-False]",
 )
 """One of each kind: what continuous integration has the time for, at half a minute a test."""
 

@@ -33,6 +33,8 @@ _FREES_WHAT_IT_HAS_USED = {
     "tcp_v4_rcv": _NO_REASON - {None},  # of connections in TIME_WAIT: discard_it, before 6.11
     "tcp_v6_rcv": _NO_REASON - {None},
     "igmp_rcv": _NO_REASON,  # all that comes in
+    "ip6_mc_input": _NO_REASON,  # of groups that this host has not joined: it was not sent to it
+    "ping_rcv": frozenset({"no_socket"}),  # echo replies: raw sockets have got copies before
     "icmpv6_rcv": _NO_REASON,  # neighbour discovery and echo requests, before 6.3
 }
 """Functions that free packets without a reason when they are done with them."""
