@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.kernel.program import Program, within
+from tests.kernel.program import PATIENCE_S, Program, within
 from tests.lab import raw
 from tests.lab.cgroup import own_cgroup
 from tests.lab.lab import Lab
@@ -95,7 +95,7 @@ def run_patched(program: Program, patch: str, *arguments: str) -> subprocess.Com
     """A command after the statements of ``patch``, which stand in for another kernel or package."""
     driver = f"{patch}\nfrom trafficmon.cli.main import main\nmain()\n"
     argv = ["env", f"TRAFFICMON_PIN_DIR={program.pin_dir}", sys.executable, "-c", driver]
-    return program.namespace.run([*argv, *within(arguments)], timeout=60, check=False)
+    return program.namespace.run([*argv, *within(arguments)], timeout=PATIENCE_S, check=False)
 
 
 def send(lab: Lab, count: int) -> None:

@@ -22,6 +22,9 @@ from tests.lab.namespace import Namespace
 
 _numbers = itertools.count()
 
+PATIENCE_S = 150.0
+"""For what takes a second here: an emulated processor takes a hundred times as long."""
+
 
 @dataclass
 class Running:
@@ -66,7 +69,7 @@ class Program:
     def execute(self, *arguments: str, check: bool = True) -> CompletedProcess[str]:
         """Start it as a user does, and run it to its end."""
         argv = ["env", f"TRAFFICMON_PIN_DIR={self.pin_dir}", sys.executable, "-m", "trafficmon"]
-        return self.namespace.run([*argv, *within(arguments)], timeout=60, check=check)
+        return self.namespace.run([*argv, *within(arguments)], timeout=PATIENCE_S, check=check)
 
     @contextmanager
     def running(self, *arguments: str, until: str) -> Iterator[Running]:
@@ -78,7 +81,7 @@ class Program:
             shell = ["sh", "-c", 'exec "$@" > "$0"', str(out)]
             process = self.namespace.popen([*shell, *environment, *command])
             try:
-                processes.read_until(process, process.stderr, until, timeout=30)
+                processes.read_until(process, process.stderr, until, timeout=PATIENCE_S)
                 yield Running(process, out)
             finally:
                 self.namespace.end(process)
