@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from subprocess import CompletedProcess
 
-from tests.kernel.program import within
+from tests.kernel.program import PATIENCE_S, within
 from tests.lab.namespace import Namespace
 
 NOBODY = 65534
@@ -56,4 +56,4 @@ def run_ordinary(
     pins = f"TRAFFICMON_PIN_DIR={pin_dir}"
     wanted = ",".join(map(str, groups))
     argv = ["env", pins, sys.executable, "-c", script, wanted, *within(arguments)]
-    return namespace.run(argv, timeout=60, check=False)
+    return namespace.run(argv, timeout=PATIENCE_S, check=False)

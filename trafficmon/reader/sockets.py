@@ -25,7 +25,7 @@ def read_sockets(pins: PinDirectory) -> Records | None:
         return None
     found = np.concatenate([part for part in parts if part is not None])
     more_than_one = any(part is not None for part in parts[1:])
-    return as_on_the_wire(without_doubles(found) if more_than_one else found)
+    return as_on_the_wire(_unique_by_cookie(found) if more_than_one else found)
 
 
 def _read(link: Path) -> Records | None:
@@ -42,7 +42,7 @@ def _read(link: Path) -> Records | None:
     return np.frombuffer(bytearray(raw), SOCKET_ROW, len(raw) // SOCKET_ROW.itemsize)
 
 
-def without_doubles(rows: Records) -> Records:
+def _unique_by_cookie(rows: Records) -> Records:
     """Of several rows with one cookie the first: one socket found by several files or ways."""
     _, first = np.unique(rows["cookie"], return_index=True)
     return rows[np.sort(first)]
