@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.bench.contenders import Contenders, attach
 from tests.kernel.program import attached
 from tests.lab.veth import Endpoint
-from trafficmon.attachment.hosthooks import VARIANTS
+from trafficmon.attachment.host.hooks import VARIANTS
 from trafficmon.host.interfaces import all_interfaces
 from trafficmon.libbpf._ffi import check, lib, options
 from trafficmon.libbpf.link import Link, attach_cgroup

@@ -27,8 +27,8 @@ from tests.kernel.owned import (
     place_of,
     sums_agree,
 )
-from trafficmon.attachment.hostconstants import may_make_up
-from trafficmon.attachment.hosthooks import ON_SOCKETS, VARIANTS
+from trafficmon.attachment.host.constants import may_make_up
+from trafficmon.attachment.host.hooks import ON_SOCKETS, VARIANTS
 from trafficmon.libbpf import features
 from trafficmon.libbpf.features import Helper, ProgramType
 from trafficmon.libbpf.info import program_facts, program_ids

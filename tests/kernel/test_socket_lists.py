@@ -18,11 +18,11 @@ from trafficmon.pins import SOCKET_ITERATORS, PinDirectory
 pytestmark = pytest.mark.kernel
 
 _REFUSE = """
-from trafficmon.attachment import hostlayers
+from trafficmon.attachment.host import layer
 from trafficmon.errors import MissingPrivilegeError
 def refuse(*_):
     raise MissingPrivilegeError("map iterators are not allowed")
-hostlayers.attach_map_iterator = refuse
+layer.attach_map_iterator = refuse
 """
 """As hardened kernels do."""
 

@@ -26,11 +26,11 @@ LOWER, UPPER = "tmserver", "tmupper"
 ADDRESS, MAC = "10.0.1.9", "02:00:00:01:00:09"
 COUNT = 5
 _HOST_FAILS = """
-from trafficmon.attachment import host
+from trafficmon.attachment.host import layers
 from trafficmon.errors import TrafficmonError
 def fail(*_):
     raise TrafficmonError("no room for that")
-host.attach = fail
+layers.attach = fail
 """
 TC_WAY = pytest.mark.parametrize("way", ["tcx", "clsact"])
 

@@ -9,10 +9,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from trafficmon.attachment import doubles, host, slots
+from trafficmon.attachment import doubles, slots
 from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment.detach import remove_everything
-from trafficmon.attachment.hostlayers import LayerOutcome
+from trafficmon.attachment.host import layers
+from trafficmon.attachment.host.layer import LayerOutcome
 from trafficmon.attachment.interface import Attached
 from trafficmon.attachment.memory import lack_explained
 from trafficmon.attachment.readers import let_group_read, publish
@@ -94,7 +95,7 @@ def attach(pins: PinDirectory, request: Request, progress: Progress = _say_nothi
                     stop_if_interrupted()
             report.notes += settle(store)
             report.notes += doubles.notes(together, known)
-            report.layers = host.attach(store, request, undo)
+            report.layers = layers.attach(store, request, undo)
             report.notes += _let_group_read(store, request)
             stop_if_interrupted()
             undo.pop_all()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trafficmon import objects
-from trafficmon.attachment.hosthooks import OLDER_SOCKETS, SOCKET_LISTS, VARIANTS, Variant
+from trafficmon.attachment.host.hooks import OLDER_SOCKETS, SOCKET_LISTS, VARIANTS, Variant
 from trafficmon.attachment.request import WIRE_LAYERS
 from trafficmon.attachment.xdp import candidates
 from trafficmon.bpfobject import inspect

@@ -7,7 +7,7 @@ import grp
 from dataclasses import dataclass
 from pathlib import Path
 
-from trafficmon.attachment import hosthooks
+from trafficmon.attachment.host import hooks
 from trafficmon.attachment.store import NO_GROUP
 from trafficmon.errors import UsageError, invalid_choice, require_range
 from trafficmon.host import cgroups, netns
@@ -22,7 +22,7 @@ HOST_LAYERS = ("cgroup", "sockops", "app", "drops")
 LAYERS = (*WIRE_LAYERS, *COPYING_LAYERS, *HOST_LAYERS)
 """The layers that there are: at each interface, and once on the host."""
 
-APP_MODES = hosthooks.APP_MODES
+APP_MODES = hooks.APP_MODES
 TC_MODES = ("auto", "tcx", "clsact")
 XDP_MODES = ("auto", "native", "generic", "offload", "off")
 DEFAULT_MAX_FLOWS = 131072

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from trafficmon import objects
 from trafficmon.attachment import hookrecords
-from trafficmon.attachment.hostconstants import constants_of, watched_by
-from trafficmon.attachment.hosthooks import (
+from trafficmon.attachment.host.constants import constants_of, watched_by
+from trafficmon.attachment.host.hooks import (
     CGROUP_BEFORE,
     NAMES,
     OLDER_SOCKETS,

@@ -7,9 +7,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from trafficmon.attachment import hostlayers
-from trafficmon.attachment.hosthooks import BY_CALLERS, MAKES_UP, ON_SOCKETS
-from trafficmon.attachment.hostlayers import LayerOutcome
+from trafficmon.attachment.host.hooks import BY_CALLERS, MAKES_UP, ON_SOCKETS
+from trafficmon.attachment.host.layer import (
+    LayerOutcome,
+    attach_layer,
+    attached_mode,
+    repair_layer,
+    replace_hooks,
+    replace_layer,
+)
 from trafficmon.attachment.repair import put_back_note
 from trafficmon.attachment.request import HOST_LAYERS, Request
 from trafficmon.attachment.store import Store
@@ -26,7 +32,7 @@ _SINCE = {"cgroup": "5.10", "sockops": "5.10", "app": "5.10", "drops": "5.5"}
 
 def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome]:
     """Each layer, in the order in which they build on each other; or why not."""
-    running = [layer for layer in HOST_LAYERS if hostlayers.attached_mode(store, layer) != "off"]
+    running = [layer for layer in HOST_LAYERS if attached_mode(store, layer) != "off"]
     wanted = [layer for layer in HOST_LAYERS if layer in request.layers]
     if not wanted and not (request.replace and running):
         return []
@@ -35,9 +41,7 @@ def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome
         return [LayerOutcome(layer, "off", "no cgroup v2 is mounted") for layer in wanted]
     if running and not path.is_dir():
         note = f"the cgroup {path} is not there; attach again when it is"
-        return [
-            LayerOutcome(layer, hostlayers.attached_mode(store, layer), note) for layer in running
-        ]
+        return [LayerOutcome(layer, attached_mode(store, layer), note) for layer in running]
     with Cgroup(path) as cgroup:
         store.set_cgroup(str(path))
         put_back = {layer: _repair(store, layer, cgroup) for layer in running}
@@ -46,7 +50,7 @@ def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome
             _tell_the_cgroup_layer(store, cgroup)
         if request.replace:
             left = [layer for layer in running if layer not in wanted]
-            done += [hostlayers.replace_layer(store, layer, cgroup) for layer in left]
+            done += [replace_layer(store, layer, cgroup) for layer in left]
     return [_with_note(outcome, put_back.get(outcome.layer, "")) for outcome in done]
 
 
@@ -57,7 +61,7 @@ def _repair(store: Store, layer: str, cgroup: Cgroup) -> str:
     broken = {kind: verdict for kind, verdict in of_layer.items() if verdict.is_wrong}
     if not broken:
         return ""
-    hostlayers.repair_layer(store, layer, cgroup, broken)
+    repair_layer(store, layer, cgroup, broken)
     return put_back_note(broken)
 
 
@@ -70,13 +74,13 @@ def _with_note(outcome: LayerOutcome, put_back: str) -> LayerOutcome:
 
 def _tell_the_cgroup_layer(store: Store, cgroup: Cgroup) -> None:
     """How the app layer goes is known once it is there, and that is after the cgroup's."""
-    if hostlayers.attached_mode(store, "cgroup") == "off":
+    if attached_mode(store, "cgroup") == "off":
         return
-    app_mode = hostlayers.attached_mode(store, "app")
+    app_mode = attached_mode(store, "app")
     if app_mode in BY_CALLERS:
-        hostlayers.replace_layer(store, "cgroup", cgroup)
+        replace_layer(store, "cgroup", cgroup)
     elif app_mode in ON_SOCKETS:
-        hostlayers.replace_hooks(store, MAKES_UP, cgroup)
+        replace_hooks(store, MAKES_UP, cgroup)
 
 
 def _cgroup_of(store: Store, request: Request, *, is_running: bool) -> Path | None:
@@ -100,10 +104,10 @@ def _unsupported(layer: str, only: str, note: str) -> UnsupportedError:
 def _one(
     store: Store, layer: str, cgroup: Cgroup, request: Request, undo: ExitStack
 ) -> LayerOutcome:
-    if request.replace and hostlayers.attached_mode(store, layer) != "off":
-        return hostlayers.replace_layer(store, layer, cgroup)
+    if request.replace and attached_mode(store, layer) != "off":
+        return replace_layer(store, layer, cgroup)
     only = request.app_mode if layer == "app" else "auto"
-    outcome = hostlayers.attach_layer(store, layer, cgroup, undo, only)
+    outcome = attach_layer(store, layer, cgroup, undo, only)
     is_asked_for = request.layers_named or only != "auto"
     if outcome.mode == "off" and is_asked_for:
         raise _unsupported(layer, only, outcome.note)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from trafficmon.attachment.hosthooks import BY_CALLERS, NAMES, ON_SOCKETS
+from trafficmon.attachment.host.hooks import BY_CALLERS, NAMES, ON_SOCKETS
 from trafficmon.attachment.store import Store
 from trafficmon.host.cgroups import Cgroup
 from trafficmon.libbpf import features

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The layers that are attached once on a host: cgroup, sockops, app, drops."""
