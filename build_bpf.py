@@ -190,7 +190,7 @@ def build(
     if not sources:
         raise BuildError(f"no bpf/*.bpf.c in {root}: run this in a checkout of trafficmon")
     toolchain = find_toolchain()
-    headers = [*(root / "bpf").glob("*.h"), *(root / "vmlinux").rglob("*.h")]
+    headers = [*(root / "bpf").rglob("*.h"), *(root / "vmlinux").rglob("*.h")]
     outputs = [root / "trafficmon" / "_bpf" / f"{source.stem}.o" for source in sources]
     _prepare(outputs[0].parent, outputs)
     for source, output in zip(sources, outputs, strict=True):

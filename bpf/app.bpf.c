@@ -15,13 +15,13 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "connected.bpf.h"
-#include "describe.bpf.h"
-#include "move.bpf.h"
-#include "owner.bpf.h"
-#include "storage.bpf.h"
-#include "takeover.bpf.h"
-#include "tcp.bpf.h"
+#include "owner/foreign_socket.bpf.h"
+#include "owner/names.bpf.h"
+#include "owner/settle.bpf.h"
+#include "owner/owner.bpf.h"
+#include "owner/socket_storage.bpf.h"
+#include "owner/takeover.bpf.h"
+#include "owner/tcp_bytes.bpf.h"
 
 /*
  * An AF_PACKET socket passes no cgroup hook: its storage is made here. Others without storage are

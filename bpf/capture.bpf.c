@@ -12,10 +12,10 @@
 #include <bpf/bpf_helpers.h>
 
 #define TM_CONTEXT struct __sk_buff
-#include "events.bpf.h"
-#include "flow_owner.bpf.h"
-#include "match.bpf.h"
-#include "skb.bpf.h"
+#include "events/events.bpf.h"
+#include "owner/flow_owner.bpf.h"
+#include "events/capture_filter.bpf.h"
+#include "parse/skb.bpf.h"
 
 const volatile __u32 tm_snap_bytes = 256;
 const volatile __u32 tm_sample_below; /* of a random 32-bit number; 0: all packets */

@@ -11,18 +11,18 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "describe.bpf.h"
-#include "elsewhere.bpf.h"
-#include "ip_size.bpf.h"
-#include "kernel.bpf.h"
-#include "makeup.bpf.h"
-#include "move.bpf.h"
-#include "mptcp.bpf.h"
-#include "owner.bpf.h"
-#include "sender.bpf.h"
-#include "storage.bpf.h"
-#include "takeover.bpf.h"
-#include "tcp.bpf.h"
+#include "owner/names.bpf.h"
+#include "owner/foreign_netns.bpf.h"
+#include "parse/ip_size.bpf.h"
+#include "owner/kernel.bpf.h"
+#include "owner/tcp_missed_calls.bpf.h"
+#include "owner/settle.bpf.h"
+#include "owner/mptcp.bpf.h"
+#include "owner/owner.bpf.h"
+#include "owner/sender.bpf.h"
+#include "owner/socket_storage.bpf.h"
+#include "owner/takeover.bpf.h"
+#include "owner/tcp_bytes.bpf.h"
 
 #define TM_ALLOW 1
 

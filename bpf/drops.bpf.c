@@ -11,9 +11,9 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "atomic.bpf.h"
-#include "events.bpf.h"
-#include "watched.bpf.h"
+#include "common/atomic.bpf.h"
+#include "events/events.bpf.h"
+#include "owner/cgroup.bpf.h"
 
 const volatile __u32 tm_has_reason;	 /* 1: the tracepoint has one */
 const volatile __u32 tm_has_receiver;	 /* 1: and the receiving socket (6.11, c53795d48ee8) */

@@ -10,7 +10,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "describe.bpf.h"
+#include "owner/names.bpf.h"
 
 /* The row of a task's process, if it has one; @id: where that is. */
 static __always_inline struct tm_owner *tm_known_owner(struct task_struct *task, __u64 *id)

@@ -12,8 +12,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "connections.bpf.h"
-#include "move.bpf.h"
+#include "events/conn_event.bpf.h"
+#include "owner/settle.bpf.h"
 
 #define TM_CALLBACKS \
 	(BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG)

@@ -11,9 +11,9 @@
 #include <bpf/bpf_helpers.h>
 
 #define TM_CONTEXT struct __sk_buff
-#include "frame.bpf.h"
-#include "segments.bpf.h"
-#include "skb.bpf.h"
+#include "count/packet.bpf.h"
+#include "parse/segments.bpf.h"
+#include "parse/skb.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

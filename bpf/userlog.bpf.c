@@ -13,8 +13,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "events.bpf.h"
-#include "ip_size.bpf.h"
+#include "events/events.bpf.h"
+#include "parse/ip_size.bpf.h"
 
 #define TM_ALLOW 1
 

@@ -12,7 +12,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define TM_CONTEXT struct xdp_md
-#include "frame.bpf.h"
+#include "count/packet.bpf.h"
 
 /* Frames of several buffers came with 5.18, and with them the two helpers. */
 static __always_inline __u32 tm_frame_bytes(struct xdp_md *xdp)

@@ -55,7 +55,7 @@ def _is_stale(root: Path, output: Path) -> bool:
     inputs = [
         Path(__file__),
         *(path for name in ("_build*.py", "*.c", "*.h") for path in binding.rglob(name)),
-        *(root / "bpf").glob("*.h"),
+        *(root / "bpf").rglob("*.h"),
     ]
     return any(path.stat().st_mtime_ns > output.stat().st_mtime_ns for path in inputs)
 

@@ -74,7 +74,7 @@ COPIED = ("log_counts", "interfaces", "interface_names", "meta")
 READERS = (*FROZEN, *COPIED)
 KINDS = ("xdp", "tc_rx", "tc_tx")
 CALLS = ("send", "send6", "packet", "page", "receive", "receive6", "splice")
-"""Functions of the kernel's by which applications move bytes: see bpf/calls.bpf.c."""
+"""Functions of the kernel's by which applications move bytes: see bpf/app_fallback.bpf.c."""
 
 _KPROBE = ("app", "kprobes")
 HOST_HOOKS = {
@@ -105,7 +105,7 @@ HOST_HOOKS = {
 
 HOST_KINDS = tuple(HOST_HOOKS)
 SOCKET_ITERATORS = ("sockets", "sockets_tcp", "sockets_udp")
-"""Hooks that list sockets; the first alone, or all of them (bpf/sockets_found.bpf.c)."""
+"""Hooks that list sockets; the first alone, or all of them (bpf/iter_sockets_fallback.bpf.c)."""
 _PROGRAM = re.compile(rf"(?:{'|'.join(KINDS)})_\d+(?:_new)?|(?:{'|'.join(HOST_KINDS)})(?:_new)?")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from trafficmon import bpfobject
 PROGRAM = """\
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
-#include "answer.bpf.h"
+#include "common/answer.bpf.h"
 
 SEC("xdp")
 int answer(struct xdp_md *ctx)
@@ -43,10 +44,10 @@ TOOLS = build_bpf.Toolchain("clang-99", "llvm-strip-99", Path("/opt/libbpf/inclu
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The smallest tree that builds, with one program and one header; all of it a minute old."""
-    for directory in ("bpf", "vmlinux"):
-        (tmp_path / directory).mkdir()
+    for directory in ("bpf/common", "vmlinux"):
+        (tmp_path / directory).mkdir(parents=True)
     (tmp_path / "bpf" / "answer.bpf.c").write_text(PROGRAM)
-    (tmp_path / "bpf" / "answer.bpf.h").write_text("#define ANSWER 2\n")
+    (tmp_path / "bpf" / "common" / "answer.bpf.h").write_text("#define ANSWER 2\n")
     (tmp_path / "vmlinux" / "vmlinux.h").write_text(TYPES)
     for path in tmp_path.rglob("*.[ch]"):
         _age(path, seconds=60)
@@ -89,9 +90,7 @@ def test_object_is_whole_stripped_and_free_of_the_checkouts_path(checkout: Path)
 def test_same_sources_make_the_same_bytes_elsewhere(checkout: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "else" / "where"
     for directory in ("bpf", "vmlinux"):
-        (elsewhere / directory).mkdir(parents=True)
-        for path in (checkout / directory).iterdir():
-            (elsewhere / directory / path.name).write_bytes(path.read_bytes())
+        shutil.copytree(checkout / directory, elsewhere / directory)
 
     (here,) = build_bpf.build(checkout)
     (there,) = build_bpf.build(elsewhere)
@@ -110,7 +109,9 @@ def test_nothing_is_compiled_when_nothing_changed(checkout: Path) -> None:
     assert made.stat().st_mtime_ns > before_ns
 
 
-@pytest.mark.parametrize("changed", ["bpf/answer.bpf.c", "bpf/answer.bpf.h", "vmlinux/vmlinux.h"])
+@pytest.mark.parametrize(
+    "changed", ["bpf/answer.bpf.c", "bpf/common/answer.bpf.h", "vmlinux/vmlinux.h"]
+)
 def test_a_newer_source_or_header_is_compiled(checkout: Path, changed: str) -> None:
     (made,) = build_bpf.build(checkout)
     _age(made, seconds=30)
@@ -123,7 +124,7 @@ def test_a_newer_source_or_header_is_compiled(checkout: Path, changed: str) -> N
 
 
 def test_another_architecture_is_compiled_again(checkout: Path) -> None:
-    (checkout / "bpf" / "answer.bpf.h").write_text(
+    (checkout / "bpf" / "common" / "answer.bpf.h").write_text(
         "#ifdef __TARGET_ARCH_arm64\n#define ANSWER 1\n#else\n#define ANSWER 2\n#endif\n"
     )
     (made,) = build_bpf.build(checkout, "x86_64")
@@ -147,7 +148,7 @@ def test_object_without_a_source_is_taken_away(checkout: Path) -> None:
 def test_failed_compilation_shows_the_place_and_keeps_the_old_object(checkout: Path) -> None:
     (made,) = build_bpf.build(checkout)
     before = made.read_bytes()
-    (checkout / "bpf" / "answer.bpf.h").write_text("#define ANSWER nowhere_declared\n")
+    (checkout / "bpf" / "common" / "answer.bpf.h").write_text("#define ANSWER nowhere_declared\n")
 
     with pytest.raises(build_bpf.BuildError, match=r"answer\.bpf\.c does not compile") as raised:
         build_bpf.build(checkout)

@@ -11,7 +11,7 @@ PLAIN = re.compile(r"(\w+)->([\w.]+(?:\[[^\]]*\])*[\w.]*)\s*(\+=|-=|\|=|\+\+|--)
 SPELLED_OUT = re.compile(r"(\w+->[\w.]+)\s*=\s*\1\s*[-+|]")
 DECLARED = re.compile(r"struct (\w+) (?:\*\w+(?: = [^,;]*)?, )*\*(\w+)\b")
 
-# Records that one CPU writes alone, with bottom halves off: count.bpf.h.
+# Records that one CPU writes alone, with bottom halves off: count/services.bpf.h.
 OF_ONE_CPU = {"tm_hook_counters", "tm_flow_slot", "tm_service_slot", "tm_flow_set", "tm_ledger"}
 # What a program has for itself: on its stack, or in a cell of its CPU's.
 OF_ONE_CPU |= {"tm_packet", "tm_network", "tm_flow_key", "tm_dns_room"}

@@ -28,11 +28,11 @@ _OBJECTS = (
     "cgroup",
     "sockops",
     "app",
-    "calls",
+    "app_fallback",
     "drops",
-    "sockets",
-    "sockets_found",
-    "older",
+    "iter_sockets",
+    "iter_sockets_fallback",
+    "iter_task_file",
     "names",
 )
 

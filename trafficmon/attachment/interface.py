@@ -109,7 +109,7 @@ def attach_again(store: Store, interface: Interface, slot: int, before: Any) -> 
 
 
 def _dns_of(interface: Interface, request: Request) -> int:
-    """Which ways DNS messages are copied (dns.bpf.h): of loopback only as they go out."""
+    """Which ways DNS messages are copied (events/dns.bpf.h): of loopback only as they go out."""
     if "dns" not in request.layers:
         return 0
     return 2 if interface.is_loopback else 3

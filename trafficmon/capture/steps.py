@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An expression as the steps of bpf/match.bpf.h.
+"""An expression as the steps of bpf/events/capture_filter.bpf.h.
 
 What the kernel cannot ask (patterns of process and cgroup names) is taken as true there, and the
 whole expression is asked again of what comes through: so the kernel lets no packet be missed.

@@ -2,7 +2,7 @@
 """The one reader of the ring buffer `events`.
 
 While it lives it says so in `event_control`, every second: the kernel's programs make events only
-for somebody (bpf/events.bpf.h). One that is killed is noticed by that, too.
+for somebody (bpf/events/events.bpf.h). One that is killed is noticed by that, too.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Owners:
 def without_kernel(ids: Records, records: Records) -> tuple[Records, Records]:
     """Where another than the root cgroup is watched, raw sockets of the root's are not surely its.
 
-    See bpf/kernel.bpf.h.
+    See bpf/owner/kernel.bpf.h.
     """
     keep = records["started_ns"] != KERNEL_STARTED_NS
     return ids[keep], records[keep]

@@ -28,7 +28,7 @@ CGROUPS = {"/": 1, "/a": 7}
 
 
 def run(records: Any, head: Any, owner: dict[str, Any]) -> bool:
-    """bpf/match.bpf.h in Python."""
+    """bpf/events/capture_filter.bpf.h in Python."""
     stack = [True]
     for step in records:
         match MatchKind(int(step["kind"])):

@@ -28,13 +28,13 @@ def constants_of(store: Store, name: str, cgroup: Cgroup, app_mode: str) -> dict
                 "tm_ask_callers": int(app_mode in BY_CALLERS),
                 "tm_app_on_sockets": int(app_mode in ON_SOCKETS and may_make_up()),
             }
-        case "calls":
+        case "app_fallback":
             more = watched | _may_ask_for_task()
         case "sockops":
             more = second
         case "app":
             more = watched
-        case "older":
+        case "iter_task_file":
             more = watched | netns
         case "drops":
             more = second | netns | _drop_arguments() | _watched_drops(store, cgroup)

@@ -61,8 +61,10 @@ _CGROUP = Variant(
         HostHook("cgroup_tx", AttachType.CGROUP_INET_EGRESS),
     ),
 )
-_STORAGE = Variant("iterator", "sockets", (HostHook("sockets"),))
-_FOUND = Variant("iterators", "sockets_found", tuple(HostHook(kind) for kind in SOCKET_ITERATORS))
+_STORAGE = Variant("iterator", "iter_sockets", (HostHook("sockets"),))
+_FOUND = Variant(
+    "iterators", "iter_sockets_fallback", tuple(HostHook(kind) for kind in SOCKET_ITERATORS)
+)
 _SOCKOPS = Variant("cgroup", "sockops", (HostHook("sock_ops", AttachType.CGROUP_SOCK_OPS),))
 _TCP_READ = HostHook("tcp_read")
 _TRACEPOINTS = Variant(
@@ -85,12 +87,12 @@ _FEXIT = Variant(
 _NOT_EVERYWHERE = {"page": "inet_sendpage", "packet": "packet_sendmsg"}
 _FEXIT_CALLS = Variant(
     "fexit-calls",
-    "calls",
+    "app_fallback",
     tuple(HostHook(f"called_{c}", function=_NOT_EVERYWHERE.get(c, "")) for c in CALLS),
 )
 _KPROBES = Variant(
     "kprobes",
-    "calls",
+    "app_fallback",
     tuple(
         HostHook(f"{at}_{c}", function=_NOT_EVERYWHERE.get(c, ""))
         for c in CALLS
@@ -113,7 +115,7 @@ BY_CALLERS = tuple(variant.mode for variant in (_FEXIT_CALLS, _KPROBES))
 ON_SOCKETS = tuple(variant.mode for variant in (_TRACEPOINTS, _FEXIT))
 """Those that count on the sockets themselves."""
 
-OLDER_SOCKETS = Variant("iterator", "older", (HostHook("older_sockets"),))
+OLDER_SOCKETS = Variant("iterator", "iter_task_file", (HostHook("older_sockets"),))
 """Run once, when the cgroup layer is attached: never pinned."""
 
 MAKES_UP = Variant("cgroup", "cgroup", (_SOCK_RELEASE,))

@@ -121,7 +121,7 @@ def _attach_hook(store: Store, loader: Object, hook: HostHook, cgroup: Cgroup) -
 
 
 def _attach_socket_list(store: Store, cgroup: Cgroup) -> None:
-    """By storage, in one walk; else by files and tables: see bpf/sockets_found.bpf.c."""
+    """By storage, in one walk; else by files and tables: see bpf/iter_sockets_fallback.bpf.c."""
     by_storage, by_files = SOCKET_LISTS
     if any(is_attached(store, variant) for variant in SOCKET_LISTS):
         return

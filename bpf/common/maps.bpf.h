@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The maps, the same in every object: the first attach makes them from one object and pins them,
+ * all others are given the pinned ones. Sizes of 1 are set by attach before loading.
+ *
+ * What one CPU writes alone is a plain ARRAY indexed by CPU, not a PERCPU_ARRAY: the verifier inlines
+ * its lookup on every kernel since 4.11 (PERCPU_ARRAY: since 6.10), and user space reads it in one go.
+ * BPF_F_MMAPABLE for where its values lie: at a page's beginning, so that those of 64 bytes have a cache
+ * line each; else they begin 56 bytes into one. It is not mapped: memory of a map that was opened
+ * read-only cannot be, so readers without root would need a second way anyhow.
+ */
+#ifndef TM_COMMON_MAPS_BPF_H
+#define TM_COMMON_MAPS_BPF_H
+
+#include "common/layers.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct tm_flow_key);
+	__type(value, struct tm_flow);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_flow_set);
+} flow_cache SEC(".maps");
+
+/* Not preallocated: hundreds of services are usual, 65536 a protocol are possible. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, struct tm_service_key);
+	__type(value, struct tm_service);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_service_slot);
+} service_cache SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_hook_counters);
+} hook_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_ledger);
+} ledger SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tm_fragment_key);
+	__type(value, struct tm_fragment);
+} fragments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_interface);
+} interfaces SEC(".maps");
+
+/* By number: names outlive the slots, as flows do. Written by attach only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TM_LAST_INTERFACE_NUMBER);
+	__type(key, __u32);
+	__type(value, struct tm_interface_name);
+} interface_names SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_meta);
+} meta SEC(".maps");
+
+/*
+ * Set between open and load. One copy of the programs is loaded for each interface, so all of these
+ * are constants to the verifier and to the JIT: no lookup of the interface per packet.
+ */
+const volatile __u32 tm_row;	      /* 2 * the interface's slot + covered: where it counts */
+const volatile __u32 tm_interface_id; /* 2 * its number + covered: what its flows are marked with */
+const volatile __u32 tm_link_header_bytes = 14;
+const volatile __u32
+	tm_seek_mac; /* 1: look each time where the frame begins (tc behind generic XDP) */
+const volatile __u32 tm_read_kernel;	 /* 1: the kernel lets programs read its memory */
+const volatile __u32 tm_count_flows = 1; /* 0: another hook counts this direction's flows */
+const volatile __u32 tm_flow_sets = 1;	 /* a CPU; a power of two */
+const volatile __u32 tm_service_slots = 1;
+const volatile __u64 tm_flush_jiffies = 250; /* one second */
+const volatile __u64 tm_seed = 1; /* odd, random: strangers shall not aim at a cache set */
+
+static __always_inline struct tm_ledger *tm_ledger_here(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&ledger, &cpu);
+}
+
+#endif /* TM_COMMON_MAPS_BPF_H */

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The maps of the layers that know who: shared by their objects, and with tc, which makes them all.
+ */
+#ifndef TM_COMMON_OWNER_MAPS_BPF_H
+#define TM_COMMON_OWNER_MAPS_BPF_H
+
+#include "wire.h"
+
+#define TM_ROOT_CGROUP_ID 1 /* kernfs numbers from 1, the root first */
+
+/* No hash and no eviction: it lives and dies with the socket. The value is copied on accept. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct tm_socket);
+} sockets SEC(".maps");
+
+/* Preallocated: it is written from tracing programs, which may interrupt the memory allocator. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct tm_owner);
+} owners SEC(".maps");
+
+/* Written once for each process and cgroup; memory is taken as they come. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct tm_process);
+} processes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct tm_cgroup_path);
+} cgroup_paths SEC(".maps");
+
+/* All zeroes, to make such rows from: the stack has no room for them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_cgroup_path);
+} blank SEC(".maps");
+
+/*
+ * Which sockets' counts are being moved, by their id: who adds the key has the lock, and deletes it.
+ * Of the kernel's atomic operations 5.10 has but the plain add, and tracing programs take no spin
+ * lock; to add a key that is not there is atomic everywhere.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u8);
+} socket_locks SEC(".maps");
+
+/*
+ * owner_id of sockets in other network namespaces, by their own addresses and ports (interface_id 0; of UDP
+ * also without the remote ones). Needed from a socket's first packet until that is forwarded, and when
+ * a flow asks again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tm_flow_key);
+	__type(value, __u64);
+} elsewhere SEC(".maps");
+
+/*
+ * Where the app layer cannot reach the storage (app_fallback.bpf.c): who used a socket last, by its cookie.
+ * Elsewhere nothing is in it, and it takes no memory. Its rows go with their sockets.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct tm_caller);
+} callers SEC(".maps");
+
+/* Calls that kprobes have seen begin, by thread. One whose end is missed gives way to the next. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct tm_call);
+} calls SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_layer_counters);
+} layers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct tm_drop_key);
+	__type(value, struct tm_drop);
+} drops SEC(".maps");
+
+/* Functions by tm_drop_key.location, where that is no address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct tm_place);
+} drop_places SEC(".maps");
+
+#endif /* TM_COMMON_OWNER_MAPS_BPF_H */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * A parsed frame, to all that counts it and is told of it: what the hooks have in common.
+ */
+#ifndef TM_COUNT_PACKET_BPF_H
+#define TM_COUNT_PACKET_BPF_H
+
+#include "events/dns.bpf.h"
+#include "count/flows.bpf.h"
+#include "parse/frame.bpf.h"
+
+/*
+ * tm_notice - what a parsed packet is worth telling beyond its count.
+ *
+ * DNS comes before the count: what it needs to know of the headers nobody asks for behind it, and what
+ * nobody asks for the verifier need not tell apart. It made an attach slow.
+ */
+static __always_inline void tm_notice(const struct tm_packet *p, enum tm_hook hook)
+{
+	if (tm_count_flows && tm_copy_dns && tm_is_dns(p))
+		tm_copy_message(p, tm_is_rx(hook));
+}
+
+/* tm_count - a parsed and measured packet into all that counts it at @hook. */
+static __always_inline void tm_count(const struct tm_packet *p, enum tm_hook hook)
+{
+	struct tm_service_key service = { .row = tm_row, .kind = p->kind };
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct tm_hook_counters *seen = tm_count_hook(p, hook, cpu);
+	bool rx = tm_is_rx(hook);
+
+	if (!seen || !tm_count_flows)
+		return;
+	if (tm_likely(p->kind == TM_SERVICE_PORT || p->kind == TM_SERVICE_PROTOCOL))
+		service = tm_count_flow(p, seen, rx, cpu);
+	else if (p->kind == TM_SERVICE_BROKEN)
+		service.ip_version = p->ethertype == ETH_P_IPV6 ? 6 : 4;
+	else
+		service.number = p->ethertype;
+	tm_count_service(p, service, rx, cpu);
+	if (tm_unlikely(p->tcp_flags & (TM_TCP_FIN | TM_TCP_SYN | TM_TCP_RST)))
+		tm_notice_packet(p, TM_EVENT_TCP, rx, 0);
+}
+
+#endif /* TM_COUNT_PACKET_BPF_H */

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * A TCP connection as an event: who, between whom, how much, and why it has ended.
+ */
+#ifndef TM_EVENTS_CONN_EVENT_BPF_H
+#define TM_EVENTS_CONN_EVENT_BPF_H
+
+#include "events/events.bpf.h"
+#include "common/mapped.bpf.h"
+#include "owner/tcp_bytes.bpf.h"
+
+/* include/uapi/asm-generic/errno.h */
+#define TM_EPIPE 32
+#define TM_ECONNRESET 104
+#define TM_ETIMEDOUT 110
+#define TM_ECONNREFUSED 111
+
+static __always_inline void tm_conn_addresses(struct bpf_sock_ops *ops, struct tm_flow_key *key)
+{
+	__u32 *local = (__u32 *)key->local_addr, *remote = (__u32 *)key->remote_addr;
+
+	key->protocol = IPPROTO_TCP;
+	key->local_port_be = bpf_htons(ops->local_port);
+	key->remote_port_be = bpf_htons(bpf_ntohl(ops->remote_port));
+	if (ops->family == AF_INET) {
+		key->flags = TM_FLOW_IPV4 | TM_FLOW_PORTS;
+		local[0] = ops->local_ip4;
+		remote[0] = ops->remote_ip4;
+		return;
+	}
+	if (tm_is_mapped(ops->remote_ip6)) {
+		key->flags = TM_FLOW_IPV4 | TM_FLOW_PORTS;
+		local[0] = ops->local_ip6[3];
+		remote[0] = ops->remote_ip6[3];
+		return;
+	}
+	key->flags = TM_FLOW_IPV6 | TM_FLOW_PORTS;
+	local[0] = ops->local_ip6[0];
+	local[1] = ops->local_ip6[1];
+	local[2] = ops->local_ip6[2];
+	local[3] = ops->local_ip6[3];
+	remote[0] = ops->remote_ip6[0];
+	remote[1] = ops->remote_ip6[1];
+	remote[2] = ops->remote_ip6[2];
+	remote[3] = ops->remote_ip6[3];
+}
+
+/* The kernel sets the socket's error before the state (tcp_reset(), tcp_write_err()); a reset of our
+ * own making is no error of the socket. */
+static __always_inline enum tm_end tm_end_of(enum tm_end known, __u32 was, __u32 error)
+{
+	if (error == TM_ETIMEDOUT)
+		return TM_END_TIMED_OUT;
+	if (was == BPF_TCP_SYN_SENT)
+		return error == TM_ECONNREFUSED ? TM_END_REFUSED
+		       : error ? TM_END_UNREACHABLE
+			       : TM_END_RESET_HERE; /* given up by the application */
+	if (error == TM_ECONNRESET || error == TM_EPIPE || error == TM_ECONNREFUSED)
+		return TM_END_RESET_THERE;
+	if (was == BPF_TCP_ESTABLISHED || was == BPF_TCP_CLOSE_WAIT || was == BPF_TCP_SYN_RECV)
+		return TM_END_RESET_HERE;
+	return known;
+}
+
+/* tm_tell_connection - that @socket has been opened, or is about to be closed. */
+static __noinline int tm_tell_connection(struct bpf_sock_ops *ops, struct tm_socket *socket,
+					 enum tm_conn_event what)
+{
+	const struct tm_socket_counts *own = &socket->own;
+	struct tm_conn conn = {};
+	struct tcp_sock *tcp;
+
+	if (!tm_is_wanted(TM_EVENT_CONN))
+		return 0;
+	conn.event = tm_event_now(TM_EVENT_CONN, what, socket->owner_id);
+	tm_conn_addresses(ops, &conn.key);
+	conn.opened_ns = socket->opened_ns;
+	conn.rx_packets = own->rx_packets;
+	conn.rx_bytes = own->rx_bytes;
+	conn.tx_packets = own->tx_packets;
+	conn.tx_bytes = own->tx_bytes;
+	conn.cookie = bpf_get_socket_cookie(ops);
+	conn.srtt_us = socket->srtt_us;
+	conn.min_rtt_us = socket->min_rtt_us;
+	conn.retransmits = ops->total_retrans;
+	conn.role = socket->role;
+	tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
+	if (tcp) {
+		conn.app_rx_bytes = tm_tcp_arrived((struct sock *)tcp, tcp);
+		conn.app_tx_bytes = tcp->bytes_sent - tcp->bytes_retrans;
+		conn.error = ((struct sock *)tcp)->sk_err;
+	}
+	if (what == TM_CONN_CLOSED)
+		conn.end = tm_end_of(socket->end, ops->args[0], conn.error);
+	tm_tell(&events, TM_EVENT_CONN, &conn, sizeof(conn));
+	return 0;
+}
+
+#endif /* TM_EVENTS_CONN_EVENT_BPF_H */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * DNS messages, copied out whole for user space to read: their names are lists of lists, and no
+ * business of the verifier's.
+ *
+ * DNS over UDP and TCP, and its kin on the local link: mDNS (RFC 6762), LLMNR (RFC 4795). What TCP
+ * carries is told piece by piece with its sequence number; user space puts the pieces together.
+ */
+#ifndef TM_EVENTS_DNS_BPF_H
+#define TM_EVENTS_DNS_BPF_H
+
+#include "events/events.bpf.h"
+#include "parse/packet.bpf.h"
+
+#define TM_DNS_PORT bpf_htons(53)
+#define TM_MDNS_PORT bpf_htons(5353)
+#define TM_LLMNR_PORT bpf_htons(5355)
+#define TM_DNS_PIECES 16 /* of one packet: a super-packet of TCP has up to 64 KiB */
+#define TM_DNS_UDP_HEADER 8
+
+/* 1: what comes in, 2: what goes out. Of loopback, where each packet does both, only the latter. */
+const volatile __u32 tm_copy_dns;
+
+struct tm_dns_room {
+	struct tm_dns head;
+	__u8 message[TM_DNS_BYTES]; /* behind its head, as it is told */
+	/* where it stands in the packet */
+	__u32 transport_offset;
+	__u32 network_end;
+	__u32 tcp_header_bytes;
+	/* of what is still to be told */
+	__u32 offset;
+	__u32 left;
+};
+
+/* One a CPU: bottom halves are off, so nothing of ours comes between. Too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_dns_room);
+} dns_room SEC(".maps");
+
+static __always_inline bool tm_is_dns(const struct tm_packet *p)
+{
+	__u16 local = p->key.local_port_be, remote = p->key.remote_port_be;
+
+	if (local == TM_DNS_PORT || remote == TM_DNS_PORT)
+		return p->transport_offset &&
+		       (p->key.protocol == IPPROTO_UDP || p->key.protocol == IPPROTO_TCP);
+	if (local != TM_MDNS_PORT && remote != TM_MDNS_PORT && local != TM_LLMNR_PORT &&
+	    remote != TM_LLMNR_PORT)
+		return false;
+	return p->transport_offset && p->key.protocol == IPPROTO_UDP;
+}
+
+/* Where the message (or the piece of a stream) begins, and in the head how long it is. */
+static __always_inline void tm_find_message(TM_CONTEXT *context, struct tm_dns_room *room)
+{
+	bool is_tcp = room->head.key.protocol == IPPROTO_TCP;
+	__be32 sequence = 0;
+	__be16 stated_be = 0;
+	__u32 begin, bytes, stated;
+
+	if (is_tcp)
+		tm_read_beyond(context, room->transport_offset + 4, &sequence, sizeof(sequence));
+	else
+		tm_read_beyond(context, room->transport_offset + 4, &stated_be, sizeof(stated_be));
+	begin = room->transport_offset + (is_tcp ? room->tcp_header_bytes : TM_DNS_UDP_HEADER);
+	bytes = room->network_end > begin ? room->network_end - begin : 0;
+	stated = bpf_ntohs(stated_be);
+	room->head.bytes = bytes;
+	if (stated >= TM_DNS_UDP_HEADER) {
+		/* a first fragment has less than this, and what has ended the IP packet may follow */
+		room->head.bytes = stated - TM_DNS_UDP_HEADER;
+		if (room->head.bytes < bytes)
+			bytes = room->head.bytes;
+	}
+	room->head.tcp_sequence = bpf_ntohl(sequence);
+	room->offset = begin;
+	room->left = bytes;
+}
+
+static __always_inline void tm_tell_message(TM_CONTEXT *context, struct tm_dns_room *room,
+					    __u32 offset, __u32 size)
+{
+	struct tm_event_counts *counts = tm_event_counts_here(TM_EVENT_DNS);
+
+	if (counts)
+		tm_atomic_add(&counts->offered, 1);
+	room->head.copied = 0;
+	if (size) {
+		size = tm_at_most(size, TM_DNS_BYTES);
+		if (!tm_read_beyond(context, offset, room->message, size))
+			room->head.copied = size;
+	}
+	size = room->head.copied;
+	if (size > TM_DNS_BYTES) /* what was written to a map is anything to the verifier */
+		return;
+	tm_tell(&dns_messages, TM_EVENT_DNS, room, sizeof(room->head) + size);
+}
+
+static __always_inline void tm_tell_pieces(TM_CONTEXT *context, struct tm_dns_room *room)
+{
+	volatile __u32 *copied = &room->head.copied, *offset = &room->offset, *left = &room->left;
+	int piece;
+
+	for (piece = 0; piece < TM_DNS_PIECES; piece++) {
+		tm_tell_message(context, room, *offset, *left);
+		if (!*copied || *copied >= *left || room->head.key.protocol == IPPROTO_UDP)
+			break;
+		*offset += *copied;
+		*left -= *copied;
+		room->head.tcp_sequence += *copied;
+	}
+}
+
+/*
+ * tm_tell_dns - tell the message that `dns_room` describes.
+ *
+ * A global function, so that the verifier looks at it once and not for each way that leads here; and
+ * what goes from piece to piece is kept in the map, so that one piece looks to it like the next. It
+ * took half of the time of an attach before.
+ */
+__noinline int tm_tell_dns(TM_CONTEXT *context, bool rx)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct tm_dns_room *room = bpf_map_lookup_elem(&dns_room, &cpu);
+	__u64 owner_id;
+
+	if (!room)
+		return 0;
+	tm_find_message(context, room);
+	if (!room->left && room->head.key.protocol == IPPROTO_TCP &&
+	    !(room->head.tcp_flags & (TM_TCP_SYN | TM_TCP_FIN | TM_TCP_RST)))
+		return 0;
+	owner_id = rx ? tm_receiver(context, &room->head.key) : tm_sender(context, &room->head.key);
+	room->head.event = tm_event_now(TM_EVENT_DNS, rx, owner_id);
+	room->head.came_from = rx ? 0 : tm_came_from(context);
+	tm_tell_pieces(context, room);
+	return 0;
+}
+
+static __always_inline void tm_copy_message(const struct tm_packet *p, bool rx)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct tm_dns_room *room = bpf_map_lookup_elem(&dns_room, &cpu);
+
+	if (!room || !(tm_copy_dns & (rx ? 1 : 2)))
+		return;
+	room->head.key = p->key;
+	room->head.tcp_flags = p->tcp_flags;
+	room->transport_offset = p->transport_offset;
+	room->network_end = p->network_end;
+	room->tcp_header_bytes = p->tcp_header_bytes;
+	tm_tell_dns(p->context, rx);
+}
+
+#endif /* TM_EVENTS_DNS_BPF_H */

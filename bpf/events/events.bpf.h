@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Events: offered to whoever reads them, in the kernel's order, and none lost without being counted.
+ *
+ * What nobody reads costs one look at `event_control`, and that only where something has happened.
+ * A kind has a limit by the second, on each CPU, so that a flood of one cannot push out the others
+ * for long. Readers are woken when much is waiting, and look by themselves from time to time: a
+ * wake-up costs more than all else here.
+ */
+#ifndef TM_EVENTS_BPF_H
+#define TM_EVENTS_BPF_H
+
+#include "common/layers.bpf.h"
+
+#define TM_SECONDS_UNREAD 5 /* a reader that has not been heard of for so long is none */
+#define TM_WAKE_BYTES 65536
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} events SEC(".maps");
+
+/* Apart: messages wait here until a table of names is asked for, while events may come and go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 22);
+} dns_messages SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_event_counts);
+} event_counts SEC(".maps");
+
+/* Of TM_EVENT_WRITTEN, by user space alone: which cannot write to maps that a readers' group was given. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_event_counts);
+} log_counts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_event_control);
+} event_control SEC(".maps");
+
+const volatile __u64 tm_second_jiffies = 250;
+
+static __always_inline struct tm_event_counts *tm_event_counts_here(enum tm_event_kind kind)
+{
+	__u32 index = kind * tm_cpus + bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&event_counts, &index);
+}
+
+/* Whether somebody reads events of this kind. */
+static __always_inline bool tm_is_read(enum tm_event_kind kind)
+{
+	__u32 index = 0;
+	struct tm_event_control *control = bpf_map_lookup_elem(&event_control, &index);
+
+	if (!control || !(control->kinds & (1U << kind)))
+		return false;
+	return bpf_jiffies64() - control->alive_jiffies < TM_SECONDS_UNREAD * tm_second_jiffies;
+}
+
+/*
+ * Whether an event that somebody reads is within its kind's limit; counts it as offered. The second
+ * begins with the first event in it. Programs that interrupt each other here may let an event more
+ * through, and count each of them once in any case.
+ */
+static __noinline bool tm_is_within_limit(enum tm_event_kind kind)
+{
+	__u32 index = 0;
+	struct tm_event_control *control = bpf_map_lookup_elem(&event_control, &index);
+	struct tm_event_counts *counts = tm_event_counts_here(kind);
+	__u64 now = bpf_jiffies64();
+	__u32 limit;
+
+	if (!control || !counts || kind >= TM_EVENT_KINDS)
+		return false;
+	tm_atomic_add(&counts->offered, 1);
+	limit = control->limits[kind];
+	if (now - counts->second_jiffies >= tm_second_jiffies) {
+		counts->second_jiffies = now;
+		counts->in_second = 0;
+	}
+	counts->in_second++;
+	if (!limit || counts->in_second <= limit)
+		return true;
+	tm_atomic_add(&counts->limited, 1);
+	return false;
+}
+
+/* Whether to make the event at all: asked before anything is gathered for it. */
+static __always_inline bool tm_is_wanted(enum tm_event_kind kind)
+{
+	return tm_is_read(kind) && tm_is_within_limit(kind);
+}
+
+/* A ring buffer that fills wakes its reader; one that does not is looked at now and then. */
+static __always_inline __u64 tm_wake_up(void *ring)
+{
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= TM_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP
+									   : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void tm_count_event(enum tm_event_kind kind, long failed)
+{
+	struct tm_event_counts *counts = tm_event_counts_here(kind);
+
+	if (counts)
+		tm_atomic_add(failed ? &counts->lost : &counts->delivered, 1);
+}
+
+/* tm_tell - @size bytes at @event into @ring, counted as delivered or lost. */
+#define tm_tell(ring, event_kind, event, size) \
+	tm_count_event((event_kind),           \
+		       bpf_ringbuf_output((ring), (event), (size), tm_wake_up((ring))))
+
+static __always_inline struct tm_event tm_event_now(enum tm_event_kind kind, __u8 what,
+						    __u64 owner_id)
+{
+	struct tm_event event = {
+		.at_ns = bpf_ktime_get_ns(),
+		.owner_id = owner_id,
+		.kind = kind,
+		.what = what,
+	};
+
+	return event;
+}
+
+/*
+ * @size, which is not 0, but at most @most: in words that all verifiers take for a range from 1 on
+ * (before 6.4 or so a comparison with 0 taught them nothing).
+ */
+#define tm_at_most(size, most)                                                           \
+	({                                                                               \
+		__u32 less = (size) - 1;                                                 \
+		asm volatile("" : "+r"(less)); /* the bound has to be on what is used */ \
+		if (less >= (most))                                                      \
+			less = (most) - 1;                                               \
+		asm volatile("" : "+r"(less));                                           \
+		less + 1;                                                                \
+	})
+
+#endif /* TM_EVENTS_BPF_H */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Packets as events: a flow's first, and those that open and end TCP connections.
+ */
+#ifndef TM_EVENTS_PACKET_EVENT_BPF_H
+#define TM_EVENTS_PACKET_EVENT_BPF_H
+
+#include "events/events.bpf.h"
+#include "parse/packet.bpf.h"
+
+static __noinline int tm_tell_packet(const struct tm_packet *p, enum tm_event_kind kind, bool rx,
+				     __u64 owner_id)
+{
+	struct tm_packet_event told = {};
+
+	told.event = tm_event_now(kind, rx, owner_id);
+	told.key = p->key;
+	told.bytes = p->wire_bytes;
+	told.tcp_flags = p->tcp_flags;
+	tm_tell(&events, kind, &told, sizeof(told));
+	return 0;
+}
+
+/*
+ * One packet in thousands comes here. Who sends is asked by the caller's caller, not deeper: stacks
+ * add up, and 512 bytes are all that older kernels have for them.
+ */
+static __always_inline void tm_notice_packet(const struct tm_packet *p, enum tm_event_kind kind,
+					     bool rx, __u64 owner_id)
+{
+	if (!tm_is_wanted(kind))
+		return;
+	if (!owner_id && !rx)
+		owner_id = tm_sender(p->context, &p->key);
+	tm_tell_packet(p, kind, rx, owner_id);
+}
+
+#endif /* TM_EVENTS_PACKET_EVENT_BPF_H */

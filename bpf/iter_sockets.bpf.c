@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The iterator over all sockets that have storage. Pinned, it is read like a file, by whoever has
+ * read permission: struct tm_socket_row, one after the other.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "owner/socket_row.bpf.h"
+
+SEC("iter/bpf_sk_storage_map")
+int tm_sockets(struct bpf_iter__bpf_sk_storage_map *context)
+{
+	struct tm_socket *socket = context->value;
+	struct sock *sk = context->sk;
+
+	if (sk && socket)
+		tm_write_row(context->meta->seq, sk, socket, 0);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

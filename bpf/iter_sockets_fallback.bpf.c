@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The list of sockets where the kernel refuses iterators over the elements of maps (hardened kernels
+ * answer EPERM to iter/bpf_sk_storage_map, iter/bpf_map_elem and iter/sockmap alike): three walks
+ * that find the same sockets by other ways, and the reader drops the doubles by their cookies.
+ *
+ * Files are the main one: all protocols, of all network namespaces. No file yet, or no longer, have
+ * accepted connections that wait, connections that the kernel still ends, and sockets on their way
+ * through SCM_RIGHTS: those are in the tables of TCP and UDP, of which an iterator sees the network
+ * namespace of its reader.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "owner/socket_row.bpf.h"
+
+/* Here each socket is given a cookie if it has none: it may be found again on another way. */
+static __always_inline int tm_write_found(struct seq_file *seq, struct sock *sk)
+{
+	struct tm_socket *socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+
+	return socket ? tm_write_row(seq, sk, socket, bpf_get_socket_cookie(sk)) : 0;
+}
+
+SEC("iter/task_file")
+int tm_sockets(struct bpf_iter__task_file *context)
+{
+	struct file *file = context->file;
+	struct socket *socket;
+	struct sock *sk;
+
+	if (!context->task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (sk)
+		tm_write_found(context->meta->seq, sk);
+	return 0;
+}
+
+SEC("iter/tcp")
+int tm_sockets_tcp(struct bpf_iter__tcp *context)
+{
+	struct sock_common *found = context->sk_common;
+	struct tcp_sock *tcp;
+
+	if (!found)
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(found); /* NULL: TIME_WAIT and SYN_RECV are no full sockets */
+	if (tcp)
+		tm_write_found(context->meta->seq, (struct sock *)tcp);
+	return 0;
+}
+
+SEC("iter/udp")
+int tm_sockets_udp(struct bpf_iter__udp *context)
+{
+	struct udp_sock *udp = context->udp_sk;
+
+	if (udp)
+		tm_write_found(context->meta->seq, (struct sock *)udp);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Sockets that were there before attach: whose they are, by the files that processes have open.
+ *
+ * Run once, between sock_create (new sockets get their owner there) and the programs that count.
+ * Sockets of the AF_PACKET family are found too. Accepted and not yet fetched ones are no files:
+ * those get their owner when a process reads or writes.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "owner/names.bpf.h"
+#include "owner/owner.bpf.h"
+#include "owner/socket_storage.bpf.h"
+#include "owner/tcp_bytes.bpf.h"
+#include "owner/cgroup.bpf.h"
+
+const volatile __u64 tm_netns_cookie; /* of the watched interfaces' namespace; 0: not known */
+
+static __always_inline bool tm_is_elsewhere(struct sock *sk)
+{
+	struct net *net = sk->__sk_common.skc_net.net;
+
+	if (!tm_netns_cookie || !bpf_core_field_exists(net->net_cookie))
+		return false;
+	return net->net_cookie != tm_netns_cookie;
+}
+
+SEC("iter/task_file")
+int tm_older_sockets(struct bpf_iter__task_file *context)
+{
+	struct task_struct *task = context->task;
+	struct file *file = context->file;
+	struct tm_socket *known;
+	struct tm_owner owner = {};
+	struct socket *socket;
+	struct sock *sk;
+	__u64 owner_id;
+	__u16 family;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk)
+		return 0;
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
+		return 0;
+	known = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (known || !tm_is_watched(task))
+		return 0;
+	owner_id = tm_own_task(task, &owner, false);
+	known = tm_make_storage(sk, owner_id, owner.pid);
+	if (!known)
+		return 0;
+	known->older = 1;
+	known->elsewhere = tm_is_elsewhere(sk);
+	tm_note_before(known, sk);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Whose a captured packet is, where no socket of this namespace tells: what the counting programs have
+ * noted of its flow (a container's behind NAT, one whose socket is closed, ICMP), and the sockets of
+ * other network namespaces, which may be at either end of what is forwarded.
+ *
+ * Not for the counting programs themselves: a capture may look at the caches of all CPUs.
+ */
+#ifndef TM_OWNER_FLOW_OWNER_BPF_H
+#define TM_OWNER_FLOW_OWNER_BPF_H
+
+#include "common/flow_hash.bpf.h"
+#include "owner/forwarded.bpf.h"
+#include "common/owner_maps.bpf.h"
+
+#define TM_CPUS_LOOKED_AT \
+	256 /* bounds the loop; with more, a flow's owner may show a second later */
+
+/* What the counting programs mark the flows of this interface with; the other of the two ids is its
+ * own as well, from when sums left it out or did not. */
+const volatile __u32 tm_counted_id;
+
+/* One a CPU: a global function takes numbers only, before 5.12. */
+struct tm_flow_question {
+	struct tm_flow_key key;
+	__u64 owner_id;
+	__u64 owner_at_ns;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tm_flow_question);
+} flow_question SEC(".maps");
+
+static __always_inline void tm_take_newer(struct tm_flow_question *question, __u64 owner_id,
+					  __u64 owner_at_ns)
+{
+	if (owner_at_ns <= question->owner_at_ns)
+		return;
+	question->owner_id = owner_id;
+	question->owner_at_ns = owner_at_ns;
+}
+
+/* Until a slot is written back the cache alone may know who sends. */
+__noinline int tm_look_into_caches(__u32 here)
+{
+	struct tm_flow_question *question = bpf_map_lookup_elem(&flow_question, &here);
+	struct tm_flow_set *set;
+	__u32 cpu, index, place;
+
+	if (!question)
+		return 0;
+	place = tm_hash_flow(&question->key) & (tm_flow_sets - 1);
+	for (cpu = 0; cpu < TM_CPUS_LOOKED_AT; cpu++) {
+		if (cpu >= tm_cpus)
+			break;
+		index = cpu * tm_flow_sets + place;
+		set = bpf_map_lookup_elem(&flow_cache, &index);
+		if (!set)
+			break;
+		if (tm_same_flow(&set->way[0].key, &question->key))
+			tm_take_newer(question, set->way[0].owner_id, set->way[0].owner_at_ns);
+		else if (tm_same_flow(&set->way[1].key, &question->key))
+			tm_take_newer(question, set->way[1].owner_id, set->way[1].owner_at_ns);
+	}
+	return 0;
+}
+
+static __always_inline __u64 tm_owner_of_flow(struct tm_flow_question *question, __u32 here,
+					      __u32 interface_id)
+{
+	struct tm_flow *flow;
+
+	question->key.interface_id = interface_id;
+	question->owner_id = 0;
+	question->owner_at_ns = 0;
+	flow = bpf_map_lookup_elem(&flows, &question->key);
+	if (flow)
+		tm_take_newer(question, flow->owner_id, flow->owner_at_ns);
+	tm_look_into_caches(here);
+	return question->owner_id;
+}
+
+/* @key, or the same flow seen from its other end. All of it lies in the map: the stack is full. */
+static __always_inline void tm_ask_for(struct tm_flow_question *question,
+				       const struct tm_flow_key *key, bool other_way)
+{
+	const __u8 *local = other_way ? key->remote_addr : key->local_addr;
+	const __u8 *remote = other_way ? key->local_addr : key->remote_addr;
+
+	question->key = *key;
+	__builtin_memcpy(question->key.local_addr, local, sizeof(key->local_addr));
+	__builtin_memcpy(question->key.remote_addr, remote, sizeof(key->remote_addr));
+	question->key.local_port_be = other_way ? key->remote_port_be : key->local_port_be;
+	question->key.remote_port_be = other_way ? key->local_port_be : key->remote_port_be;
+}
+
+/* tm_noted_owner - owner_id of the packet's flow; 0 where nothing tells. */
+static __noinline __u64 tm_noted_owner(const struct tm_flow_key *key)
+{
+	__u32 here = bpf_get_smp_processor_id();
+	struct tm_flow_question *question = bpf_map_lookup_elem(&flow_question, &here);
+	__u64 owner_id;
+
+	if (!question)
+		return 0;
+	tm_ask_for(question, key, false);
+	owner_id = tm_owner_of_flow(question, here, tm_counted_id);
+	if (!owner_id)
+		owner_id = tm_owner_of_flow(question, here, tm_counted_id ^ 1);
+	if (owner_id || !(key->flags & TM_FLOW_PORTS))
+		return owner_id;
+	owner_id = tm_foreign_owner(&question->key);
+	if (owner_id)
+		return owner_id;
+	tm_ask_for(question, key, true);
+	return tm_foreign_owner(&question->key);
+}
+
+#endif /* TM_OWNER_FLOW_OWNER_BPF_H */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What the kernel sends by itself.
+ */
+#ifndef TM_OWNER_KERNEL_BPF_H
+#define TM_OWNER_KERNEL_BPF_H
+
+#include "owner/owner.bpf.h"
+
+/*
+ * The kernel answers by itself (ICMP, TCP's resets), from raw sockets of the root cgroup that no
+ * process has opened. Those of processes have storage, if the root cgroup is watched; where another
+ * is, readers do not believe this (trafficmon/reader/owners.py).
+ */
+static __always_inline void tm_be_kernel(struct tm_owner *owner)
+{
+	owner->started_ns = TM_KERNEL_STARTED_NS;
+	owner->cgroup_id = TM_ROOT_CGROUP_ID;
+	owner->uid = 0;
+	__builtin_memcpy(owner->comm, "kernel", sizeof("kernel"));
+}
+
+/* Of few sockets only the helper for the cgroup has to be called. */
+#define tm_is_kernels(sk, skb)                                  \
+	((sk)->type == SOCK_RAW && (sk)->family != AF_PACKET && \
+	 bpf_skb_cgroup_id(skb) == TM_ROOT_CGROUP_ID)
+
+#endif /* TM_OWNER_KERNEL_BPF_H */

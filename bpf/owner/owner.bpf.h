@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Who: processes as rows of `owners`.
+ */
+#ifndef TM_OWNER_BPF_H
+#define TM_OWNER_BPF_H
+
+#include "common/layers.bpf.h"
+
+const volatile __u32 tm_has_pid; /* 1: programs on packets may ask for the current pid by itself */
+const volatile __u32 tm_read_task = 1; /* 0: programs of this type may not ask for the task */
+
+static __always_inline __u64 tm_owner_id(const struct tm_owner *owner)
+{
+	__u64 sum = owner->started_ns * 0x9e3779b97f4a7c15ULL +
+		    owner->cgroup_id * 0xc2b2ae3d27d4eb4fULL +
+		    (((__u64)owner->pid << 32) | owner->uid) * 0x165667b19e3779f9ULL;
+
+	sum = (sum ^ (sum >> 32)) * 0xd6e8feb86659fd93ULL;
+	sum ^= sum >> 29;
+	return sum ? sum : 1;
+}
+
+/* A task's process; its first thread gives the name, as in /proc/PID/comm. */
+static __always_inline void tm_owner_of(struct task_struct *task, struct tm_owner *owner)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+	owner->pid = BPF_CORE_READ(task, tgid);
+	owner->uid = BPF_CORE_READ(task, cred, uid.val);
+	owner->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	owner->started_ns = BPF_CORE_READ(leader, start_boottime);
+	BPF_CORE_READ_INTO(&owner->comm, leader, comm);
+}
+
+static __always_inline void tm_task_owner(struct tm_owner *owner)
+{
+	tm_owner_of((struct task_struct *)bpf_get_current_task(), owner);
+}
+
+/* Of programs on packets; where they may ask for the task at all. */
+static __always_inline __u32 tm_current_pid(void)
+{
+	struct task_struct *task;
+
+	if (tm_has_pid)
+		return bpf_get_current_pid_tgid() >> 32;
+	task = (struct task_struct *)bpf_get_current_task();
+	return BPF_CORE_READ(task, tgid);
+}
+
+/* Without the task (before 5.14 or so) there is no start time: a reused pid is the same process. */
+static __always_inline void tm_current_owner(struct tm_owner *owner)
+{
+	if (tm_read_task) {
+		tm_task_owner(owner);
+		return;
+	}
+	owner->pid = bpf_get_current_pid_tgid() >> 32;
+	owner->uid = bpf_get_current_uid_gid();
+	owner->cgroup_id = bpf_get_current_cgroup_id();
+	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
+}
+
+/* After an exec() it goes by another name, and is to be described anew. */
+static __always_inline void tm_rename(struct tm_owner *known, const struct tm_owner *owner,
+				      const __u64 *id)
+{
+	const __u64 *was = (const __u64 *)known->comm, *is = (const __u64 *)owner->comm;
+
+	if (was[0] == is[0] && was[1] == is[1])
+		return;
+	__builtin_memcpy(known->comm, owner->comm, sizeof(known->comm));
+	bpf_map_delete_elem(&processes, id);
+}
+
+/*
+ * tm_own - the row of an owner, made if need be. Returns its id.
+ * Where the table is full the process goes without: its user and cgroup keep a common row.
+ */
+static __noinline __u64 tm_own(struct tm_owner *owner)
+{
+	struct tm_layer_counters *layer;
+	struct tm_owner *known;
+	__u64 id = tm_owner_id(owner);
+
+	known = bpf_map_lookup_elem(&owners, &id);
+	if (known) {
+		tm_rename(known, owner, &id);
+		return id;
+	}
+	if (!bpf_map_update_elem(&owners, &id, owner, BPF_NOEXIST))
+		return id;
+	if (bpf_map_lookup_elem(&owners, &id)) /* another thread of it was faster */
+		return id;
+	layer = tm_layer_here(TM_LAYER_CGROUP_TX);
+	if (layer)
+		tm_atomic_add(&layer->owner_insert_failures, 1);
+	owner->pid = 0;
+	owner->started_ns = 0;
+	__builtin_memset(owner->comm, 0, sizeof(owner->comm));
+	id = tm_owner_id(owner);
+	bpf_map_update_elem(&owners, &id, owner, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&owners, &id) ? id : 0;
+}
+
+#endif /* TM_OWNER_BPF_H */

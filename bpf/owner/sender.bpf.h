@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Who sends: a socket changes hands with the first packet of a call, not when the call is over, which
+ * may be gigabytes later.
+ *
+ * A packet leaves in a call of the process that wrote it, or wherever an ACK or a timer set it free: in
+ * a softirq, which borrows any process; in that of a process that brings packets of others (it writes
+ * to a TUN device, or gives back what NFQUEUE gave it). So that a process is the current one says
+ * nothing by itself. What says it: with TCP, that the packet is sent while a process holds the socket,
+ * since what comes from outside waits then; with others, that the process is in a call on this socket.
+ */
+#ifndef TM_OWNER_SENDER_BPF_H
+#define TM_OWNER_SENDER_BPF_H
+
+#include <bpf/bpf_tracing.h>
+
+#include "owner/socket_storage.bpf.h"
+#include "owner/takeover.bpf.h"
+
+#define TM_PF_KTHREAD 0x00200000U /* include/linux/sched.h */
+
+const volatile __u32 tm_ask_sender; /* 1: programs on packets may ask for the task (5.14 or so) */
+const volatile __u32 tm_has_regs;   /* 1: and for what it has called (5.15) */
+
+/* The sequence number of the packet's first byte. */
+static __always_inline __u32 tm_tcp_sequence(struct __sk_buff *context)
+{
+	const struct sk_buff *skb = (const void *)context;
+	unsigned char *head = BPF_CORE_READ(skb, head);
+	__u16 header = BPF_CORE_READ(skb, transport_header);
+	__be32 sequence_be = 0;
+
+	bpf_probe_read_kernel(&sequence_be, sizeof(sequence_be), head + header + 4);
+	return bpf_ntohl(sequence_be);
+}
+
+/* Calls that lock a socket and write nothing: include/uapi/asm-generic/unistd.h, and x86 its own. */
+#if defined(__TARGET_ARCH_x86)
+#define tm_call_number(regs) BPF_CORE_READ((regs), orig_ax)
+enum tm_no_writing {
+	TM_NR_READ = 0,
+	TM_NR_CLOSE = 3,
+	TM_NR_IOCTL = 16,
+	TM_NR_READV = 19,
+	TM_NR_RECVFROM = 45,
+	TM_NR_RECVMSG = 47,
+	TM_NR_SHUTDOWN = 48,
+	TM_NR_SETSOCKOPT = 54,
+	TM_NR_GETSOCKOPT = 55,
+	TM_NR_RECVMMSG = 299,
+};
+#else
+#define tm_call_number(regs) BPF_CORE_READ((regs), syscallno)
+enum tm_no_writing {
+	TM_NR_IOCTL = 29,
+	TM_NR_CLOSE = 57,
+	TM_NR_READ = 63,
+	TM_NR_READV = 65,
+	TM_NR_RECVFROM = 207,
+	TM_NR_SETSOCKOPT = 208,
+	TM_NR_GETSOCKOPT = 209,
+	TM_NR_SHUTDOWN = 210,
+	TM_NR_RECVMSG = 212,
+	TM_NR_RECVMMSG = 243,
+};
+#endif
+
+/*
+ * Who asks for options, say, sends what another has written, if ACKs came meanwhile. A list of what is
+ * no writing, not of what is: there is io_uring, and what is to come.
+ */
+static __always_inline bool tm_may_write(void)
+{
+	struct pt_regs *regs;
+
+	if (!tm_has_regs)
+		return true;
+	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	switch (tm_call_number(regs)) {
+	case TM_NR_READ:
+	case TM_NR_CLOSE:
+	case TM_NR_IOCTL:
+	case TM_NR_READV:
+	case TM_NR_RECVFROM:
+	case TM_NR_RECVMSG:
+	case TM_NR_SHUTDOWN:
+	case TM_NR_SETSOCKOPT:
+	case TM_NR_GETSOCKOPT:
+	case TM_NR_RECVMMSG:
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Whether the process that holds @tcp sends new bytes of its own. Not where nothing new goes out (an
+ * ACK, a retransmission); nor with what comes late, from NFQUEUE: the kernel moves snd_nxt on behind
+ * each packet. Nor where all calls that wrote something are over, as is known where the app layer counts
+ * on sockets.
+ */
+static __always_inline bool tm_writes_now(struct __sk_buff *skb, const struct tm_socket *socket,
+					  struct tcp_sock *tcp)
+{
+	struct sock *sk = (struct sock *)tcp;
+	__u32 state = sk->__sk_common.skc_state;
+	__s32 unfinished;
+
+	if (!sk->sk_lock.owned || tcp->snd_nxt == tcp->write_seq)
+		return false;
+	if (tm_tcp_sequence(skb) != tcp->snd_nxt || !tm_may_write())
+		return false;
+	if (state == BPF_TCP_SYN_SENT)
+		return true; /* connect() */
+	if (state != BPF_TCP_ESTABLISHED && state != BPF_TCP_CLOSE_WAIT)
+		return false;
+	if (!tm_app_on_sockets || !(socket->written & (TM_WRITTEN_FROM | TM_WRITTEN_ATTACH)))
+		return true;
+	unfinished = tcp->write_seq - socket->written_from - (__u32)socket->own.app_tx_bytes;
+	return unfinished > 0;
+}
+
+/* Whether the call that the process is in has the packet's socket as its first argument. */
+static __always_inline bool tm_calls_on(struct __sk_buff *skb)
+{
+	struct sock *sk = tm_kernels_sock(skb);
+	struct task_struct *task;
+	struct fdtable *table;
+	struct pt_regs *regs;
+	struct file *file;
+	__u32 number;
+
+	if (!tm_has_regs)
+		return false;
+	task = bpf_get_current_task_btf();
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	number = PT_REGS_PARM1_CORE_SYSCALL(regs);
+	table = BPF_CORE_READ(task, files, fdt);
+	if (number >= BPF_CORE_READ(table, max_fds))
+		return false;
+	if (bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + number) || !file)
+		return false;
+	return BPF_CORE_READ(file, private_data) == BPF_CORE_READ(sk, sk_socket);
+}
+
+/*
+ * tm_meet_sender - what @skb is part of, the current process may have written, which is not the owner
+ * of @socket. @used: the socket that processes use; of MPTCP another than the packet's.
+ */
+static __noinline int tm_meet_sender(struct __sk_buff *skb, struct tm_socket *socket,
+				     struct tm_socket *used)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct bpf_sock *sk = skb->sk;
+	struct tcp_sock *tcp;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	if (!sk)
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (tcp ? !tm_writes_now(skb, socket, tcp) : !tm_calls_on(skb))
+		return 0;
+	if (BPF_CORE_READ(task, flags) & TM_PF_KTHREAD)
+		return 0;
+	return tm_take_over(used);
+}
+
+#endif /* TM_OWNER_SENDER_BPF_H */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What sockets have counted, moved to the rows of their owners.
+ *
+ * Packets count on their socket: two adds to memory that is theirs, wherever the process runs. What a
+ * socket counted becomes its owner's when another process takes the socket over, when the last one
+ * closes it, and with each packet after that; until then readers add it.
+ */
+#ifndef TM_OWNER_SETTLE_BPF_H
+#define TM_OWNER_SETTLE_BPF_H
+
+#include "common/atomic.bpf.h"
+#include "common/owner_maps.bpf.h"
+
+#define TM_MOVE_ROUNDS 4
+
+static __always_inline void tm_move_one(__u64 *counted, __u64 *moved, __u64 *to)
+{
+	__u64 more = *(volatile __u64 *)counted - *moved;
+
+	if (!more)
+		return;
+	tm_atomic_add(to, more);
+	*moved += more;
+}
+
+static __always_inline void tm_move_counts(struct tm_socket_counts *counted,
+					   struct tm_socket_counts *moved, struct tm_owner *owner)
+{
+	tm_move_one(&counted->rx_packets, &moved->rx_packets, &owner->rx_packets);
+	tm_move_one(&counted->rx_bytes, &moved->rx_bytes, &owner->rx_bytes);
+	tm_move_one(&counted->tx_packets, &moved->tx_packets, &owner->tx_packets);
+	tm_move_one(&counted->tx_bytes, &moved->tx_bytes, &owner->tx_bytes);
+	tm_move_one(&counted->app_rx_bytes, &moved->app_rx_bytes, &owner->app_rx_bytes);
+	tm_move_one(&counted->app_tx_bytes, &moved->app_tx_bytes, &owner->app_tx_bytes);
+}
+
+/* Packets and app bytes are enough: the rest is added before or with them. */
+static __always_inline bool tm_is_moved(const struct tm_socket *socket)
+{
+	const volatile struct tm_socket_counts *own = &socket->own;
+
+	return own->rx_bytes == socket->moved.rx_bytes && own->tx_bytes == socket->moved.tx_bytes &&
+	       own->app_rx_bytes == socket->moved.app_rx_bytes &&
+	       own->app_tx_bytes == socket->moved.app_tx_bytes;
+}
+
+/*
+ * tm_move - what the socket has counted to its owner; then the socket to @next, unless that is 0.
+ *
+ * Who does not get the lock may go: the other one looks again after letting go of it, and what was
+ * counted before the attempt is seen then. Returns whether the lock was ours.
+ */
+static __noinline int tm_move(struct tm_socket *socket, __u64 next, __u32 pid)
+{
+	__u64 lock = socket->id, id;
+	struct tm_owner *owner;
+	__u8 mark = 1;
+	int round;
+
+	for (round = 0; round < TM_MOVE_ROUNDS; round++) {
+		if (bpf_map_update_elem(&socket_locks, &lock, &mark, BPF_NOEXIST))
+			return round > 0;
+		id = socket->owner_id;
+		owner = bpf_map_lookup_elem(&owners, &id);
+		if (owner) {
+			tm_move_counts(&socket->own, &socket->moved, owner);
+			if (!socket->begun &&
+			    socket->role == TM_ROLE_UNKNOWN) /* no listener's child */
+				tm_move_counts(&socket->listening, &socket->listening_moved, owner);
+			if (next) {
+				socket->owner_id = next;
+				socket->pid = pid;
+			}
+		}
+		bpf_map_delete_elem(&socket_locks, &lock);
+		if (next || tm_is_moved(socket))
+			return 1;
+	}
+	return 1;
+}
+
+/* A socket has been closed that was a connection, or has at least carried a packet. */
+static __always_inline void tm_count_connection(struct tm_socket *socket)
+{
+	__u64 id = socket->owner_id;
+	struct tm_owner *owner = bpf_map_lookup_elem(&owners, &id);
+
+	if (owner)
+		tm_atomic_add(&owner->connections, 1);
+}
+
+#endif /* TM_OWNER_SETTLE_BPF_H */

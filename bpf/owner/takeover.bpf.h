@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * A socket becomes that of the process that uses it: from a program that runs in that process.
+ */
+#ifndef TM_OWNER_TAKEOVER_BPF_H
+#define TM_OWNER_TAKEOVER_BPF_H
+
+#include "owner/names.bpf.h"
+#include "owner/settle.bpf.h"
+#include "owner/cgroup.bpf.h"
+
+const volatile __u32 tm_may_take_over = 1; /* 0: these programs may not ask for the task */
+
+/* No process has used it: a listener's child, a super-server's, or one that the kernel has made. */
+static __always_inline bool tm_is_unused(const struct tm_socket *socket)
+{
+	return !socket->used && !socket->own.app_rx_bytes && !socket->own.app_tx_bytes &&
+	       !socket->moved.rx_packets && !socket->moved.tx_packets &&
+	       (socket->role == TM_ROLE_PASSIVE || !socket->pid);
+}
+
+/*
+ * tm_hand_over - the socket to @owner_id. What was counted before stays with the old owner, unless no
+ * process has used the socket yet: then all is the new one's.
+ */
+static __noinline int tm_hand_over(struct tm_socket *socket, __u64 owner_id, __u32 pid)
+{
+	if (!tm_is_unused(socket))
+		return tm_move(socket, owner_id, pid);
+	socket->owner_id = owner_id;
+	socket->pid = pid;
+	return 0;
+}
+
+/*
+ * owner_id of the current process; 0: it is not watched, or not to be asked for. A global function: the
+ * verifier looks at it once (see owner/names.bpf.h).
+ */
+__noinline __u64 tm_watched_caller(void)
+{
+	struct tm_owner owner = {};
+
+	if (!tm_may_take_over || !tm_is_current_watched())
+		return 0;
+	return tm_own_current(&owner);
+}
+
+/* tm_take_over - by the current process, which is another than the owner. */
+static __noinline int tm_take_over(struct tm_socket *socket)
+{
+	__u64 id = tm_watched_caller();
+
+	if (!id)
+		return 0;
+	tm_hand_over(socket, id, tm_current_pid());
+	socket->used = 1;
+	return 0;
+}
+
+#endif /* TM_OWNER_TAKEOVER_BPF_H */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What TCP sockets count themselves.
+ *
+ * A FIN takes a sequence number, and tcp_rcv_nxt_update() counts it as a byte received. It is none to
+ * the application, whether that has come to it (recv() gave 0) or not.
+ */
+#ifndef TM_OWNER_TCP_BYTES_BPF_H
+#define TM_OWNER_TCP_BYTES_BPF_H
+
+#include "wire.h"
+
+#define TM_TCP_FIN_WAIT1 4
+#define TM_TCP_LAST_ACK 9
+#define TM_TCP_CLOSING 11
+#define TM_SOCK_DONE (1 << 1) /* include/net/sock.h, enum sock_flags: the other end's FIN is here */
+
+static __always_inline __u64 tm_tcp_arrived(struct sock *sk, struct tcp_sock *tcp)
+{
+	bool has_fin = sk->__sk_common.skc_flags & TM_SOCK_DONE;
+
+	return tcp->bytes_received - has_fin;
+}
+
+/* Of what was received, what the application has taken; a FIN that waits behind @unread is in both. */
+static __always_inline __u64 tm_taken_of(__u64 received, __u32 unread, bool has_fin)
+{
+	return received - has_fin - (has_fin && unread ? unread - 1 : unread);
+}
+
+/* Bytes taken by the application since the connection began. */
+static __always_inline __u64 tm_tcp_taken(struct sock *sk, struct tcp_sock *tcp)
+{
+	return tm_taken_of(tcp->bytes_received, tcp->rcv_nxt - tcp->copied_seq,
+			   sk->__sk_common.skc_flags & TM_SOCK_DONE);
+}
+
+/* Bytes given by the application since the connection began: sent once, or waiting to be. */
+static __always_inline __u64 tm_tcp_written(struct sock *sk, struct tcp_sock *tcp)
+{
+	__u8 state = sk->__sk_common.skc_state;
+	bool sends_fin = state == TM_TCP_FIN_WAIT1 || state == TM_TCP_LAST_ACK ||
+			 state == TM_TCP_CLOSING;
+	__u32 unsent = tcp->write_seq - tcp->snd_nxt;
+
+	/* a FIN that waits is no byte */
+	return tcp->bytes_sent - tcp->bytes_retrans + (sends_fin && unsent ? unsent - 1 : unsent);
+}
+
+/* What the application has read and written of a socket before attach does not count as since. */
+static __always_inline void tm_note_before(struct tm_socket *socket, void *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tcp)
+		return;
+	socket->tcp_read_bytes = tm_tcp_taken((struct sock *)tcp, tcp);
+	socket->tcp_read_before = socket->tcp_read_bytes;
+	socket->tcp_written_before = tm_tcp_written((struct sock *)tcp, tcp);
+	socket->written_from = tcp->write_seq;
+	socket->written = TM_WRITTEN_ATTACH;
+}
+
+#endif /* TM_OWNER_TCP_BYTES_BPF_H */

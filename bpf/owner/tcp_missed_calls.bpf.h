@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What no program of the app layer has seen, made up for at the last close.
+ *
+ * The kernel leaves a tracing program out where it is in the middle of the same program on the same
+ * CPU: where tracepoints can be preempted (seen on 7.3) that happens, and a call is not counted. TCP's
+ * own sequence numbers know better. A receive that was missed counts with the next one, by itself;
+ * this is for what comes last, and for sends.
+ *
+ * At the last close no call is under way, but packets may still come and go on another CPU. So what
+ * these add to is read before what they take from: what is made up may be too little then, never too
+ * much. By helpers: a program of this kind may not ask for the TCP socket.
+ */
+#ifndef TM_OWNER_TCP_MISSED_CALLS_BPF_H
+#define TM_OWNER_TCP_MISSED_CALLS_BPF_H
+
+#include "common/atomic.bpf.h"
+#include "common/owner_maps.bpf.h"
+#include "owner/tcp_bytes.bpf.h"
+
+/* 1: the app layer counts on sockets, and programs of this kind may read the kernel's memory */
+const volatile __u32 tm_app_on_sockets;
+
+#define TM_MOST_MADE_UP (1U << 31) /* sequence numbers cannot tell more from less */
+
+/* TLS and the like put bytes of their own into the stream, or take some out of it. */
+static __always_inline bool tm_is_plain(struct sock *sk)
+{
+	struct inet_connection_sock *connection = (void *)sk;
+	const void *layer = NULL, *user = NULL;
+
+	return !bpf_core_read(&layer, sizeof(layer), &connection->icsk_ulp_ops) && !layer &&
+	       !bpf_core_read(&user, sizeof(user), &sk->sk_user_data) && !user;
+}
+
+static __always_inline void tm_make_up_reads(struct tm_socket *socket, struct sock *sk)
+{
+	struct tcp_sock *tcp = (void *)sk;
+	bool has_fin = BPF_CORE_READ(sk, __sk_common.skc_flags) & TM_SOCK_DONE;
+	__u64 received = BPF_CORE_READ(tcp, bytes_received);
+	__u32 unread = BPF_CORE_READ(tcp, rcv_nxt);
+	__u64 read, more;
+
+	unread -= BPF_CORE_READ(tcp, copied_seq);
+	read = tm_taken_of(received, unread, has_fin);
+	more = read - socket->tcp_read_bytes;
+	if (!more || more >= TM_MOST_MADE_UP)
+		return;
+	socket->tcp_read_bytes = read;
+	tm_atomic_add(&socket->own.app_rx_bytes, more);
+}
+
+static __always_inline void tm_make_up_writes(struct tm_socket *socket, struct sock *sk)
+{
+	struct tcp_sock *tcp = (void *)sk;
+	__u32 end, more;
+
+	if (!(socket->written & TM_WRITTEN_FROM))
+		return;
+	end = socket->written & TM_WRITTEN_TO ? socket->written_to : BPF_CORE_READ(tcp, write_seq);
+	if (socket->written & TM_WRITTEN_FIN)
+		end--;
+	more = end - socket->written_from - (__u32)socket->own.app_tx_bytes;
+	if (more && more < TM_MOST_MADE_UP)
+		tm_atomic_add(&socket->own.app_tx_bytes, more);
+}
+
+/* tm_make_up - for the calls on @sk that were missed; before its counts are moved to its owner. */
+static __always_inline void tm_make_up(struct tm_socket *socket, struct bpf_sock *sk)
+{
+	struct sock *kernels = (void *)sk;
+
+	if (!tm_app_on_sockets || sk->protocol != IPPROTO_TCP || sk->type != SOCK_STREAM)
+		return;
+	if (!tm_is_plain(kernels))
+		return;
+	tm_make_up_reads(socket, kernels);
+	tm_make_up_writes(socket, kernels);
+}
+
+#endif /* TM_OWNER_TCP_MISSED_CALLS_BPF_H */
