@@ -16,7 +16,7 @@ from tests.kernel.harness import Harness
 from trafficmon.layout import FLOW, FLOW_KEY, FLOW_SET, LEDGER, Hook
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.system import possible_cpus
-from trafficmon.reader.flows import Flows
+from trafficmon.model.flows import Flows
 
 Way = Literal["rx", "tx"]
 V4 = (b"\x0a\x00\x00\x02", b"\x0a\x00\x00\x01")

@@ -28,8 +28,10 @@ from trafficmon.libbpf.features import Helper, ProgramType
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Object, Program, Run, test_run
 from trafficmon.libbpf.system import possible_cpus
-from trafficmon.reader.flows import Flows, read_flows
-from trafficmon.reader.services import Services, read_services
+from trafficmon.model.flows import Flows
+from trafficmon.model.services import Services
+from trafficmon.reader.flows import read_flows
+from trafficmon.reader.services import read_services
 
 PROGRAMS = {
     Hook.XDP_RX: ("xdp", "tm_xdp_rx", 2),  # XDP_PASS

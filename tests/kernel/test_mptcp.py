@@ -25,7 +25,7 @@ from tests.kernel.owned import (
 from tests.lab.worker import Worker
 from trafficmon.libbpf import features
 from trafficmon.libbpf.features import Helper, ProgramType
-from trafficmon.reader.mptcp import IPPROTO_MPTCP
+from trafficmon.model.sockets import IPPROTO_MPTCP
 
 pytestmark = pytest.mark.kernel
 

@@ -11,7 +11,7 @@ import numpy as np
 from tests.unit.fake_live import FakeLive
 from trafficmon.errors import TrafficmonError
 from trafficmon.layout import Hook, Layer, Mode, Role, ServiceKind
-from trafficmon.reader.labels import ProcessLabel
+from trafficmon.model.labels import ProcessLabel
 from trafficmon.reader.live import Live
 from trafficmon.tables.table import Record
 

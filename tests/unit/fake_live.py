@@ -11,8 +11,6 @@ from typing import Any, cast
 import numpy as np
 
 from trafficmon.dns.book import Book
-from trafficmon.dns.names import RemoteNames
-from trafficmon.hooks.check import Findings
 from trafficmon.layout import (
     DROP,
     DROP_KEY,
@@ -35,14 +33,18 @@ from trafficmon.layout import (
     ServiceKind,
     State,
 )
+from trafficmon.model.flow_owners import SocketIndex
+from trafficmon.model.flows import Flows
+from trafficmon.model.interfaces import BASE, WatchedInterface, counted_by_hook, rows_of
+from trafficmon.model.labels import ProcessLabel, ProcessLabels
+from trafficmon.model.ledger import Ledger
+from trafficmon.model.owners import Owners, with_open_sockets
+from trafficmon.model.remote_names import RemoteNames
+from trafficmon.model.services import Services, packets_by_kind
+from trafficmon.model.verdicts import Findings
 from trafficmon.pins import HOST_HOOKS, HOST_KINDS, PinDirectory
-from trafficmon.reader.flow_owners import SocketIndex
-from trafficmon.reader.flows import Flows
-from trafficmon.reader.interfaces import BASE, WatchedInterface, counted_by_hook, rows_of
-from trafficmon.reader.labels import Labels, ProcessLabel, ProcessLabels
-from trafficmon.reader.live import Ledger, Live
-from trafficmon.reader.owners import Owners, with_open_sockets
-from trafficmon.reader.services import Services, packets_by_kind
+from trafficmon.reader.labels import Labels
+from trafficmon.reader.live import Live
 from trafficmon.records import set_text
 
 MAX_INTERFACES = 8
@@ -315,7 +317,7 @@ class FakeLive:
     @property
     def remote_names(self) -> RemoteNames:
         """As ``dns_book`` tells."""
-        return RemoteNames(self.dns_book)
+        return RemoteNames(self.dns_book.addresses() if self.dns_book else {})
 
     def event_counts(self) -> Any:
         """By kind."""

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from trafficmon.layout import FLOW, FLOW_KEY, FLOW_SET, FLOW_SLOT
 from trafficmon.libbpf.map import Map
+from trafficmon.model.flows import COUNTS
 from trafficmon.reader import cached
 from trafficmon.reader.cached import Cache, Parts, add_slots, read_parts
 
@@ -91,7 +92,7 @@ class Kernel:
         if resident["key"]["flags"] and not resident["sequence"] & 1:
             resident["sequence"] += 1
             entry = self._entry(resident["key"].tobytes())
-            for name in cached.COUNTERS:
+            for name in COUNTS:
                 entry[name] += resident[name]
 
     def end(self, flow: int, slot: int) -> None:
@@ -119,13 +120,13 @@ class Kernel:
 
     def _flush(self, resident: Any) -> None:
         entry = self._entry(resident["key"].tobytes())
-        for name in cached.COUNTERS:
+        for name in COUNTS:
             entry[name] += resident[name]
         self._empty(resident)
 
     @staticmethod
     def _empty(resident: Any) -> None:
-        for name in cached.COUNTERS:
+        for name in COUNTS:
             resident[name] = 0
 
 
@@ -214,7 +215,7 @@ def test_a_slot_counts_that_has_seen_one_direction_only(side: str) -> None:
     slot["key"] = key_of(7)
     slot[f"{side}_packets"], slot[f"{side}_bytes"] = 3, 180
     _, values, _, _ = add_slots(read(kernel))
-    assert [values[name].tolist() for name in cached.COUNTERS] == [
+    assert [values[name].tolist() for name in COUNTS] == [
         [3] if side == "rx" else [0],
         [180] if side == "rx" else [0],
         [3] if side == "tx" else [0],

@@ -7,9 +7,9 @@ import pytest
 
 from tests.unit.fake_live import FakeLive
 from trafficmon.layout import DropFact
+from trafficmon.model.drop_kinds import HOUSEKEEPING, LOSS, drop_kind
 from trafficmon.tables import drops
 from trafficmon.tables.catalogue import table_maker
-from trafficmon.tables.drop_kinds import HOUSEKEEPING, LOSS, drop_kind
 
 NO_DATA, TIME_WAIT = int(DropFact.NO_DATA), int(DropFact.TIME_WAIT)
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.unit.fake_live import FakeLive, packed
 from trafficmon.layout import FLOW, FLOW_SLOT, KERNEL_STARTED_NS, OWNER
+from trafficmon.model.owners import is_known, without_kernel
 from trafficmon.reader import flows as reader_flows
-from trafficmon.reader.owners import is_known, without_kernel
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.ledger import ledger_record
 

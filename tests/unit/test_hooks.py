@@ -10,13 +10,20 @@ from pathlib import Path
 import pytest
 
 from tests.unit.fake_live import FakeLive
-from trafficmon.hooks.check import Findings, InterfaceFinding, Presence
 from trafficmon.hooks.facts import CgroupFacts, HookFacts, Pin, PlaceFacts
-from trafficmon.hooks.verdict import ALIVE, Condition, Verdict, host_verdict, interface_verdict
+from trafficmon.hooks.verdict import host_verdict, interface_verdict
 from trafficmon.host import filters
 from trafficmon.host.filters import ListedFilter
 from trafficmon.layout import HOST_HOOKS as ROOM
 from trafficmon.libbpf.link import LinkFacts
+from trafficmon.model.verdicts import (
+    ALIVE,
+    Condition,
+    Findings,
+    InterfaceFinding,
+    Presence,
+    Verdict,
+)
 from trafficmon.pins import HOST_KINDS
 from trafficmon.tables.health import complaints, is_wrong
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.fake_live import FakeLive
 from trafficmon.layout import CGROUP_PATH, PROCESS
-from trafficmon.reader.labels import ProcessLabel, path_of, process_label
+from trafficmon.model.labels import ProcessLabel, path_of, process_label
 from trafficmon.tables.catalogue import table_maker
 
 GONE = 0x7FFFFFFF

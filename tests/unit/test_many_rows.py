@@ -15,7 +15,7 @@ import pytest
 
 from tests.unit.fake_live import NOW_JIFFIES, FakeLive
 from trafficmon.layout import FLOW, FLOW_KEY, FlowFlag
-from trafficmon.reader.flows import Flows
+from trafficmon.model.flows import Flows
 from trafficmon.render.csvout import write_csv
 from trafficmon.render.jsonout import write_json
 from trafficmon.render.shown import COLUMNS

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trafficmon.reader import merge
-from trafficmon.reader.merge import Groups, hash_words
+from trafficmon.model import groups as merge
+from trafficmon.model.groups import Groups, hash_words
 
 WORD = st.one_of(st.integers(0, 3), st.integers(0, (1 << 64) - 1))
 ROWS = st.lists(st.tuples(WORD, WORD, WORD), max_size=60)

@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trafficmon.host import cgroup_tree, users
-from trafficmon.host.cgroup_names import name_of
 from trafficmon.host.cgroup_tree import CgroupTree
 from trafficmon.host.kernel_symbols import KernelSymbols
-from trafficmon.host.processes import ProcessName, ProcessNames
+from trafficmon.host.processes import ProcessNames
 from trafficmon.host.users import UserNames
+from trafficmon.model.cgroup_names import name_of
+from trafficmon.model.names import ProcessName
 
 ID = "0123456789abcdef" * 4
 SHORT = "0123456789ab"

@@ -10,7 +10,8 @@ from typing import cast
 import pytest
 
 from tests.unit.fake_live import BOOT_S, FakeLive
-from trafficmon.dns.book import Book, NameCounts, NameKey
+from trafficmon.dns.book import Book
+from trafficmon.model.dns import NameCounts, NameKey
 from trafficmon.tables.dns import dns_table
 from trafficmon.tables.table import choose_rows
 

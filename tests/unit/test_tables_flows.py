@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.fake_live import BOOT_S, JIFFIES_A_SECOND, NOW_JIFFIES, FakeLive
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
-from trafficmon.reader.flows import with_ids_joined
+from trafficmon.model.flows import with_ids_joined
 from trafficmon.tables.addresses import address_text
 from trafficmon.tables.flows import flow_table, whole_jiffies
 from trafficmon.tables.table import Table, choose_rows

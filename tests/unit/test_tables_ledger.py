@@ -10,7 +10,7 @@ import pytest
 from tests.unit.fake_live import FakeLive
 from trafficmon.dns.book import Book
 from trafficmon.layout import KERNEL_STARTED_NS, EventKind, Hook, Layer, ServiceKind
-from trafficmon.reader.live import Ledger
+from trafficmon.model.ledger import Ledger
 from trafficmon.tables.ledger import cgroup_coverage, ledger_record
 
 HERE, THERE, THERE6 = "10.0.0.2", "192.0.2.7", "2001:db8::7"

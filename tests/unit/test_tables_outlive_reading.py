@@ -10,7 +10,7 @@ import pytest
 
 from tests.tui.fake import FakeSource
 from tests.unit.fake_live import FakeLive
-from trafficmon.host.processes import ProcessName
+from trafficmon.model.names import ProcessName
 from trafficmon.tables import names
 from trafficmon.tables.catalogue import TABLES, table_maker
 from trafficmon.tables.rates import RateKeeper

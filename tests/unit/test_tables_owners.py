@@ -16,8 +16,9 @@ from tests.unit.fake_live import FakeLive, packed
 from trafficmon.errors import NotAttachedError
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
+from trafficmon.model.owners import COUNTS, not_handed_over
+from trafficmon.model.sockets import TCP_CLOSE, TCP_LISTEN
 from trafficmon.pins import HOST_HOOKS
-from trafficmon.reader.owners import COUNTS, TCP_CLOSE, TCP_LISTEN, not_handed_over
 from trafficmon.tables import drops
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.table import choose_rows

@@ -13,8 +13,9 @@ from tests.unit.fake_live import FakeLive, packed
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
 from trafficmon.layout import SocketKind
+from trafficmon.model.mptcp import whole_connections
+from trafficmon.model.sockets import IPPROTO_MPTCP
 from trafficmon.protocols import socket_protocol_name
-from trafficmon.reader.mptcp import IPPROTO_MPTCP, whole_connections
 from trafficmon.reader.sockets import as_on_the_wire
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.table import choose_rows

@@ -17,11 +17,11 @@ from trafficmon.attachment.request import Request
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError, TrafficmonError, UsageError
 from trafficmon.hooks.check import check_interface
-from trafficmon.hooks.verdict import Verdict
 from trafficmon.host import netns
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import INTERFACE, Mode, State
 from trafficmon.libbpf.link import Link
+from trafficmon.model.verdicts import Verdict
 from trafficmon.pins import KINDS, PinDirectory
 from trafficmon.records import set_text, text_of
 

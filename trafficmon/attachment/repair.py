@@ -14,13 +14,13 @@ from trafficmon.attachment import hookrecords, tc, xdp
 from trafficmon.attachment.replace import programs_like, swap
 from trafficmon.attachment.store import Store
 from trafficmon.errors import TrafficmonError
-from trafficmon.hooks.verdict import Condition, Verdict
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import Mode
 from trafficmon.libbpf.info import program_by_id
 from trafficmon.libbpf.info import xdp_program as xdp_program_on
 from trafficmon.libbpf.link import Link, link_by_id
 from trafficmon.libbpf.object import Program
+from trafficmon.model.verdicts import Condition, Verdict
 from trafficmon.pins import KINDS
 
 

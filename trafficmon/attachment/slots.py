@@ -29,8 +29,9 @@ from trafficmon.layout import (
     LAST_INTERFACE_NUMBER,
     State,
 )
-from trafficmon.reader.interfaces import BASE, BASE_FIELDS, interface_number, rows_of
-from trafficmon.reader.services import packets_by_kind, read_services
+from trafficmon.model.interfaces import BASE, BASE_FIELDS, interface_number, rows_of
+from trafficmon.model.services import packets_by_kind
+from trafficmon.reader.services import read_services
 from trafficmon.records import set_text, slot_key, text_of
 
 _MANY_NAMES = 1024  # from here on, each time that a quarter as many have been added ...

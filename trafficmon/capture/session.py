@@ -25,9 +25,9 @@ from trafficmon.host.interfaces import Interface, all_interfaces
 from trafficmon.layout import EVENT_COUNTS, SAMPLE, FlowFlag, State
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.ring import RingBuffer
+from trafficmon.model.groups import Records
 from trafficmon.pins import PinDirectory
 from trafficmon.reader.live import Live
-from trafficmon.reader.merge import Records
 from trafficmon.tables.flows import ports
 from trafficmon.tables.table import Record
 

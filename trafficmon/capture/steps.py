@@ -34,7 +34,7 @@ from trafficmon.filter.nodes import (
     User,
 )
 from trafficmon.layout import MATCH, MATCH_STEPS, FlowFlag, MatchKind, Side
-from trafficmon.reader.merge import Records
+from trafficmon.model.groups import Records
 
 _SIDES = {
     "either": Side.LOCAL | Side.REMOTE,

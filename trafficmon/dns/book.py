@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from trafficmon.dns.sightings import Sighting, add
 from trafficmon.host.lock import RUN_DIR, dns_copy, dns_file, make_run_dir
+from trafficmon.model.dns import NameCounts, NameKey
+from trafficmon.model.sightings import Sighting, add
 
 _MOST_NAMES = 50_000
 _MOST_ADDRESSES = 100_000
@@ -56,21 +57,6 @@ def _as_os_error() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise OSError(errno.EIO, str(error)) from error
-
-
-@dataclass
-class NameCounts:
-    """Of one name and type; ``latencies_us`` of the latest answers, oldest first."""
-
-    queries: int = 0
-    responses: int = 0
-    rcodes: Counter[str] = field(default_factory=Counter)  # of responses, by their names
-    last_seen: float = 0.0
-    latencies_us: array[int] = field(default_factory=lambda: array("I"))
-
-
-NameKey = tuple[str, str, str]
-"""Kind (dns, mdns, llmnr), name, type."""
 
 
 @dataclass

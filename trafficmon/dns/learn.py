@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trafficmon.dns.book import Learned, NameCounts
+from trafficmon.dns.book import Learned
 from trafficmon.dns.message import MalformedError, Message, parse
 from trafficmon.dns.pairs import Pairs, Party, Question
-from trafficmon.dns.sightings import Sighting, add
 from trafficmon.dns.streams import Streams
 from trafficmon.host import clock
 from trafficmon.layout import DNS
+from trafficmon.model.dns import NameCounts
+from trafficmon.model.sightings import Sighting, add
 from trafficmon.records import record_of
 
 _TCP = 6

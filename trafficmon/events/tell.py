@@ -21,12 +21,12 @@ from trafficmon.layout import (
     Role,
     State,
 )
+from trafficmon.model.drop_kinds import HOUSEKEEPING
+from trafficmon.model.interfaces import interface_number
 from trafficmon.protocols import protocol_name
-from trafficmon.reader.interfaces import interface_number
 from trafficmon.reader.live import Live
 from trafficmon.records import record_of
 from trafficmon.tables.addresses import address_text
-from trafficmon.tables.drop_kinds import HOUSEKEEPING
 from trafficmon.tables.drops import DropNames
 from trafficmon.tables.table import Record
 from trafficmon.tables.times import time_text

@@ -3,58 +3,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from trafficmon.hooks.facts import HookFacts, Kernel, PlaceFacts, xdp_program_of
 from trafficmon.hooks.facts import with_pinned_programs as with_pinned
-from trafficmon.hooks.verdict import Condition, Verdict, host_verdict, interface_verdict
+from trafficmon.hooks.verdict import host_verdict, interface_verdict
 from trafficmon.host.filters import ListedFilter
 from trafficmon.layout import Mode
+from trafficmon.model.verdicts import Condition, Findings, InterfaceFinding, Presence
 from trafficmon.pins import PinDirectory
 from trafficmon.records import text_of
 
 _HANDLES = {"tc_rx": "tc_rx_handle", "tc_tx": "tc_tx_handle"}
-
-
-class Presence(Enum):
-    """Of a watched interface."""
-
-    HERE = "here"
-    ELSEWHERE = "elsewhere"  # this process is in another network namespace
-    GONE = "gone"
-    MOVED = "moved"  # to another network namespace than it was watched in
-    NAMESPACE_GONE = "namespace gone"
-
-
-@dataclass(frozen=True)
-class InterfaceFinding:
-    """``back_as``: the number of another interface that has its name now."""
-
-    slot: int
-    name: str
-    presence: Presence
-    back_as: int | None
-    hooks: dict[str, Verdict]
-
-    @property
-    def has_gone(self) -> bool:
-        """Whether it is no longer where it was watched."""
-        return self.presence in (Presence.GONE, Presence.MOVED, Presence.NAMESPACE_GONE)
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Of all hooks that attach has made and detach has not taken off."""
-
-    interfaces: dict[int, InterfaceFinding]
-    host: dict[str, Verdict]
-
-    def verdicts(self) -> list[Verdict]:
-        """All of them."""
-        at_interfaces = [v for one in self.interfaces.values() for v in one.hooks.values()]
-        return [*at_interfaces, *self.host.values()]
 
 
 def check_hooks(pins: PinDirectory, meta: Any, interfaces: dict[int, Any]) -> Findings:

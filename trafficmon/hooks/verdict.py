@@ -3,44 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from trafficmon.hooks.facts import SIDES, CgroupFacts, HookFacts, Pin, PlaceFacts
 from trafficmon.host.filters import ListedFilter
 from trafficmon.libbpf.clsact import Side
+from trafficmon.model.verdicts import ALIVE, Condition, Verdict
 from trafficmon.pins import HOST_HOOKS
 
-
-class Condition(StrEnum):
-    """Of a hook."""
-
-    ALIVE = "alive"
-    GONE = "gone"
-    REPLACED = "replaced"  # something else runs in its place
-    UNPINNED = "unpinned"  # counts, but a pin that keeps it, or tells of it, was removed
-    UNKNOWN = "unknown"  # this process may not ask
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """``reason``: what took it away, as far as the kernel says; "" where it is alive.
-
-    ``foreign``: programs of others that settle packets between ours and the wire, so that what is
-    counted is not what is on the wire; None: not known.
-    """
-
-    condition: Condition
-    reason: str = ""
-    foreign: tuple[int, ...] | None = ()
-
-    @property
-    def is_wrong(self) -> bool:
-        """Whether it is to be repaired."""
-        return self.condition in (Condition.GONE, Condition.REPLACED, Condition.UNPINNED)
-
-
-ALIVE = Verdict(Condition.ALIVE)
 _ROOT_MAY_LOOK = Verdict(Condition.UNKNOWN, "only root may ask the kernel", None)
 _PROGRAM_UNPINNED = Verdict(Condition.UNPINNED, "the pin of its program was removed")
 _NAMESPACE_GONE = "its network namespace has gone"

@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from trafficmon.host import clock
+from trafficmon.model.names import ProcessName
 
 _REMEMBERED = 65_536
 _STATE_FIELD, _STARTED_FIELD = 3, 22  # proc_pid_stat(5)
@@ -17,17 +18,6 @@ _ENDED = (b"Z", b"X")
 _LONGEST_COMMAND = 4096
 _NS = 1_000_000_000
 _DELETED = " (deleted)"
-
-
-@dataclass(frozen=True)
-class ProcessName:
-    """None: it may not be read, or is a thread of the kernel."""
-
-    comm: str | None
-    exe: str | None
-    cmdline: str | None
-    is_running: bool = True
-    """False: executable and command line are those of when it was last seen running."""
 
 
 class ProcessNames:

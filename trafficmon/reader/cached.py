@@ -20,17 +20,17 @@ from numpy.typing import NDArray
 
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.rawmap import RawEntries
+from trafficmon.model.flows import COUNTS
+from trafficmon.model.groups import Groups, Records, words
 from trafficmon.reader.ahead import Looks
-from trafficmon.reader.merge import Groups, Records, words
 from trafficmon.records import slot_key
 
-COUNTERS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 _TRIES = 16
 
 
 @dataclass(frozen=True)
 class Cache:
-    """An array map whose values (``entry``) hold slots, of key, sequence, COUNTERS and more."""
+    """An array map whose values (``entry``) hold slots, of key, sequence, COUNTS and more."""
 
     map: Map
     entry: np.dtype[Any]
@@ -188,6 +188,6 @@ def add_slots(parts: Parts) -> tuple[Records, Records, Groups | None, NDArray[np
         rows[lone] = len(keys) + np.arange(len(lone))
         keys = np.concatenate([keys, parts.slots["key"][groups.first[lone]]])
         values = np.concatenate([values, np.zeros(len(lone), values.dtype)])
-    for name in COUNTERS:
+    for name in COUNTS:
         values[name][rows] += groups.sum(parts.slots[name])
     return keys, values, groups, rows

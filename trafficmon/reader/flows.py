@@ -3,28 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from trafficmon.layout import FLOW, FLOW_KEY, FLOW_SET, FLOW_SLOT
 from trafficmon.libbpf.map import Map
+from trafficmon.model.flows import Flows
+from trafficmon.model.groups import Groups, Records
 from trafficmon.reader.ahead import Looks
-from trafficmon.reader.cached import COUNTERS, Cache, add_slots, read_parts
-from trafficmon.reader.merge import Groups, Records, words
-
-
-@dataclass(frozen=True)
-class Flows:
-    """``keys`` (FLOW_KEY) and ``values`` (FLOW), row by row; ``entries``: those in the table.
-
-    ``lost``: flows that were evicted from it, or found no room.
-    """
-
-    keys: Records
-    values: Records
-    entries: int
-    lost: int = 0
+from trafficmon.reader.cached import Cache, add_slots, read_parts
 
 
 def read_flows(table: Map, cache: Map, looks: Looks | None = None) -> Flows:
@@ -58,21 +44,3 @@ def _add_owners(values: Records, slots: Records, row_of_slot: Records) -> None:
     order = order[slots["owner_at_ns"][order] > values["owner_at_ns"][row_of_slot[order]]]
     for name in ("owner_id", "owner_at_ns"):
         values[name][row_of_slot[order]] = slots[name][order]
-
-
-def with_ids_joined(flows: Flows) -> Flows:
-    """What an interface's flow counted in the sums and out of them, as one."""
-    keys, counted = flows.keys.copy(), flows.values
-    keys["interface_id"] &= 0xFFFE
-    groups = Groups(words(keys))
-    values = counted[groups.first]
-    low = counted["last_seen_jiffies_low"]
-    oldest_first = np.argsort((low - low[:1]).view(np.int32), kind="stable")  # modulo 2^32
-    owned = np.argsort(counted["owner_at_ns"], kind="stable")
-    for name, rows in (("last_seen_jiffies_low", oldest_first), ("owner_id", owned)):
-        values[name][groups.of_row[rows]] = counted[name][rows]  # of several the last one stays
-    for name in COUNTERS:
-        values[name] = groups.sum(counted[name])
-    values["first_seen_jiffies"] = groups.minimum(counted["first_seen_jiffies"])
-    np.maximum.at(values["tcp_flags"], groups.of_row, counted["tcp_flags"])
-    return Flows(keys[groups.first], values, flows.entries, flows.lost)

@@ -7,16 +7,15 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from trafficmon.dns.names import RemoteNames
 from trafficmon.errors import BpfError, DamagedError, MissingPrivilegeError, NotAttachedError
-from trafficmon.hooks.check import Findings, check_hooks
+from trafficmon.hooks.check import check_hooks
 from trafficmon.host import bpffs, cgroups, clock
 from trafficmon.host.lock import dns_copy, dns_file
 from trafficmon.layout import (
@@ -40,41 +39,26 @@ from trafficmon.layout import (
 )
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.rawmap import RawEntries
+from trafficmon.model.flow_owners import SocketIndex
+from trafficmon.model.flows import Flows
+from trafficmon.model.groups import Records
+from trafficmon.model.interfaces import WatchedInterface, watched
+from trafficmon.model.ledger import Ledger
+from trafficmon.model.owners import Owners, with_open_sockets, without_kernel
+from trafficmon.model.remote_names import RemoteNames
+from trafficmon.model.services import Services
+from trafficmon.model.verdicts import Findings
 from trafficmon.pinned import open_map
 from trafficmon.pins import HOST_HOOKS, HOST_KINDS, PinDirectory, is_there
 from trafficmon.reader.ahead import Looks, ReadAhead
-from trafficmon.reader.flow_owners import SocketIndex
-from trafficmon.reader.flows import Flows, read_flows
-from trafficmon.reader.interfaces import WatchedInterface, watched
+from trafficmon.reader.flows import read_flows
 from trafficmon.reader.labels import Labels
-from trafficmon.reader.merge import Records
-from trafficmon.reader.owners import Owners, with_open_sockets, without_kernel
-from trafficmon.reader.services import Services, read_services
+from trafficmon.reader.services import read_services
 from trafficmon.reader.sockets import read_sockets
 from trafficmon.records import FIRST_KEY, record_of, require_layout, text_of
 
 if TYPE_CHECKING:
     from trafficmon.dns.book import Book
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """What could not be counted where it belongs, summed over CPUs."""
-
-    flow_inserts: int
-    flow_insert_failures: int
-    flow_insert_failure_bytes: int
-    service_insert_failures: int
-    service_insert_failure_bytes: int
-    fragment_insert_failures: int
-
-    def lost_flows(self, entries: int) -> int:
-        """Flows that were evicted, or found no room.
-
-        This was read before the table with its ``entries``: so a flow that began in between is no
-        loss.
-        """
-        return max(0, self.flow_inserts - entries) + self.flow_insert_failures
 
 
 class Live:
@@ -257,7 +241,8 @@ class Live:
     @cached_property
     def remote_names(self) -> RemoteNames:
         """Names of remote addresses."""
-        return RemoteNames(self.dns_book, self.owner)
+        book = self.dns_book
+        return RemoteNames(book.addresses() if book is not None else {}, self.owner)
 
     def owner(self, owner_id: int) -> Any:
         """An owner's row (OWNER) without what its open sockets have counted; None: not known."""

@@ -1,41 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The division by service: every packet of an interface is in exactly one row."""
+"""Services out of the pinned maps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-
-from trafficmon.layout import SERVICE, SERVICE_KEY, SERVICE_SLOT, ServiceKind
+from trafficmon.layout import SERVICE, SERVICE_KEY, SERVICE_SLOT
 from trafficmon.libbpf.map import Map
+from trafficmon.model.services import Services
 from trafficmon.reader.ahead import Looks
 from trafficmon.reader.cached import Cache, add_slots, read_parts
-from trafficmon.reader.merge import Records
-
-KINDS = (
-    "ipv4_packets",
-    "ipv6_packets",
-    "non_ip_packets",
-    "tcp_packets",
-    "udp_packets",
-    "icmp_packets",
-    "other_packets",
-)
-"""The places of tm_interface_base.packets_by_kind."""
-
-_TCP, _UDP, _ICMP, _ICMPV6 = 6, 17, 1, 58
-
-
-@dataclass(frozen=True)
-class Services:
-    """``keys`` (SERVICE_KEY) and ``values`` (SERVICE), row by row."""
-
-    keys: Records
-    values: Records
-    entries: int
 
 
 def read_services(table: Map, cache: Map, looks: Looks | None = None) -> Services:
@@ -44,24 +16,3 @@ def read_services(table: Map, cache: Map, looks: Looks | None = None) -> Service
     parts = read_parts(table, slots, SERVICE_KEY, SERVICE, looks)
     keys, values, _, _ = add_slots(parts)
     return Services(keys, values, parts.entries)
-
-
-def packets_by_kind(services: Services, rows: Sequence[int]) -> NDArray[np.uint64]:
-    """Packets, both directions, that ``rows`` have counted, by KINDS."""
-    mine = np.isin(services.keys["row"], rows)
-    keys, values = services.keys[mine], services.values[mine]
-    packets = values["rx_packets"] + values["tx_packets"]
-    is_ip = (keys["kind"] == ServiceKind.PORT) | (keys["kind"] == ServiceKind.PROTOCOL)
-    tcp = is_ip & (keys["protocol"] == _TCP)
-    udp = is_ip & (keys["protocol"] == _UDP)
-    icmp = is_ip & ((keys["protocol"] == _ICMP) | (keys["protocol"] == _ICMPV6))
-    kinds = (
-        is_ip & (keys["ip_version"] == 4),
-        is_ip & (keys["ip_version"] == 6),
-        keys["kind"] == ServiceKind.ETHERTYPE,
-        tcp,
-        udp,
-        icmp,
-        is_ip & ~tcp & ~udp & ~icmp,
-    )
-    return np.array([packets[of_kind].sum(dtype=np.uint64) for of_kind in kinds], np.uint64)

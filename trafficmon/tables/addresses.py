@@ -7,7 +7,7 @@ import socket
 
 import numpy as np
 
-from trafficmon.reader.merge import Records
+from trafficmon.model.groups import Records
 
 _FIRST_OF_A_LINK = 0xFE
 

@@ -12,12 +12,19 @@ import numpy as np
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.host import clock, netns
 from trafficmon.layout import Role
+from trafficmon.model.groups import Records, hash_words
+from trafficmon.model.mptcp import is_mptcp, whole_connections
+from trafficmon.model.sockets import (
+    AF_INET,
+    AF_INET6,
+    AF_PACKET,
+    IPPROTO_MPTCP,
+    IPPROTO_TCP,
+    SOCK_RAW,
+    TCP_LISTEN,
+)
 from trafficmon.protocols import socket_protocol_name
 from trafficmon.reader.live import Live
-from trafficmon.reader.merge import Records, hash_words
-from trafficmon.reader.mptcp import IPPROTO_MPTCP, is_mptcp, whole_connections
-from trafficmon.reader.owners import IPPROTO_TCP, TCP_LISTEN
-from trafficmon.reader.sockets import AF_INET, AF_INET6, AF_PACKET, SOCK_RAW
 from trafficmon.tables.addresses import address_text, without_zone
 from trafficmon.tables.health import without_sockets
 from trafficmon.tables.names import OwnerNames

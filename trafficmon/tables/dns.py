@@ -16,7 +16,7 @@ from trafficmon.tables.table import Array, Record, Table, as_text
 from trafficmon.tables.times import time_text
 
 if TYPE_CHECKING:
-    from trafficmon.dns.book import NameCounts
+    from trafficmon.model.dns import NameCounts
 
 _QUERIES = ("queries", "responses")
 _ERRORS = {

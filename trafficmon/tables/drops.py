@@ -14,9 +14,9 @@ from trafficmon.filter.columns import FilterColumns
 from trafficmon.host.kernel_symbols import KernelSymbols, kernel_symbols
 from trafficmon.layout import DropFact
 from trafficmon.libbpf.features import kernel_enumerators
+from trafficmon.model.drop_kinds import HOUSEKEEPING, LOSS, drop_kind
+from trafficmon.model.groups import Groups
 from trafficmon.reader.live import Live
-from trafficmon.reader.merge import Groups
-from trafficmon.tables.drop_kinds import HOUSEKEEPING, LOSS, drop_kind
 from trafficmon.tables.table import Record, Table, as_text
 
 FIELDS = ("reason", "location", "packets", "bytes", "kind")

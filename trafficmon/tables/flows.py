@@ -11,12 +11,12 @@ import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import LAST_INTERFACE_NUMBER, FlowFlag
+from trafficmon.model.flow_owners import owner_ids
+from trafficmon.model.flows import Flows, with_ids_joined
+from trafficmon.model.groups import Records, hash_words, words
+from trafficmon.model.interfaces import interface_number
 from trafficmon.protocols import protocol_name
-from trafficmon.reader.flow_owners import owner_ids
-from trafficmon.reader.flows import Flows, with_ids_joined
-from trafficmon.reader.interfaces import interface_number
 from trafficmon.reader.live import Live
-from trafficmon.reader.merge import Records, hash_words, words
 from trafficmon.tables.addresses import without_zone
 from trafficmon.tables.chunks import AddressTexts, TimeColumn, or_none
 from trafficmon.tables.gaps import of_flows

@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from trafficmon.errors import NotAttachedError
-from trafficmon.hooks.check import InterfaceFinding, Presence
-from trafficmon.hooks.verdict import ALIVE, Condition, Verdict
 from trafficmon.layout import State
+from trafficmon.model.verdicts import ALIVE, Condition, InterfaceFinding, Presence, Verdict
 from trafficmon.pins import HOST_HOOKS, SOCKET_ITERATORS
 from trafficmon.reader.live import Live
 

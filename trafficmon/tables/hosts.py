@@ -10,9 +10,9 @@ import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import FlowFlag
-from trafficmon.reader.interfaces import interface_number, is_in_sums
+from trafficmon.model.groups import Groups, Records
+from trafficmon.model.interfaces import interface_number, is_in_sums
 from trafficmon.reader.live import Live
-from trafficmon.reader.merge import Groups, Records
 from trafficmon.tables.addresses import address_text, needs_zone, without_zone
 from trafficmon.tables.flows import interface_names
 from trafficmon.tables.gaps import of_flows

@@ -10,10 +10,10 @@ import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import SIZE_BOUNDS, Hook, Mode, State
-from trafficmon.reader.interfaces import WatchedInterface, counted_by_hook, since
+from trafficmon.model.groups import Records
+from trafficmon.model.interfaces import WatchedInterface, counted_by_hook, since
+from trafficmon.model.services import KINDS, Services, packets_by_kind
 from trafficmon.reader.live import Live
-from trafficmon.reader.merge import Records
-from trafficmon.reader.services import KINDS, Services, packets_by_kind
 from trafficmon.tables.table import Record, Table, as_text, or_nan
 
 SIZE_LABELS = (*(str(bound) for bound in SIZE_BOUNDS), "+Inf")

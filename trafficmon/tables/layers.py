@@ -9,10 +9,10 @@ import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import Hook, Layer, Mode, ServiceKind
-from trafficmon.reader.flow_owners import owner_ids
-from trafficmon.reader.interfaces import is_in_sums
+from trafficmon.model.flow_owners import owner_ids
+from trafficmon.model.groups import Records
+from trafficmon.model.interfaces import is_in_sums
 from trafficmon.reader.live import Live
-from trafficmon.reader.merge import Records
 from trafficmon.tables.drops import drops_by_side
 from trafficmon.tables.table import Array, Record, Table, as_text, or_nan
 

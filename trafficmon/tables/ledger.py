@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from trafficmon.layout import EventKind, Hook, Layer, ServiceKind
-from trafficmon.reader.flow_owners import owner_ids
-from trafficmon.reader.flows import Flows
+from trafficmon.model.flow_owners import owner_ids
+from trafficmon.model.flows import Flows
+from trafficmon.model.owners import is_known
+from trafficmon.model.services import Services
 from trafficmon.reader.live import Live
-from trafficmon.reader.owners import is_known
-from trafficmon.reader.services import Services
 
 _WIRE_HOOKS = (Hook.XDP_RX, Hook.TC_RX, Hook.TC_TX)
 

@@ -13,15 +13,17 @@ import numpy as np
 
 from trafficmon.host.cgroup_tree import CgroupTree
 from trafficmon.host.cgroups import in_namespace, version_2_root
-from trafficmon.host.processes import ProcessName, ProcessNames
+from trafficmon.host.processes import ProcessNames
 from trafficmon.host.users import UserNames
 from trafficmon.layout import OWNER
-from trafficmon.reader.labels import LONGER, Labels, ProcessLabel
-from trafficmon.reader.merge import Records
+from trafficmon.model.groups import Records
+from trafficmon.model.labels import LONGER, ProcessLabel
+from trafficmon.model.names import ProcessName
+from trafficmon.reader.labels import Labels
 from trafficmon.records import text_of
 
 if TYPE_CHECKING:
-    from trafficmon.reader.owners import Owners
+    from trafficmon.model.owners import Owners
 
 
 @cache

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
-from trafficmon.reader.merge import Records
-from trafficmon.reader.owners import Owners
+from trafficmon.model.groups import Records
+from trafficmon.model.owners import Owners
 from trafficmon.tables.chunks import or_none
 from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.table import Array, Record

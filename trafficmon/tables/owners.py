@@ -12,10 +12,10 @@ from functools import partial
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
-from trafficmon.host.cgroup_names import name_of
+from trafficmon.model.cgroup_names import name_of
+from trafficmon.model.groups import Groups, Records
+from trafficmon.model.owners import COUNTS
 from trafficmon.reader.live import Live
-from trafficmon.reader.merge import Groups, Records
-from trafficmon.reader.owners import COUNTS
 from trafficmon.tables.gaps import of_processes
 from trafficmon.tables.health import without_sockets
 from trafficmon.tables.names import OwnerNames

@@ -14,10 +14,10 @@ import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import ServiceKind
+from trafficmon.model.groups import Records
+from trafficmon.model.interfaces import is_in_sums
 from trafficmon.protocols import protocol_name
-from trafficmon.reader.interfaces import is_in_sums
 from trafficmon.reader.live import Live
-from trafficmon.reader.merge import Records
 from trafficmon.tables.gaps import of_services
 from trafficmon.tables.table import Array, Record, Table
 

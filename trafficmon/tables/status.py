@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from trafficmon.errors import BpfError, MissingPrivilegeError
-from trafficmon.hooks.check import Presence
 from trafficmon.hooks.facts import xdp_program_of
-from trafficmon.hooks.verdict import Verdict
 from trafficmon.host import bpffs
 from trafficmon.layout import EventKind, Mode
 from trafficmon.libbpf.info import program_facts, statistics_are_on
 from trafficmon.libbpf.object import Program
+from trafficmon.model.interfaces import WatchedInterface
+from trafficmon.model.verdicts import Presence, Verdict
 from trafficmon.pins import HOST_HOOKS, HOST_KINDS
-from trafficmon.reader.interfaces import WatchedInterface
 from trafficmon.reader.live import Live
 from trafficmon.records import text_of
 from trafficmon.tables.health import complaints

@@ -15,9 +15,9 @@ from trafficmon.errors import NotAttachedError
 from trafficmon.host import clock, netns
 from trafficmon.layout import EVENT_COUNTS, LOG_ROW, FlowFlag, State
 from trafficmon.libbpf.ring import RingBuffer
+from trafficmon.model.groups import Groups
 from trafficmon.pins import PinDirectory
 from trafficmon.reader.live import Live
-from trafficmon.reader.merge import Groups
 from trafficmon.records import FIRST_KEY, record_of, text_of
 from trafficmon.tables.addresses import address_text
 from trafficmon.userlog.journal import Entry, Journal

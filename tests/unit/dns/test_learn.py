@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from trafficmon.dns import book as books
-from trafficmon.dns.book import Book, Learned, NameCounts
+from trafficmon.dns.book import Book, Learned
 from trafficmon.dns.learn import Learner
-from trafficmon.dns.names import RemoteNames
 from trafficmon.host import clock
 from trafficmon.layout import DNS, FlowFlag
+from trafficmon.model.dns import NameCounts
+from trafficmon.model.remote_names import RemoteNames
 
 CLIENT, SERVER = "10.0.0.1", "10.0.0.2"
 UDP, TCP = 17, 6
@@ -223,7 +224,7 @@ def test_names_hold_as_long_as_answers_do(run_dir: Path) -> None:
     seen = (at_ns + clock.wall_minus_monotonic_ns()) / 1e9
     with Book.for_writing(PINS, 5, None) as book:
         book.add(learner.take())
-        remote = RemoteNames(book)
+        remote = RemoteNames(book.addresses())
         assert remote.name("10.9.9.9", seen + 1) == "www.x.test"
         assert remote.name("10.9.9.9", seen - 1) is None  # before anybody asked
         assert remote.name("10.9.9.9", seen + 61) is None  # TTL 60

@@ -16,10 +16,10 @@ from tests.unit.dns.test_learn import copied, question
 from trafficmon.dns import book as books
 from trafficmon.dns.book import Book
 from trafficmon.dns.learn import Learner
-from trafficmon.dns.names import RemoteNames
-from trafficmon.dns.sightings import GRACE_S
 from trafficmon.host import clock
 from trafficmon.layout import OWNER
+from trafficmon.model.remote_names import RemoteNames
+from trafficmon.model.sightings import GRACE_S
 
 PINS = Path("/sys/fs/bpf/tmtest")
 ADDRESS, BASE_S = "10.9.9.9", 1000.0
@@ -66,7 +66,7 @@ class Host:
     def name(self, at_s: float, by: int = 0, address: str = ADDRESS) -> str | None:
         """Of a connection that begins then."""
         self._book.add(self._learner.take())
-        names = RemoteNames(self._book, OWNERS.get)
+        names = RemoteNames(self._book.addresses(), OWNERS.get)
         return names.name(address, BASE_S + at_s + self._offset_s, OWNERS.get(by))
 
 

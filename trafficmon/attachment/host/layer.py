@@ -29,7 +29,6 @@ from trafficmon.attachment.memory import is_lack_of_memory
 from trafficmon.attachment.repair import is_our_link, pin_again
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError, MissingPrivilegeError, VerifierError
-from trafficmon.hooks.verdict import Condition, Verdict
 from trafficmon.host.cgroups import Cgroup
 from trafficmon.libbpf.info import program_facts
 from trafficmon.libbpf.link import (
@@ -41,6 +40,7 @@ from trafficmon.libbpf.link import (
     read_iterator,
 )
 from trafficmon.libbpf.object import Object, Program
+from trafficmon.model.verdicts import Condition, Verdict
 from trafficmon.pins import SOCKET_ITERATORS
 
 _PIN_FREED_S = 0.1  # some grace periods of RCU, after which an inode of bpffs is freed

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from trafficmon.model.sockets import SOCK_RAW
 from trafficmon.reader.live import Live
-from trafficmon.reader.sockets import SOCK_RAW
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.drops import lost_packets
 from trafficmon.tables.ledger import cgroup_coverage

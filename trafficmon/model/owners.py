@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 
 from trafficmon.layout import KERNEL_STARTED_NS, OWNER, SOCKET_COUNTS, Role, SocketKind
-from trafficmon.reader.merge import Records
-from trafficmon.reader.mptcp import IPPROTO_MPTCP
-from trafficmon.reader.sockets import AF_PACKET, SOCK_RAW
+from trafficmon.model.groups import Records
+from trafficmon.model.sockets import (
+    AF_PACKET,
+    IPPROTO_MPTCP,
+    IPPROTO_TCP,
+    SOCK_RAW,
+    TCP_CLOSE,
+    TCP_LISTEN,
+)
 
-IPPROTO_TCP = 6
-TCP_CLOSE, TCP_LISTEN = 7, 10  # include/net/tcp_states.h
 COUNTS = tuple(SOCKET_COUNTS.names or ())
 
 

@@ -8,26 +8,28 @@ one that its cgroup asked for, and that before any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
-if TYPE_CHECKING:
-    from trafficmon.dns.book import Book
-    from trafficmon.dns.sightings import Sighting
+from trafficmon.model.sightings import Sighting
 
 _Who = tuple[int, int, int]
 _NOBODY: _Who = (0, 0, 0)
 
 
 class RemoteNames:
-    """What the book has at the time; it may be closed then.
+    """``addresses``: sightings by address, in order of time.
 
-    ``owner_of``: the owner (OWNER) of an owner_id, None where it is not known.
+    ``owner_of``: the owner (OWNER) of an owner_id, None where it is not known; called here alone.
     """
 
-    def __init__(self, book: Book | None, owner_of: Callable[[int], Any] | None = None) -> None:
-        self._addresses = book.addresses() if book else {}
-        askers = {one.asker for known in self._addresses.values() for one in known} - {0}
+    def __init__(
+        self,
+        addresses: Mapping[str, list[Sighting]],
+        owner_of: Callable[[int], Any] | None = None,
+    ) -> None:
+        self._addresses = addresses
+        askers = {one.asker for known in addresses.values() for one in known} - {0}
         self._askers = {one: _who(owner_of(one)) for one in askers} if owner_of else {}
 
     def __contains__(self, address: str) -> bool:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trafficmon.hooks.check import Findings, InterfaceFinding
 from trafficmon.layout import HOOKS, INTERFACE, ROWS_OF_AN_INTERFACE, Mode, State
-from trafficmon.reader.merge import Records
+from trafficmon.model.groups import Records
+from trafficmon.model.verdicts import Findings, InterfaceFinding
 from trafficmon.records import text_of
 
 BASE = INTERFACE["base"]

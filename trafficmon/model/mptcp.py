@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 
 from trafficmon.layout import Role, SocketKind
-from trafficmon.reader.merge import Records
-
-IPPROTO_MPTCP = 262  # include/uapi/linux/in.h
-_PACKET_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
-_TCP_LISTEN = 10
+from trafficmon.model.flows import COUNTS
+from trafficmon.model.groups import Records
+from trafficmon.model.sockets import IPPROTO_MPTCP, TCP_LISTEN
 
 
 def is_mptcp(rows: Records) -> Any:
@@ -57,19 +55,19 @@ def whole_connections(rows: Records) -> Records:
 
 def _addresses(row: Any) -> bytes:
     names = ("local_addr", "remote_addr", "local_port_be", "remote_port_be", "netns_inode")
-    is_listener = int(row["tcp_state"]) == _TCP_LISTEN
+    is_listener = int(row["tcp_state"]) == TCP_LISTEN
     return b"".join(row[name].tobytes() for name in names) + bytes([is_listener])
 
 
 def _add(told: Records, owner: int, subflow: Any, best: dict[int, int]) -> None:
     """Round trips are those of the subflow that carries most."""
     for counts in ("own", "listening"):
-        for name in _PACKET_COUNTS:
+        for name in COUNTS:
             told["socket"][counts][name][owner] += subflow["socket"][counts][name]
     told["retransmits"][owner] += subflow["retransmits"]
     if told["socket"]["role"][owner] == Role.UNKNOWN:
         told["socket"]["role"][owner] = subflow["socket"]["role"]
-    carried = sum(int(subflow["socket"]["own"][name]) for name in _PACKET_COUNTS)
+    carried = sum(int(subflow["socket"]["own"][name]) for name in COUNTS)
     if carried >= best.get(owner, 0):
         best[owner] = carried
         told["srtt_us"][owner], told["min_rtt_us"][owner] = (

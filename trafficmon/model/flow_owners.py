@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trafficmon.layout import FlowFlag
-from trafficmon.reader.merge import Groups, Records
-from trafficmon.reader.sockets import AF_INET6, AF_PACKET, SOCK_RAW
+from trafficmon.model.groups import Groups, Records
+from trafficmon.model.sockets import AF_INET6, AF_PACKET, SOCK_RAW
 
 _Columns = NDArray[np.uint64]
 _NONE = np.uint64(0)
