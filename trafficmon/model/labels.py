@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Names of processes and cgroups, as our programs have noted them: see bpf/describe.bpf.h."""
+"""Names of processes and cgroups, as our programs have noted them: see bpf/owner/names.bpf.h."""
 
 from __future__ import annotations
 
