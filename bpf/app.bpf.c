@@ -33,18 +33,18 @@ static __noinline int tm_adopt_packet_socket(struct sock *sk)
 	struct tm_socket *made;
 	__u64 owner_id;
 
-	if (!tm_is_current_watched())
+	if (!tm_is_current_in_cgroup())
 		return 0;
-	owner_id = tm_own_current(&owner);
+	owner_id = tm_get_current_owner(&owner);
 	made = tm_make_storage(sk, owner_id, owner.pid);
 	if (!made)
 		return 0;
-	made->begun = 1;
+	made->has_traffic = 1;
 	made->opened_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
-static __always_inline struct tm_socket *tm_used_socket(struct sock *sk)
+static __always_inline struct tm_socket *tm_socket_of_call(struct sock *sk)
 {
 	struct tm_socket *socket = NULL;
 
@@ -58,8 +58,8 @@ static __always_inline struct tm_socket *tm_used_socket(struct sock *sk)
 	}
 	if (socket->pid != bpf_get_current_pid_tgid() >> 32) {
 		tm_take_over(socket);
-		if (socket->elsewhere)
-			tm_note_socket(sk, socket->owner_id);
+		if (socket->foreign_netns)
+			tm_record_foreign_socket(sk, socket->owner_id);
 	}
 	return socket;
 }
@@ -73,36 +73,36 @@ static __always_inline void tm_count_app(struct tm_socket *socket, bool rx, __u6
 	tm_atomic_add(rx ? &socket->own.app_rx_bytes : &socket->own.app_tx_bytes, bytes);
 }
 
-static __always_inline int tm_sent(struct sock *sk, int length)
+static __always_inline int tm_count_sent(struct sock *sk, int length)
 {
 	struct tm_socket *socket;
 
 	if (length <= 0 || !sk)
 		return 0;
-	socket = tm_used_socket(sk);
+	socket = tm_socket_of_call(sk);
 	if (!socket && sk->__sk_common.skc_family == AF_PACKET) /* made just now */
 		socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (!socket)
 		return 0;
 	tm_count_app(socket, false, length);
 	if (sk->__sk_common.skc_family == AF_PACKET) /* no hook tells when it is closed */
-		tm_move(socket, 0, 0);
+		tm_transfer_counts(socket, 0, 0);
 	return 0;
 }
 
 /* TCP's is counted below, and would count here but once more. */
-static __always_inline int tm_received(struct sock *sk, int length, int flags)
+static __always_inline int tm_count_received(struct sock *sk, int length, int flags)
 {
 	struct tm_socket *socket;
 
 	if (length <= 0 || flags & TM_NOT_TAKEN || !sk || sk->sk_protocol == IPPROTO_TCP)
 		return 0;
-	socket = tm_used_socket(sk);
+	socket = tm_socket_of_call(sk);
 	if (!socket)
 		return 0;
 	tm_count_app(socket, true, length);
 	if (sk->__sk_common.skc_family == AF_PACKET)
-		tm_move(socket, 0, 0);
+		tm_transfer_counts(socket, 0, 0);
 	return 0;
 }
 
@@ -117,10 +117,10 @@ int tm_tcp_read(__u64 *arguments)
 
 	if (!tcp)
 		return 0;
-	socket = tm_used_socket(sk);
+	socket = tm_socket_of_call(sk);
 	if (!socket)
 		return 0;
-	read = tm_tcp_taken(sk, tcp);
+	read = tm_tcp_read_bytes(sk, tcp);
 	more = read - socket->tcp_read_bytes;
 	if ((s64)more <= 0)
 		return 0;
@@ -133,13 +133,13 @@ int tm_tcp_read(__u64 *arguments)
 SEC("tp_btf/sock_send_length")
 int tm_send_length(__u64 *arguments)
 {
-	return tm_sent((void *)arguments[0], arguments[1]);
+	return tm_count_sent((void *)arguments[0], arguments[1]);
 }
 
 SEC("tp_btf/sock_recv_length")
 int tm_receive_length(__u64 *arguments)
 {
-	return tm_received((void *)arguments[0], arguments[1], arguments[2]);
+	return tm_count_received((void *)arguments[0], arguments[1], arguments[2]);
 }
 
 /* socket, message, size, result */
@@ -147,7 +147,7 @@ static __always_inline int tm_sendmsg(__u64 *arguments)
 {
 	struct socket *socket = (void *)arguments[0];
 
-	return tm_sent(socket->sk, arguments[3]);
+	return tm_count_sent(socket->sk, arguments[3]);
 }
 
 SEC("fexit/inet_sendmsg")
@@ -178,7 +178,7 @@ int tm_inet_sendpage(__u64 *arguments)
 	/* others' comes back to the family's sendmsg function (sock_no_sendpage) */
 	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
 		return 0;
-	return tm_sent(socket->sk, arguments[5]);
+	return tm_count_sent(socket->sk, arguments[5]);
 }
 
 /* socket, message, size, flags, result */
@@ -186,7 +186,7 @@ static __always_inline int tm_recvmsg(__u64 *arguments)
 {
 	struct socket *socket = (void *)arguments[0];
 
-	return tm_received(socket->sk, arguments[4], arguments[3]);
+	return tm_count_received(socket->sk, arguments[4], arguments[3]);
 }
 
 SEC("fexit/inet_recvmsg")

@@ -4,7 +4,7 @@
  * before 5.11 (8e4597c627fb), for kprobes on all kernels. Those serve where functions' exits cannot
  * be had otherwise (arm64 before 6.4, efc9909fdce0 and 2aa6ac03516d) nor the length tracepoints (6.3).
  *
- * Bytes count on the calling process's row at once. Who used a socket last stands in `callers`, by
+ * Bytes count on the calling process's row at once. Who used a socket last stands in `last_users`, by
  * the socket's cookie; with the next packet cgroup.bpf.c hands the socket over.
  */
 #include "vmlinux.h"
@@ -21,31 +21,31 @@
 #define TM_NOT_TAKEN (MSG_PEEK | MSG_ERRQUEUE)
 
 /* Where it is not known it is made: the row of who calls. */
-static __noinline __u64 tm_meet(__u64 *cookie, __u32 pid)
+static __noinline __u64 tm_record_caller(__u64 *cookie, __u32 pid)
 {
-	struct tm_caller fresh = {}, *known;
+	struct tm_last_user fresh = {}, *known;
 	struct tm_owner owner = {};
 
-	if (!tm_is_current_watched())
+	if (!tm_is_current_in_cgroup())
 		return 0;
-	fresh.owner_id = tm_own_current(&owner);
+	fresh.owner_id = tm_get_current_owner(&owner);
 	fresh.pid = pid;
 	if (!*cookie) /* no packet has passed, so there is nothing to hand over */
 		return fresh.owner_id;
-	known = bpf_map_lookup_elem(&callers, cookie);
+	known = bpf_map_lookup_elem(&last_users, cookie);
 	if (known) {
 		known->owner_id = fresh.owner_id;
 		known->pid = pid;
 	} else {
-		bpf_map_update_elem(&callers, cookie, &fresh, BPF_NOEXIST);
+		bpf_map_update_elem(&last_users, cookie, &fresh, BPF_NOEXIST);
 	}
 	return fresh.owner_id;
 }
 
-static __noinline int tm_called(struct sock *sk, int length, int rx)
+static __noinline int tm_count_call(struct sock *sk, int length, int rx)
 {
 	__u64 cookie, id;
-	struct tm_caller *caller = NULL;
+	struct tm_last_user *caller = NULL;
 	struct tm_owner *owner;
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 
@@ -53,13 +53,13 @@ static __noinline int tm_called(struct sock *sk, int length, int rx)
 		return 0;
 	cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	if (cookie)
-		caller = bpf_map_lookup_elem(&callers, &cookie);
-	id = caller && caller->pid == pid ? caller->owner_id : tm_meet(&cookie, pid);
+		caller = bpf_map_lookup_elem(&last_users, &cookie);
+	id = caller && caller->pid == pid ? caller->owner_id : tm_record_caller(&cookie, pid);
 	owner = bpf_map_lookup_elem(&owners, &id);
 	if (owner)
 		tm_atomic_add(rx ? &owner->app_rx_bytes : &owner->app_tx_bytes, length);
 	if (!caller && cookie)
-		caller = bpf_map_lookup_elem(&callers, &cookie);
+		caller = bpf_map_lookup_elem(&last_users, &cookie);
 	if (caller)
 		tm_atomic_add(rx ? &caller->app_rx_bytes : &caller->app_tx_bytes, length);
 	return 0;
@@ -74,12 +74,13 @@ static __always_inline struct sock *tm_sock_of(struct socket *socket)
  * UDP's and others' sendfile() comes back to the family's sendmsg function (sock_no_sendpage), and
  * is counted there.
  */
-static __always_inline int tm_paged(struct socket *socket, int length)
+static __always_inline int tm_count_sendpage(struct socket *socket, int length)
 {
 	struct sock *sk = tm_sock_of(socket);
 	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
 
-	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ? tm_called(sk, length, 0) : 0;
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ? tm_count_call(sk, length, 0)
+								  : 0;
 }
 
 /* At the functions' exits: arguments, and behind them the result. */
@@ -87,161 +88,163 @@ static __always_inline int tm_paged(struct socket *socket, int length)
 SEC("fexit/inet_sendmsg")
 int BPF_PROG(tm_called_send, struct socket *socket, void *message, unsigned long size, int result)
 {
-	return tm_called(tm_sock_of(socket), result, 0);
+	return tm_count_call(tm_sock_of(socket), result, 0);
 }
 
 SEC("fexit/inet6_sendmsg")
 int BPF_PROG(tm_called_send6, struct socket *socket, void *message, unsigned long size, int result)
 {
-	return tm_called(tm_sock_of(socket), result, 0);
+	return tm_count_call(tm_sock_of(socket), result, 0);
 }
 
 SEC("fexit/packet_sendmsg")
 int BPF_PROG(tm_called_packet, struct socket *socket, void *message, unsigned long size, int result)
 {
-	return tm_called(tm_sock_of(socket), result, 0);
+	return tm_count_call(tm_sock_of(socket), result, 0);
 }
 
 SEC("fexit/inet_sendpage")
 int BPF_PROG(tm_called_page, struct socket *socket, void *page, int offset, unsigned long size,
 	     int flags, long result)
 {
-	return tm_paged(socket, result);
+	return tm_count_sendpage(socket, result);
 }
 
 SEC("fexit/inet_recvmsg")
 int BPF_PROG(tm_called_receive, struct socket *socket, void *message, unsigned long size, int flags,
 	     int result)
 {
-	return flags & TM_NOT_TAKEN ? 0 : tm_called(tm_sock_of(socket), result, 1);
+	return flags & TM_NOT_TAKEN ? 0 : tm_count_call(tm_sock_of(socket), result, 1);
 }
 
 SEC("fexit/inet6_recvmsg")
 int BPF_PROG(tm_called_receive6, struct socket *socket, void *message, unsigned long size,
 	     int flags, int result)
 {
-	return flags & TM_NOT_TAKEN ? 0 : tm_called(tm_sock_of(socket), result, 1);
+	return flags & TM_NOT_TAKEN ? 0 : tm_count_call(tm_sock_of(socket), result, 1);
 }
 
 SEC("fexit/tcp_splice_read")
 int BPF_PROG(tm_called_splice, struct socket *socket, void *position, void *pipe,
 	     unsigned long size, unsigned int flags, long result)
 {
-	return tm_called(tm_sock_of(socket), result, 1);
+	return tm_count_call(tm_sock_of(socket), result, 1);
 }
 
 /* The same by kprobes: what the entry knows waits for the exit, by thread. */
 
-static __always_inline int tm_enter(struct socket *socket, int flags, bool is_page)
+static __always_inline int tm_call_entry(struct socket *socket, int flags, bool is_page)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct tm_call call = { .socket = (__u64)socket, .flags = flags, .is_page = is_page };
+	struct tm_inflight_call call = { .socket = (__u64)socket,
+					 .flags = flags,
+					 .is_page = is_page };
 
-	bpf_map_update_elem(&calls, &thread, &call, BPF_ANY);
+	bpf_map_update_elem(&inflight_calls, &thread, &call, BPF_ANY);
 	return 0;
 }
 
 /* An inner call (sendmsg of sendpage) is counted and forgotten, and so is not counted again here. */
-static __always_inline int tm_leave(int length, int rx)
+static __always_inline int tm_call_exit(int length, int rx)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct tm_call *found = bpf_map_lookup_elem(&calls, &thread), call;
+	struct tm_inflight_call *found = bpf_map_lookup_elem(&inflight_calls, &thread), call;
 	struct socket *socket;
 
 	if (!found)
 		return 0;
 	call = *found;
-	bpf_map_delete_elem(&calls, &thread);
+	bpf_map_delete_elem(&inflight_calls, &thread);
 	socket = (void *)call.socket;
 	if (call.is_page)
-		return tm_paged(socket, length);
-	return rx && call.flags & TM_NOT_TAKEN ? 0 : tm_called(tm_sock_of(socket), length, rx);
+		return tm_count_sendpage(socket, length);
+	return rx && call.flags & TM_NOT_TAKEN ? 0 : tm_count_call(tm_sock_of(socket), length, rx);
 }
 
 SEC("kprobe/inet_sendmsg")
 int BPF_KPROBE(tm_enter_send, struct socket *socket)
 {
-	return tm_enter(socket, 0, false);
+	return tm_call_entry(socket, 0, false);
 }
 
 SEC("kretprobe/inet_sendmsg")
 int BPF_KRETPROBE(tm_leave_send, int result)
 {
-	return tm_leave(result, 0);
+	return tm_call_exit(result, 0);
 }
 
 SEC("kprobe/inet6_sendmsg")
 int BPF_KPROBE(tm_enter_send6, struct socket *socket)
 {
-	return tm_enter(socket, 0, false);
+	return tm_call_entry(socket, 0, false);
 }
 
 SEC("kretprobe/inet6_sendmsg")
 int BPF_KRETPROBE(tm_leave_send6, int result)
 {
-	return tm_leave(result, 0);
+	return tm_call_exit(result, 0);
 }
 
 SEC("kprobe/packet_sendmsg")
 int BPF_KPROBE(tm_enter_packet, struct socket *socket)
 {
-	return tm_enter(socket, 0, false);
+	return tm_call_entry(socket, 0, false);
 }
 
 SEC("kretprobe/packet_sendmsg")
 int BPF_KRETPROBE(tm_leave_packet, int result)
 {
-	return tm_leave(result, 0);
+	return tm_call_exit(result, 0);
 }
 
 SEC("kprobe/inet_sendpage")
 int BPF_KPROBE(tm_enter_page, struct socket *socket)
 {
-	return tm_enter(socket, 0, true);
+	return tm_call_entry(socket, 0, true);
 }
 
 SEC("kretprobe/inet_sendpage")
 int BPF_KRETPROBE(tm_leave_page, int result)
 {
-	return tm_leave(result, 0);
+	return tm_call_exit(result, 0);
 }
 
 SEC("kprobe/inet_recvmsg")
 int BPF_KPROBE(tm_enter_receive, struct socket *socket, void *message, unsigned long size,
 	       int flags)
 {
-	return tm_enter(socket, flags, false);
+	return tm_call_entry(socket, flags, false);
 }
 
 SEC("kretprobe/inet_recvmsg")
 int BPF_KRETPROBE(tm_leave_receive, int result)
 {
-	return tm_leave(result, 1);
+	return tm_call_exit(result, 1);
 }
 
 SEC("kprobe/inet6_recvmsg")
 int BPF_KPROBE(tm_enter_receive6, struct socket *socket, void *message, unsigned long size,
 	       int flags)
 {
-	return tm_enter(socket, flags, false);
+	return tm_call_entry(socket, flags, false);
 }
 
 SEC("kretprobe/inet6_recvmsg")
 int BPF_KRETPROBE(tm_leave_receive6, int result)
 {
-	return tm_leave(result, 1);
+	return tm_call_exit(result, 1);
 }
 
 SEC("kprobe/tcp_splice_read")
 int BPF_KPROBE(tm_enter_splice, struct socket *socket)
 {
-	return tm_enter(socket, 0, false);
+	return tm_call_entry(socket, 0, false);
 }
 
 SEC("kretprobe/tcp_splice_read")
 int BPF_KRETPROBE(tm_leave_splice, int result)
 {
-	return tm_leave(result, 1);
+	return tm_call_exit(result, 1);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -20,7 +20,7 @@
 const volatile __u32 tm_snap_bytes = 256;
 const volatile __u32 tm_sample_below; /* of a random 32-bit number; 0: all packets */
 
-struct tm_sample_room {
+struct tm_sample_scratch {
 	struct tm_sample head;
 	__u8 data[TM_SAMPLE_BYTES];
 };
@@ -30,8 +30,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct tm_sample_room);
-} sample_room SEC(".maps");
+	__type(value, struct tm_sample_scratch);
+} sample_scratch SEC(".maps");
 
 /* Of this capture alone: another may run beside it. */
 struct {
@@ -63,21 +63,21 @@ static __noinline __u64 tm_packet_owner(const struct tm_packet *p, bool rx)
 	__u64 owner_id;
 
 	if (!rx)
-		owner_id = tm_sender(p->context, &p->key);
+		owner_id = tm_sender_owner(p->context, &p->key);
 	else if (p->key.protocol == IPPROTO_TCP)
-		owner_id = tm_socket_for(p->context, &p->key, true);
+		owner_id = tm_lookup_socket_owner(p->context, &p->key, true);
 	else
-		owner_id = tm_receiver(p->context, &p->key);
-	return owner_id ? owner_id : tm_noted_owner(&p->key);
+		owner_id = tm_receiver_owner(p->context, &p->key);
+	return owner_id ? owner_id : tm_recorded_owner(&p->key);
 }
 
-/* @before: bytes of the Ethernet header that lie before what we are shown (tm_bytes_before). */
+/* @before: bytes of the Ethernet header that lie before what we are shown (tm_hidden_header_bytes). */
 static __noinline int tm_sample_packet(struct __sk_buff *skb, const struct tm_packet *p, bool rx,
 				       __u64 owner_id, __u32 before)
 {
 	struct tm_event_counts *counts = tm_sample_counts_here();
 	__u32 cpu = bpf_get_smp_processor_id(), size = skb->len + before;
-	struct tm_sample_room *room = bpf_map_lookup_elem(&sample_room, &cpu);
+	struct tm_sample_scratch *room = bpf_map_lookup_elem(&sample_scratch, &cpu);
 	long failed;
 
 	if (!room || !counts)
@@ -98,8 +98,8 @@ static __noinline int tm_sample_packet(struct __sk_buff *skb, const struct tm_pa
 	if (failed)
 		size = 0;
 	room->head.copied = size;
-	failed =
-		bpf_ringbuf_output(&samples, room, sizeof(room->head) + size, tm_wake_up(&samples));
+	failed = bpf_ringbuf_output(&samples, room, sizeof(room->head) + size,
+				    tm_wakeup_flags(&samples));
 	if (failed)
 		counts->lost++;
 	else
@@ -112,7 +112,7 @@ static __always_inline int tm_capture(struct __sk_buff *skb, enum tm_hook hook)
 	struct tm_packet p = { .context = skb };
 	__u64 owner_id = 0;
 	bool rx = tm_is_rx(hook);
-	__u32 before = tm_look_at(skb, &p, hook);
+	__u32 before = tm_parse_skb(skb, &p, hook);
 
 	if (tm_match_owner)
 		owner_id = tm_packet_owner(&p, rx);

@@ -26,12 +26,12 @@
 
 #define TM_ALLOW 1
 
-const volatile __u32 tm_read_kernel; /* 1: programs on packets may read the kernel's memory */
-const volatile __u32 tm_ask_callers; /* 1: the app layer tells hand-overs in `callers` */
+const volatile __u32 tm_read_kernel;	/* 1: programs on packets may read the kernel's memory */
+const volatile __u32 tm_use_last_users; /* 1: the app layer tells hand-overs in `last_users` */
 
 static __always_inline bool tm_is_opened_by_kernel(struct __sk_buff *skb)
 {
-	struct sock *sk = tm_kernels_sock(skb);
+	struct sock *sk = tm_skb_sock(skb);
 
 	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock);
 }
@@ -40,11 +40,11 @@ static __always_inline bool tm_is_opened_by_kernel(struct __sk_buff *skb)
  * A socket that the kernel has opened. No program hears when it closes that, so what it counts is not to
  * wait for that: it counts as closed from the start.
  */
-static __always_inline void tm_adopt_kernels(struct tm_socket *made, void *sk)
+static __always_inline void tm_mark_kernel_opened(struct tm_socket *made, void *sk)
 {
 	struct tm_socket *user = tm_mptcp_socket(sk);
 
-	made->kind = TM_SOCKET_KERNELS;
+	made->kind = TM_SOCKET_KERNEL;
 	made->released = 1;
 	if (!user)
 		return;
@@ -54,7 +54,7 @@ static __always_inline void tm_adopt_kernels(struct tm_socket *made, void *sk)
 }
 
 /* A socket that was there before attach, or is the kernel's own: of what is known of it. */
-static __noinline struct tm_socket *tm_adopt(struct __sk_buff *skb)
+static __noinline struct tm_socket *tm_adopt_socket(struct __sk_buff *skb)
 {
 	struct tm_owner owner = {};
 	struct bpf_sock *sk = skb->sk;
@@ -67,16 +67,16 @@ static __noinline struct tm_socket *tm_adopt(struct __sk_buff *skb)
 		return NULL;
 	owner.uid = bpf_get_socket_uid(skb);
 	owner.cgroup_id = bpf_skb_cgroup_id(skb);
-	if (tm_is_kernels(sk, skb))
-		tm_be_kernel(&owner);
-	made = tm_make_storage(sk, tm_own(&owner), 0);
+	if (tm_is_kernel_socket(sk, skb))
+		tm_set_kernel_owner(&owner);
+	made = tm_make_storage(sk, tm_get_or_create_owner(&owner), 0);
 	if (!made)
 		return NULL;
-	made->older = 1;
+	made->predates_attach = 1;
 	if (sk->protocol == IPPROTO_TCP && sk->state != BPF_TCP_LISTEN)
-		tm_note_before(made, sk);
+		tm_record_tcp_baseline(made, sk);
 	if (tm_read_kernel && tm_is_opened_by_kernel(skb))
-		tm_adopt_kernels(made, sk);
+		tm_mark_kernel_opened(made, sk);
 	return made;
 }
 
@@ -92,10 +92,10 @@ static __always_inline void tm_add_packets(struct tm_socket_counts *counts, bool
 	}
 }
 
-static __always_inline void tm_begin(struct tm_socket *socket)
+static __always_inline void tm_start_socket(struct tm_socket *socket)
 {
-	socket->begun = 1;
-	if (socket->older && socket->role != TM_ROLE_PASSIVE)
+	socket->has_traffic = 1;
+	if (socket->predates_attach && socket->role != TM_ROLE_PASSIVE)
 		return;
 	/* an accepted socket has its listener's; when it was opened sock_ops has noted */
 	socket->id = tm_new_socket_id();
@@ -130,22 +130,22 @@ static __always_inline void tm_add_to_layer(bool rx, __u32 packets, __u32 bytes,
 }
 
 /* Another process has used the socket, as the app layer tells where it cannot reach its storage. */
-static __noinline int tm_ask_caller(struct tm_socket *socket, __u64 cookie)
+static __noinline int tm_apply_last_user(struct tm_socket *socket, __u64 cookie)
 {
-	struct tm_caller *caller = bpf_map_lookup_elem(&callers, &cookie);
+	struct tm_last_user *caller = bpf_map_lookup_elem(&last_users, &cookie);
 
 	if (!caller)
 		return 0;
 	if (caller->owner_id != socket->owner_id)
 		tm_hand_over(socket, caller->owner_id, caller->pid);
-	socket->used = 1;
+	socket->used_by_process = 1;
 	return 0;
 }
 
 /* And the other way round: who is in the middle of a call is not to lose it to who called last. */
-static __always_inline void tm_tell_caller(struct tm_socket *socket, __u64 cookie)
+static __always_inline void tm_set_last_user(struct tm_socket *socket, __u64 cookie)
 {
-	struct tm_caller *caller = bpf_map_lookup_elem(&callers, &cookie);
+	struct tm_last_user *caller = bpf_map_lookup_elem(&last_users, &cookie);
 
 	if (!caller)
 		return;
@@ -167,36 +167,37 @@ static __noinline int tm_follow_mptcp(struct __sk_buff *skb, struct tm_socket *s
 		return 0;
 	mptcp = bpf_skc_to_mptcp_sock(sk);
 	if (!mptcp) {
-		socket->kind = TM_SOCKET_USERS;
+		socket->kind = TM_SOCKET_USER;
 		socket->released = 0;
 		return 0;
 	}
 	user = bpf_sk_storage_get(&sockets, mptcp, NULL, 0);
 	if (!user)
 		return 0;
-	if (!user->begun) {
-		tm_begin(user);
+	if (!user->has_traffic) {
+		tm_start_socket(user);
 		user->role = socket->role;
 	}
-	if (!rx && tm_ask_sender && user->pid != tm_current_pid())
-		tm_meet_sender(skb, socket, user);
+	if (!rx && tm_may_check_sender && user->pid != tm_current_pid())
+		tm_check_sender(skb, socket, user);
 	if (user->owner_id != socket->owner_id)
 		tm_hand_over(socket, user->owner_id, user->pid);
-	socket->used |= user->used;
+	socket->used_by_process |= user->used_by_process;
 	return 0;
 }
 
-/* tm_find_user - who has the socket now, before a packet of it counts. */
-static __always_inline void tm_find_user(struct __sk_buff *skb, struct tm_socket *socket, bool rx)
+/* tm_update_socket_owner - who has the socket now, before a packet of it counts. */
+static __always_inline void tm_update_socket_owner(struct __sk_buff *skb, struct tm_socket *socket,
+						   bool rx)
 {
-	if (tm_ask_callers)
-		tm_ask_caller(socket, bpf_get_socket_cookie(skb));
+	if (tm_use_last_users)
+		tm_apply_last_user(socket, bpf_get_socket_cookie(skb));
 	if (socket->kind == TM_SOCKET_SUBFLOW)
 		tm_follow_mptcp(skb, socket, rx);
-	else if (!rx && tm_ask_sender && socket->pid != tm_current_pid()) {
-		tm_meet_sender(skb, socket, socket);
-		if (tm_ask_callers)
-			tm_tell_caller(socket, bpf_get_socket_cookie(skb));
+	else if (!rx && tm_may_check_sender && socket->pid != tm_current_pid()) {
+		tm_check_sender(skb, socket, socket);
+		if (tm_use_last_users)
+			tm_set_last_user(socket, bpf_get_socket_cookie(skb));
 	}
 }
 
@@ -222,27 +223,27 @@ static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
 		}
 	}
 	if (!socket)
-		socket = tm_adopt(skb);
+		socket = tm_adopt_socket(skb);
 	tm_add_to_layer(rx, packets, bytes, socket);
 	if (!socket)
 		return TM_ALLOW;
 	if (is_listener) {
 		tm_add_packets(&socket->listening, rx, packets, bytes);
-		if (socket->kind != TM_SOCKET_USERS)
-			tm_move(socket, 0, 0);
+		if (socket->kind != TM_SOCKET_USER)
+			tm_transfer_counts(socket, 0, 0);
 		return TM_ALLOW;
 	}
 	owner_id = socket->owner_id;
-	if (!socket->begun) {
-		tm_begin(socket);
+	if (!socket->has_traffic) {
+		tm_start_socket(socket);
 		owner_id = 0;
 	}
-	tm_find_user(skb, socket, rx);
-	if (socket->elsewhere && socket->owner_id != owner_id)
-		tm_note_packet(skb, socket->owner_id, rx);
+	tm_update_socket_owner(skb, socket, rx);
+	if (socket->foreign_netns && socket->owner_id != owner_id)
+		tm_record_foreign_packet(skb, socket->owner_id, rx);
 	tm_add_packets(&socket->own, rx, packets, bytes);
 	if (socket->released)
-		tm_move(socket, 0, 0);
+		tm_transfer_counts(socket, 0, 0);
 	return TM_ALLOW;
 }
 
@@ -262,24 +263,25 @@ SEC("cgroup/sock_create")
 int tm_sock_create(struct bpf_sock *sk)
 {
 	struct tm_owner owner = {};
-	__u64 owner_id = tm_own_current(&owner);
+	__u64 owner_id = tm_get_current_owner(&owner);
 	struct tm_socket *made = tm_make_storage(sk, owner_id, owner.pid);
 
 	if (made) {
 		made->opened_ns = bpf_ktime_get_ns();
-		made->elsewhere = tm_netns_cookie && bpf_get_netns_cookie(sk) != tm_netns_cookie;
+		made->foreign_netns = tm_netns_cookie &&
+				      bpf_get_netns_cookie(sk) != tm_netns_cookie;
 	}
-	if (tm_ask_callers)
+	if (tm_use_last_users)
 		bpf_get_socket_cookie(sk); /* from here on it has one */
 	return TM_ALLOW;
 }
 
-static __always_inline void tm_forget_caller(struct tm_socket *socket, struct bpf_sock *sk)
+static __always_inline void tm_delete_last_user(struct tm_socket *socket, struct bpf_sock *sk)
 {
 	__u64 cookie = bpf_get_socket_cookie(sk);
 
-	tm_ask_caller(socket, cookie);
-	bpf_map_delete_elem(&callers, &cookie);
+	tm_apply_last_user(socket, cookie);
+	bpf_map_delete_elem(&last_users, &cookie);
 }
 
 /*
@@ -307,17 +309,17 @@ int tm_sock_release(struct bpf_sock *sk)
 
 	if (!socket)
 		return TM_ALLOW;
-	if (tm_ask_callers)
-		tm_forget_caller(socket, sk);
-	tm_make_up(socket, sk);
-	if (socket->kind != TM_SOCKET_USERS) { /* see tm_follow_mptcp(): no packet has told yet */
-		socket->kind = TM_SOCKET_USERS;
+	if (tm_use_last_users)
+		tm_delete_last_user(socket, sk);
+	tm_add_missed_bytes(socket, sk);
+	if (socket->kind != TM_SOCKET_USER) { /* see tm_follow_mptcp(): no packet has told yet */
+		socket->kind = TM_SOCKET_USER;
 		socket->released = 0;
 	}
 	was_released = socket->released; /* it had ended before it was accepted: sockops.bpf.c */
 	socket->released = 1;
-	tm_move(socket, 0, 0);
-	if (!was_released && (socket->begun || tm_is_connected(sk)))
+	tm_transfer_counts(socket, 0, 0);
+	if (!was_released && (socket->has_traffic || tm_is_connected(sk)))
 		tm_count_connection(socket);
 	return TM_ALLOW;
 }

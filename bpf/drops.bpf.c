@@ -20,13 +20,13 @@ const volatile __u32 tm_has_receiver;	 /* 1: and the receiving socket (6.11, c53
 const volatile __u32 tm_reason_consumed; /* "no drop at all", as the running kernel numbers it */
 const volatile __u64 tm_netns_cookie;	 /* of the watched namespace; 0: not known */
 const volatile __u64 tm_netns_inode;
-const volatile __u32 tm_names_places; /* 1: bpf_snprintf() is there (5.13, 7b15523a989b) */
-const volatile __u64 tm_place_seed;   /* odd, random */
+const volatile __u32 tm_has_snprintf;  /* 1: bpf_snprintf() is there (5.13, 7b15523a989b) */
+const volatile __u64 tm_location_seed; /* odd, random */
 
 #define TM_DST_POINTER (~1UL) /* the lowest bit of skb->_skb_refdst: no reference is held */
 
 /* Whether @net is the watched namespace. The inode of one that has gone is given to the next. */
-static __noinline int tm_is_watched_netns(struct net *net)
+static __noinline int tm_is_monitored_netns(struct net *net)
 {
 	if (!net || BPF_CORE_READ(net, ns.inum) != tm_netns_inode)
 		return false;
@@ -35,9 +35,9 @@ static __noinline int tm_is_watched_netns(struct net *net)
 	return BPF_CORE_READ(net, net_cookie) == tm_netns_cookie;
 }
 
-static __always_inline bool tm_is_watched_device(struct net_device *device)
+static __always_inline bool tm_is_monitored_device(struct net_device *device)
 {
-	return device && tm_is_watched_netns(BPF_CORE_READ(device, nd_net.net));
+	return device && tm_is_monitored_netns(BPF_CORE_READ(device, nd_net.net));
 }
 
 /* Neither a handshake's request nor what is left of a connection: those are other structures. */
@@ -47,7 +47,7 @@ static __always_inline bool tm_is_full_socket(__u8 state)
 }
 
 /* Whether @sk is of the watched namespace, or in the watched cgroup (0: no cgroup is). */
-static __noinline int tm_is_watched_socket(struct sock *sk)
+static __noinline int tm_is_monitored_socket(struct sock *sk)
 {
 	__u16 family;
 
@@ -56,13 +56,13 @@ static __noinline int tm_is_watched_socket(struct sock *sk)
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
 		return false;
-	if (tm_is_watched_netns(BPF_CORE_READ(sk, __sk_common.skc_net.net)))
+	if (tm_is_monitored_netns(BPF_CORE_READ(sk, __sk_common.skc_net.net)))
 		return true;
 	if (!tm_cgroup_id || !tm_is_full_socket(BPF_CORE_READ(sk, __sk_common.skc_state)))
 		return false;
 	return tm_cgroup_id == TM_ROOT_CGROUP_ID ||
 	       (bpf_core_field_exists(sk->sk_cgrp_data.cgroup) &&
-		tm_is_cgroup_watched(BPF_CORE_READ(sk, sk_cgrp_data.cgroup)));
+		tm_is_cgroup_within(BPF_CORE_READ(sk, sk_cgrp_data.cgroup)));
 }
 
 /*
@@ -70,15 +70,15 @@ static __noinline int tm_is_watched_socket(struct sock *sk)
  * NULL, UDP's queue writes a number over it), then has a socket or a route. Before 6.11 what a TCP
  * socket refuses may have none of them: that is counted, rather than hidden.
  */
-static __always_inline bool tm_is_drop_watched(struct sk_buff *skb, struct sock *receiver)
+static __always_inline bool tm_is_drop_monitored(struct sk_buff *skb, struct sock *receiver)
 {
 	struct net_device *device = BPF_CORE_READ(skb, dev), *routed;
 	struct sock *sk = BPF_CORE_READ(skb, sk);
 	struct dst_entry *dst = (void *)(BPF_CORE_READ(skb, _skb_refdst) & TM_DST_POINTER);
 
 	routed = dst ? BPF_CORE_READ(dst, dev) : NULL;
-	if (tm_is_watched_socket(receiver) || tm_is_watched_socket(sk) ||
-	    tm_is_watched_device(device) || tm_is_watched_device(routed))
+	if (tm_is_monitored_socket(receiver) || tm_is_monitored_socket(sk) ||
+	    tm_is_monitored_device(device) || tm_is_monitored_device(routed))
 		return true;
 	return !tm_has_receiver && !device && !routed && !sk &&
 	       (skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6));
@@ -100,13 +100,13 @@ static __always_inline __u8 tm_drop_facts(struct sk_buff *skb, struct sock *rece
 }
 
 /* A number that tells addresses apart, and not where they are. */
-static __always_inline __u64 tm_place_number(__u64 address)
+static __always_inline __u64 tm_hash_location(__u64 address)
 {
 	__u64 mixed = address;
 	int round;
 
 	for (round = 0; round < 3; round++) {
-		mixed = (mixed ^ (tm_place_seed >> round)) * tm_place_seed;
+		mixed = (mixed ^ (tm_location_seed >> round)) * tm_location_seed;
 		mixed ^= mixed >> 29;
 		mixed *= 0x9E3779B97F4A7C15;
 		mixed ^= mixed >> 32;
@@ -123,9 +123,9 @@ static __noinline __u64 tm_place(__u64 address)
 	struct tm_place place = {};
 	__u64 number;
 
-	if (!tm_names_places)
+	if (!tm_has_snprintf)
 		return address;
-	number = tm_place_number(address);
+	number = tm_hash_location(address);
 	if (!bpf_map_lookup_elem(&drop_places, &number)) {
 		BPF_SNPRINTF((char *)place.name, sizeof(place.name), "%ps", address);
 		bpf_map_update_elem(&drop_places, &number, &place, BPF_ANY);
@@ -215,7 +215,7 @@ static __always_inline void tm_drop_addresses(const struct sk_buff *skb, __u16 e
 	key->flags |= TM_FLOW_PORTS;
 }
 
-static __noinline int tm_tell_drop(struct sk_buff *skb, const struct tm_drop_key *drop)
+static __noinline int tm_emit_drop_event(struct sk_buff *skb, const struct tm_drop_key *drop)
 {
 	struct tm_drop_event told = {};
 	struct net_device *device = BPF_CORE_READ(skb, dev);
@@ -225,10 +225,10 @@ static __noinline int tm_tell_drop(struct sk_buff *skb, const struct tm_drop_key
 	told.event = tm_event_now(TM_EVENT_DROP, 0, 0);
 	told.drop = *drop;
 	told.bytes = skb->len;
-	if (tm_is_watched_device(device)) /* numbers begin anew in each namespace */
+	if (tm_is_monitored_device(device)) /* numbers begin anew in each namespace */
 		told.ifindex = BPF_CORE_READ(device, ifindex);
 	tm_drop_addresses(skb, drop->ethertype, &told.key);
-	tm_tell(&events, TM_EVENT_DROP, &told, sizeof(told));
+	tm_emit(&events, TM_EVENT_DROP, &told, sizeof(told));
 	return 0;
 }
 
@@ -245,13 +245,13 @@ int tm_drop(__u64 *arguments)
 		return 0;
 	if (tm_has_receiver)
 		receiver = (void *)arguments[3];
-	if (!tm_is_drop_watched(skb, receiver))
+	if (!tm_is_drop_monitored(skb, receiver))
 		return 0;
 	key.location = tm_place(key.location);
 	key.ethertype = bpf_ntohs(skb->protocol);
 	key.facts = tm_drop_facts(skb, receiver);
 	tm_count_drop(&key, skb->len);
-	tm_tell_drop(skb, &key);
+	tm_emit_drop_event(skb, &key);
 	return 0;
 }
 

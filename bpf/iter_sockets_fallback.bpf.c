@@ -17,7 +17,7 @@
 #include "owner/socket_row.bpf.h"
 
 /* Here each socket is given a cookie if it has none: it may be found again on another way. */
-static __always_inline int tm_write_found(struct seq_file *seq, struct sock *sk)
+static __always_inline int tm_write_socket(struct seq_file *seq, struct sock *sk)
 {
 	struct tm_socket *socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 
@@ -38,7 +38,7 @@ int tm_sockets(struct bpf_iter__task_file *context)
 		return 0;
 	sk = socket->sk;
 	if (sk)
-		tm_write_found(context->meta->seq, sk);
+		tm_write_socket(context->meta->seq, sk);
 	return 0;
 }
 
@@ -52,7 +52,7 @@ int tm_sockets_tcp(struct bpf_iter__tcp *context)
 		return 0;
 	tcp = bpf_skc_to_tcp_sock(found); /* NULL: TIME_WAIT and SYN_RECV are no full sockets */
 	if (tcp)
-		tm_write_found(context->meta->seq, (struct sock *)tcp);
+		tm_write_socket(context->meta->seq, (struct sock *)tcp);
 	return 0;
 }
 
@@ -62,7 +62,7 @@ int tm_sockets_udp(struct bpf_iter__udp *context)
 	struct udp_sock *udp = context->udp_sk;
 
 	if (udp)
-		tm_write_found(context->meta->seq, (struct sock *)udp);
+		tm_write_socket(context->meta->seq, (struct sock *)udp);
 	return 0;
 }
 

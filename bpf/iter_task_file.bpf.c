@@ -19,7 +19,7 @@
 
 const volatile __u64 tm_netns_cookie; /* of the watched interfaces' namespace; 0: not known */
 
-static __always_inline bool tm_is_elsewhere(struct sock *sk)
+static __always_inline bool tm_is_in_foreign_netns(struct sock *sk)
 {
 	struct net *net = sk->__sk_common.skc_net.net;
 
@@ -29,7 +29,7 @@ static __always_inline bool tm_is_elsewhere(struct sock *sk)
 }
 
 SEC("iter/task_file")
-int tm_older_sockets(struct bpf_iter__task_file *context)
+int tm_existing_sockets(struct bpf_iter__task_file *context)
 {
 	struct task_struct *task = context->task;
 	struct file *file = context->file;
@@ -52,15 +52,15 @@ int tm_older_sockets(struct bpf_iter__task_file *context)
 	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
 		return 0;
 	known = bpf_sk_storage_get(&sockets, sk, NULL, 0);
-	if (known || !tm_is_watched(task))
+	if (known || !tm_is_in_cgroup(task))
 		return 0;
-	owner_id = tm_own_task(task, &owner, false);
+	owner_id = tm_get_task_owner(task, &owner, false);
 	known = tm_make_storage(sk, owner_id, owner.pid);
 	if (!known)
 		return 0;
-	known->older = 1;
-	known->elsewhere = tm_is_elsewhere(sk);
-	tm_note_before(known, sk);
+	known->predates_attach = 1;
+	known->foreign_netns = tm_is_in_foreign_netns(sk);
+	tm_record_tcp_baseline(known, sk);
 	return 0;
 }
 

@@ -17,8 +17,8 @@ static __always_inline struct tm_owner *tm_known_owner(struct task_struct *task,
 {
 	struct tm_owner owner = {};
 
-	tm_owner_of(task, &owner);
-	*id = tm_owner_id(&owner);
+	tm_fill_owner_of_task(task, &owner);
+	*id = tm_hash_owner(&owner);
 	return bpf_map_lookup_elem(&owners, id);
 }
 
@@ -46,7 +46,7 @@ int BPF_PROG(tm_executed, struct task_struct *task)
 	if (!tm_known_owner(task, &id))
 		return 0;
 	bpf_map_delete_elem(&processes, &id);
-	tm_describe_current(id);
+	tm_record_current_process(id);
 	return 0;
 }
 

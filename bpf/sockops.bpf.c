@@ -23,54 +23,55 @@
  * Which sequence number the application's first byte has (@syn: behind a SYN to come): so that the
  * last close can tell whether all calls were seen. A socket may be connected more than once.
  */
-static __always_inline void tm_writes_from(struct bpf_sock_ops *ops, struct tm_socket *socket,
-					   __u32 syn)
+static __always_inline void tm_record_first_write_seq(struct bpf_sock_ops *ops,
+						      struct tm_socket *socket, __u32 syn)
 {
 	struct tcp_sock *tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
 
 	if (!tcp)
 		return;
-	socket->written_from = tcp->write_seq + syn - (__u32)socket->own.app_tx_bytes;
-	socket->written = TM_WRITTEN_FROM;
+	socket->first_write_seq = tcp->write_seq + syn - (__u32)socket->own.app_tx_bytes;
+	socket->write_seq_flags = TM_WRITE_SEQ_FIRST;
 }
 
 /* disconnect() gives a closed socket other numbers, and whoever was writing is told so only then. */
-static __always_inline void tm_writes_to(struct bpf_sock_ops *ops, struct tm_socket *socket)
+static __always_inline void tm_record_end_write_seq(struct bpf_sock_ops *ops,
+						    struct tm_socket *socket)
 {
 	struct tcp_sock *tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
 
 	if (!tcp)
 		return;
-	socket->written_to = tcp->write_seq;
-	socket->written |= TM_WRITTEN_TO;
+	socket->end_write_seq = tcp->write_seq;
+	socket->write_seq_flags |= TM_WRITE_SEQ_END;
 }
 
-static __always_inline void tm_watch(struct bpf_sock_ops *ops)
+static __always_inline void tm_enable_callbacks(struct bpf_sock_ops *ops)
 {
 	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | TM_CALLBACKS);
 }
 
-static __always_inline void tm_opened(struct bpf_sock_ops *ops, struct tm_socket *socket,
-				      enum tm_role role)
+static __always_inline void tm_on_established(struct bpf_sock_ops *ops, struct tm_socket *socket,
+					      enum tm_role role)
 {
-	tm_watch(ops);
+	tm_enable_callbacks(ops);
 	socket->role = role;
 	socket->tcp_state = BPF_TCP_ESTABLISHED;
-	socket->end = TM_END_UNKNOWN;
+	socket->close_reason = TM_END_UNKNOWN;
 	if (socket->kind == TM_SOCKET_SUBFLOW)
 		socket->released = 0; /* its end is told here */
 	socket->srtt_us = ops->srtt_us >> TM_SRTT_SHIFT;
-	tm_tell_connection(ops, socket, TM_CONN_OPENED);
+	tm_emit_conn_event(ops, socket, TM_CONN_OPENED);
 }
 
-static __always_inline void tm_round_trip(struct bpf_sock_ops *ops, struct tm_socket *socket)
+static __always_inline void tm_record_rtt(struct bpf_sock_ops *ops, struct tm_socket *socket)
 {
 	socket->srtt_us = ops->srtt_us >> TM_SRTT_SHIFT;
 	socket->min_rtt_us = ops->rtt_min;
 }
 
 /* One that no process has accepted before its listener was closed: no process will close it either. */
-static __always_inline bool tm_is_nobodys(struct bpf_sock_ops *ops)
+static __always_inline bool tm_is_orphan(struct bpf_sock_ops *ops)
 {
 	struct tcp_sock *tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
 
@@ -78,37 +79,37 @@ static __always_inline bool tm_is_nobodys(struct bpf_sock_ops *ops)
 }
 
 /* After the last state nothing more is counted, though a process may keep the socket. */
-static __always_inline void tm_ended(struct bpf_sock_ops *ops, struct tm_socket *socket)
+static __always_inline void tm_on_closed(struct bpf_sock_ops *ops, struct tm_socket *socket)
 {
-	tm_round_trip(ops, socket);
+	tm_record_rtt(ops, socket);
 	socket->retransmits = ops->total_retrans;
-	tm_tell_connection(ops, socket, TM_CONN_CLOSED);
-	if (socket->kind == TM_SOCKET_USERS && !socket->released && tm_is_nobodys(ops)) {
+	tm_emit_conn_event(ops, socket, TM_CONN_CLOSED);
+	if (socket->kind == TM_SOCKET_USER && !socket->released && tm_is_orphan(ops)) {
 		socket->released = 1;
 		tm_count_connection(socket);
 	} else if (socket->kind == TM_SOCKET_SUBFLOW) {
 		socket->released = 1;
 	}
-	tm_move(socket, 0, 0);
+	tm_transfer_counts(socket, 0, 0);
 }
 
-static __always_inline void tm_changed(struct bpf_sock_ops *ops, struct tm_socket *socket)
+static __always_inline void tm_on_state(struct bpf_sock_ops *ops, struct tm_socket *socket)
 {
 	socket->tcp_state = ops->args[1];
 	switch (ops->args[1]) {
 	case BPF_TCP_FIN_WAIT1:
-		socket->end = TM_END_CLOSED_HERE;
-		socket->written |= TM_WRITTEN_FIN;
+		socket->close_reason = TM_END_CLOSED_HERE;
+		socket->write_seq_flags |= TM_WRITE_SEQ_FIN;
 		break;
 	case BPF_TCP_LAST_ACK:
-		socket->written |= TM_WRITTEN_FIN;
+		socket->write_seq_flags |= TM_WRITE_SEQ_FIN;
 		break;
 	case BPF_TCP_CLOSE_WAIT:
-		socket->end = TM_END_CLOSED_THERE;
+		socket->close_reason = TM_END_CLOSED_THERE;
 		break;
 	case BPF_TCP_CLOSE:
-		tm_writes_to(ops, socket);
-		tm_ended(ops, socket);
+		tm_record_end_write_seq(ops, socket);
+		tm_on_closed(ops, socket);
 		break;
 	}
 }
@@ -126,27 +127,27 @@ int tm_sock_ops(struct bpf_sock_ops *ops)
 		return 1;
 	switch (ops->op) {
 	case BPF_SOCK_OPS_TCP_CONNECT_CB:
-		tm_watch(ops);
+		tm_enable_callbacks(ops);
 		socket->role = TM_ROLE_ACTIVE;
 		socket->tcp_read_bytes = 0;
-		tm_writes_from(ops, socket, 1);
+		tm_record_first_write_seq(ops, socket, 1);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		tm_opened(ops, socket, TM_ROLE_ACTIVE);
+		tm_on_established(ops, socket, TM_ROLE_ACTIVE);
 		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		tm_writes_from(ops, socket, 0);
+		tm_record_first_write_seq(ops, socket, 0);
 		socket->opened_ns = bpf_ktime_get_ns(); /* its listener's until now */
-		tm_opened(ops, socket, TM_ROLE_PASSIVE);
+		tm_on_established(ops, socket, TM_ROLE_PASSIVE);
 		break;
 	case BPF_SOCK_OPS_RTT_CB:
-		tm_round_trip(ops, socket);
+		tm_record_rtt(ops, socket);
 		break;
 	case BPF_SOCK_OPS_RETRANS_CB:
 		socket->retransmits = ops->total_retrans;
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
-		tm_changed(ops, socket);
+		tm_on_state(ops, socket);
 		break;
 	}
 	return 1;

@@ -26,10 +26,10 @@ static __always_inline int tm_tc(struct __sk_buff *skb, enum tm_hook hook)
 {
 	struct tm_packet p = { .context = skb };
 
-	__u32 before = tm_look_at(skb, &p, hook);
+	__u32 before = tm_parse_skb(skb, &p, hook);
 
-	tm_measure(skb, &p, before);
-	tm_notice(&p, hook);
+	tm_set_wire_size(skb, &p, before);
+	tm_handle_dns(&p, hook);
 	tm_count(&p, hook);
 	return TC_ACT_UNSPEC;
 }

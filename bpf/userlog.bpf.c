@@ -63,7 +63,7 @@ static __noinline int tm_log_packet(const struct tm_log_key *key, __u64 bytes)
 	row.event = tm_event_now(TM_EVENT_ROW, key->is_rx, 0);
 	row.key = *key;
 	row.bytes = bytes;
-	tm_tell(&log_rows, TM_EVENT_ROW, &row, sizeof(row));
+	tm_emit(&log_rows, TM_EVENT_ROW, &row, sizeof(row));
 	return 0;
 }
 
@@ -90,7 +90,7 @@ static __noinline int tm_log_interval(const struct tm_log_key *key, __u64 packet
 {
 	struct tm_log_key others = { .uid = key->uid,
 				     .ifindex = key->ifindex,
-				     .elsewhere = key->elsewhere,
+				     .foreign_netns = key->foreign_netns,
 				     .is_rx = key->is_rx };
 	__u32 index = 0;
 	void *table = bpf_map_lookup_elem(&log_interval, &index);
@@ -124,7 +124,7 @@ static __always_inline int tm_log(struct __sk_buff *skb, bool rx)
 		return TM_ALLOW;
 	key.uid = owner->uid;
 	key.ifindex = skb->ifindex;
-	key.elsewhere = socket->elsewhere;
+	key.foreign_netns = socket->foreign_netns;
 	if (skb->gso_segs > 1) {
 		packets = skb->gso_segs;
 		bytes += (packets - 1) * tm_ip_header_bytes(skb, sk->protocol);

@@ -14,7 +14,7 @@
 
 enum tm_version {
 	TM_MAGIC = 0x746d6f6e, /* "tmon": meta begins with it, and stays so in all versions */
-	TM_LAYOUT_VERSION = 7,
+	TM_LAYOUT_VERSION = 8,
 };
 
 /* Where a packet was seen. One row of hook_counters each, per interface. */
@@ -62,7 +62,7 @@ struct tm_flow_key {
 	__u8 remote_addr[16];
 	__u16 local_port_be;
 	__u16 remote_port_be;
-	__u16 interface_id; /* 2 * tm_interface.number + covered */
+	__u16 interface_id; /* 2 * tm_interface.number + excluded_from_totals */
 	__u8 protocol;
 	__u8 flags; /* enum tm_flow_flag */
 };
@@ -259,66 +259,67 @@ enum tm_role {
 	TM_ROLE_PASSIVE = 2,
 };
 
-/* tm_socket.written: what is known of the sequence numbers of what applications have written. */
-enum tm_written {
-	TM_WRITTEN_FROM = 1,   /* written_from */
-	TM_WRITTEN_TO = 2,     /* written_to: the connection has ended */
-	TM_WRITTEN_FIN = 4,    /* a FIN has one of them */
-	TM_WRITTEN_ATTACH = 8, /* written_from, as attach found it */
+/* tm_socket.write_seq_flags: what is known of the sequence numbers of the bytes that applications write. */
+enum tm_write_seq_flag {
+	TM_WRITE_SEQ_FIRST = 1,	    /* first_write_seq is known */
+	TM_WRITE_SEQ_END = 2,	    /* end_write_seq is known: the connection has ended */
+	TM_WRITE_SEQ_FIN = 4,	    /* a FIN takes one of these sequence numbers */
+	TM_WRITE_SEQ_AT_ATTACH = 8, /* first_write_seq is write_seq as attach found it */
 };
 
 /* tm_socket.kind */
 enum tm_socket_kind {
-	TM_SOCKET_USERS = 0,   /* processes have it open */
-	TM_SOCKET_KERNELS = 1, /* opened by the kernel, which tells no program when it closes it */
-	TM_SOCKET_SUBFLOW = 2, /* likewise, for an MPTCP socket: it has the owner of that one */
+	TM_SOCKET_USER = 0,    /* processes have it open */
+	TM_SOCKET_KERNEL = 1,  /* opened by the kernel: no program runs when the kernel closes it */
+	TM_SOCKET_SUBFLOW = 2, /* likewise, a subflow of an MPTCP socket, whose owner it takes */
 };
 
 /*
  * Value of `sockets`, storage on the socket itself: freed with it, and copied from a listener to the
- * sockets accepted from it. So a listener counts apart from `own`, which begins at 0 with each child.
+ * sockets accepted from it. So a listener counts apart from `own`, which starts at 0 with each child.
  *
- * The kernel puts eight bytes of its own before it at the beginning of a cache line: with those the
- * members are in lines by who writes them. Packets that come in are counted on the CPU that the device
- * interrupted, calls on the process's: both at once, so neither may take the line from the other.
+ * The kernel puts eight bytes of its own before it at the start of a cache line: with those, members
+ * share a line if the same side writes them. Incoming packets are counted on the CPU that the device
+ * interrupted, calls on the CPU of the process, both at once, so neither may take the other's line.
  */
 struct tm_socket {
 	/* written when the socket or its owner is new, read by all */
 	__u64 owner_id;
-	__u32 pid;     /* of the owner */
-	__u8 role;     /* enum tm_role */
-	__u8 begun;    /* has carried a packet of its own */
-	__u8 released; /* no process has it any more */
+	__u32 pid;	  /* of the owner */
+	__u8 role;	  /* enum tm_role */
+	__u8 has_traffic; /* it has carried a packet of its own, not only its listener's */
+	__u8 released;	  /* the last process has closed it */
 	__u8 tcp_state;
-	__u8 used;	/* by a process, as `callers` told */
-	__u8 older;	/* than attach; or a child of such a listener */
-	__u8 end;	/* enum tm_end, as far as it is known yet */
-	__u8 told;	/* that it was opened */
-	__u8 written;	/* enum tm_written */
-	__u8 elsewhere; /* in another network namespace than the watched interfaces */
-	__u8 kind;	/* enum tm_socket_kind */
+	__u8 used_by_process; /* a process has called on it, as far as `last_users` records calls */
+	__u8 predates_attach; /* it, or the listener that it was accepted from */
+	__u8 close_reason;    /* enum tm_close_reason, as far as it is known yet */
+	__u8 told;
+	__u8 write_seq_flags; /* enum tm_write_seq_flag */
+	__u8 foreign_netns;   /* it is in another network namespace than the monitored interfaces */
+	__u8 kind;	      /* enum tm_socket_kind */
 	__u8 pad;
-	__u64 id;	    /* of this socket alone, once it has begun */
-	__u64 opened_ns;    /* CLOCK_MONOTONIC; 0: before attach */
-	__u32 written_from; /* TCP's sequence number at which own.app_tx_bytes would be 0 */
-	__u32 written_to;
-	__u64 tcp_written_before; /* attach, by the application; 0 of what was opened since */
-	/* written for packets */
+	__u64 id;	       /* unique to this socket from its first packet on */
+	__u64 opened_ns;       /* CLOCK_MONOTONIC; 0: before attach */
+	__u32 first_write_seq; /* TCP's sequence number at which own.app_tx_bytes would be 0 */
+	__u32 end_write_seq;
+	__u64 tcp_written_at_attach; /* bytes the application had written; 0 if opened after attach */
+	/* written by programs on packets */
 	__u32 srtt_us;
 	__u32 min_rtt_us;
 	__u32 retransmits;
 	__u32 pad_packets[5];
-	struct tm_socket_counts own; /* from its app_rx_bytes on the next line: written by calls */
-	__u64 tcp_read_bytes;	     /* what the application had read when last looked at */
-	__u64 tcp_read_before;	     /* attach; 0 of what was opened since */
+	struct tm_socket_counts
+		own;	      /* from app_rx_bytes on it is on the next line, which calls write */
+	__u64 tcp_read_bytes; /* bytes the application had read at the last look */
+	__u64 tcp_read_at_attach; /* bytes it had read at attach; 0 if opened after attach */
 	__u64 pad_calls[4];
-	struct tm_socket_counts moved; /* the part of own that its owners already have */
+	struct tm_socket_counts settled; /* the part of own that was added to owners already */
 	struct tm_socket_counts listening;
-	struct tm_socket_counts listening_moved;
+	struct tm_socket_counts listening_settled;
 };
 
-/* Value of `callers`: who used a socket last, and what all its users have moved. */
-struct tm_caller {
+/* Value of `last_users`: the process that used a socket last, and the bytes that all its users moved. */
+struct tm_last_user {
 	__u64 owner_id;
 	__u64 app_rx_bytes;
 	__u64 app_tx_bytes;
@@ -326,8 +327,8 @@ struct tm_caller {
 	__u32 pad;
 };
 
-/* Value of `calls`. */
-struct tm_call {
+/* Value of `inflight_calls`. */
+struct tm_inflight_call {
 	__u64 socket; /* address of the struct socket */
 	__u32 flags;  /* MSG_* */
 	__u32 is_page;
@@ -459,7 +460,7 @@ enum tm_conn_event {
 };
 
 /* Why a connection has ended. */
-enum tm_end {
+enum tm_close_reason {
 	TM_END_UNKNOWN = 0,
 	TM_END_CLOSED_HERE = 1,	 /* this host's FIN was the first */
 	TM_END_CLOSED_THERE = 2, /* the other end's was */
@@ -484,9 +485,9 @@ struct tm_conn {
 	__u32 srtt_us;
 	__u32 min_rtt_us;
 	__u32 retransmits;
-	__u32 error; /* errno of the socket */
-	__u8 role;   /* enum tm_role */
-	__u8 end;    /* enum tm_end */
+	__u32 error;	   /* errno of the socket */
+	__u8 role;	   /* enum tm_role */
+	__u8 close_reason; /* enum tm_close_reason */
 	__u8 pad[6];
 };
 
@@ -511,10 +512,10 @@ struct tm_drop_event {
 struct tm_dns {
 	struct tm_event event;
 	struct tm_flow_key key;
-	__u32 bytes;	    /* of the message; of the packet's part of the stream */
-	__u32 copied;	    /* of these */
-	__u32 tcp_sequence; /* of the first; host order */
-	__u32 came_from;    /* ifindex that a forwarded packet came in by */
+	__u32 bytes;	       /* of the message; of the packet's part of the stream */
+	__u32 copied;	       /* of these */
+	__u32 tcp_sequence;    /* of the first; host order */
+	__u32 ingress_ifindex; /* ifindex that a forwarded packet came in by */
 	__u8 tcp_flags;
 	__u8 pad[7];
 };
@@ -577,8 +578,8 @@ struct tm_log_key {
 	__u32 uid;
 	__u32 ifindex;
 	__u8 is_rx;
-	__u8 flags;	/* enum tm_flow_flag; 0: no room for more, these are all others */
-	__u8 elsewhere; /* ifindex is of another network namespace than the watched one */
+	__u8 flags;	    /* enum tm_flow_flag; 0: no room for more, these are all others */
+	__u8 foreign_netns; /* ifindex is of another network namespace than the watched one */
 	__u8 pad[5];
 };
 
@@ -652,14 +653,14 @@ struct tm_host_attached {
 struct tm_interface {
 	__u8 name[TM_NAME_BYTES];
 	__u32 ifindex;
-	__u8 state;	  /* enum tm_interface_state */
-	__u8 xdp_mode;	  /* enum tm_attach_mode */
-	__u8 tc_mode;	  /* enum tm_attach_mode */
-	__u8 tc_rx;	  /* whether tc counts what comes in (XDP does not) */
-	__u8 clsact_made; /* whether the clsact qdisc is ours to remove */
-	__u8 covered;	  /* its packets also pass an attached interface below: sums leave it out */
-	__u8 dns;	  /* whether its DNS messages are copied */
-	__u8 exchanging;  /* some of its programs may count as before `covered` was changed */
+	__u8 state;		   /* enum tm_interface_state */
+	__u8 xdp_mode;		   /* enum tm_attach_mode */
+	__u8 tc_mode;		   /* enum tm_attach_mode */
+	__u8 tc_rx;		   /* whether tc counts what comes in (XDP does not) */
+	__u8 clsact_made;	   /* whether the clsact qdisc is ours to remove */
+	__u8 excluded_from_totals; /* its packets also pass an attached interface below: sums leave it out */
+	__u8 dns;		   /* whether its DNS messages are copied */
+	__u8 exchanging; /* some of its programs may count as before `excluded_from_totals` was changed */
 	__u32 tc_rx_handle; /* of the cls_bpf filters, TM_ATTACH_CLSACT only */
 	__u32 tc_tx_handle;
 	__u16 tc_priority;

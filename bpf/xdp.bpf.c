@@ -47,7 +47,7 @@ static __always_inline bool tm_has_socket(struct xdp_md *xdp)
 	return false;
 }
 
-static __always_inline __u64 tm_sender(struct xdp_md *xdp, const struct tm_flow_key *key)
+static __always_inline __u64 tm_sender_owner(struct xdp_md *xdp, const struct tm_flow_key *key)
 {
 	(void)xdp;
 	(void)key;
@@ -55,14 +55,14 @@ static __always_inline __u64 tm_sender(struct xdp_md *xdp, const struct tm_flow_
 }
 
 /* Sockets' storage is out of XDP's reach. */
-static __always_inline __u64 tm_receiver(struct xdp_md *xdp, const struct tm_flow_key *key)
+static __always_inline __u64 tm_receiver_owner(struct xdp_md *xdp, const struct tm_flow_key *key)
 {
 	(void)xdp;
 	(void)key;
 	return 0;
 }
 
-static __always_inline __u32 tm_came_from(struct xdp_md *xdp)
+static __always_inline __u32 tm_ingress_ifindex(struct xdp_md *xdp)
 {
 	(void)xdp;
 	return 0;
@@ -79,7 +79,7 @@ int tm_xdp_rx(struct xdp_md *xdp)
 	p.wire_bytes = frame.length;
 	tm_read(&frame, ETH_HLEN - sizeof(ethertype), &ethertype, sizeof(ethertype));
 	tm_parse(&frame, &p, hook, bpf_ntohs(ethertype), ETH_HLEN, 0);
-	tm_notice(&p, hook);
+	tm_handle_dns(&p, hook);
 	tm_count(&p, hook);
 	return XDP_PASS;
 }

@@ -97,8 +97,8 @@ class Layer(IntEnum):
 class SocketKind(IntEnum):
     """Who has opened a socket, and so how its end is noticed."""
 
-    USERS = constant("TM_SOCKET_USERS")
-    KERNELS = constant("TM_SOCKET_KERNELS")
+    USER = constant("TM_SOCKET_USER")
+    KERNEL = constant("TM_SOCKET_KERNEL")
     SUBFLOW = constant("TM_SOCKET_SUBFLOW")
 
 

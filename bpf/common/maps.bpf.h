@@ -95,8 +95,9 @@ struct {
  * Set between open and load. One copy of the programs is loaded for each interface, so all of these
  * are constants to the verifier and to the JIT: no lookup of the interface per packet.
  */
-const volatile __u32 tm_row;	      /* 2 * the interface's slot + covered: where it counts */
-const volatile __u32 tm_interface_id; /* 2 * its number + covered: what its flows are marked with */
+const volatile __u32 tm_row; /* 2 * the interface's slot + excluded_from_totals: where it counts */
+const volatile __u32
+	tm_interface_id; /* 2 * its number + excluded_from_totals: what its flows are marked with */
 const volatile __u32 tm_link_header_bytes = 14;
 const volatile __u32
 	tm_seek_mac; /* 1: look each time where the frame begins (tc behind generic XDP) */

@@ -48,7 +48,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct tm_cgroup_path);
-} blank SEC(".maps");
+} zeroes SEC(".maps");
 
 /*
  * Which sockets' counts are being moved, by their id: who adds the key has the lock, and deletes it.
@@ -72,7 +72,7 @@ struct {
 	__uint(max_entries, 16384);
 	__type(key, struct tm_flow_key);
 	__type(value, __u64);
-} elsewhere SEC(".maps");
+} foreign_owners SEC(".maps");
 
 /*
  * Where the app layer cannot reach the storage (app_fallback.bpf.c): who used a socket last, by its cookie.
@@ -83,8 +83,8 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, __u64);
-	__type(value, struct tm_caller);
-} callers SEC(".maps");
+	__type(value, struct tm_last_user);
+} last_users SEC(".maps");
 
 /* Calls that kprobes have seen begin, by thread. One whose end is missed gives way to the next. */
 struct {
@@ -92,8 +92,8 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 8192);
 	__type(key, __u64);
-	__type(value, struct tm_call);
-} calls SEC(".maps");
+	__type(value, struct tm_inflight_call);
+} inflight_calls SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

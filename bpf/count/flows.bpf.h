@@ -83,16 +83,16 @@ static __always_inline void tm_set_tcp_flags(struct tm_flow *flow, __u8 flags)
  * then, of sockets that nobody is known of, a few in many: asking costs as much as all the rest. What
  * is forwarded has its owner from the beginning or, as a rule, has none.
  */
-#define TM_ASKS 8
-#define TM_ASKS_OF 64
+#define TM_OWNER_LOOKUPS 8
+#define TM_OWNER_LOOKUP_PERIOD 64
 
-static __always_inline bool tm_is_to_ask(__u64 known, __u64 tx_packets, const struct tm_packet *p)
+static __always_inline bool tm_needs_owner(__u64 known, __u64 tx_packets, const struct tm_packet *p)
 {
 	if (p->tcp_flags & TM_TCP_FIN)
 		return true;
-	if (known || tx_packets % TM_ASKS_OF > TM_ASKS)
+	if (known || tx_packets % TM_OWNER_LOOKUP_PERIOD > TM_OWNER_LOOKUPS)
 		return false;
-	return tx_packets <= TM_ASKS || tm_has_socket(p->context);
+	return tx_packets <= TM_OWNER_LOOKUPS || tm_has_socket(p->context);
 }
 
 static __always_inline void tm_set_owner(__u64 *known, __u64 *known_at_ns, __u64 owner_id)
@@ -104,7 +104,7 @@ static __always_inline void tm_set_owner(__u64 *known, __u64 *known_at_ns, __u64
 	*known_at_ns = bpf_ktime_get_ns();
 }
 
-static __noinline int tm_lose_flow(__u64 packets, __u64 bytes)
+static __noinline int tm_count_lost_flow(__u64 packets, __u64 bytes)
 {
 	struct tm_ledger *losses = tm_ledger_here();
 
@@ -116,11 +116,11 @@ static __noinline int tm_lose_flow(__u64 packets, __u64 bytes)
 }
 
 /*
- * tm_make_flow - an entry for @key. Returns whether it is new: another CPU may have been faster.
+ * tm_insert_flow - an entry for @key. Returns whether it is new: another CPU may have been faster.
  * A function of its own, as what comes here is rare: the value to be made costs the others nothing.
  */
-static __noinline bool tm_make_flow(const struct tm_flow_key *key, __u16 service_number,
-				    __u64 first_seen, __u64 owner_id)
+static __noinline bool tm_insert_flow(const struct tm_flow_key *key, __u16 service_number,
+				      __u64 first_seen, __u64 owner_id)
 {
 	struct tm_flow fresh = {
 		.first_seen_jiffies = first_seen,
@@ -154,11 +154,12 @@ static __always_inline void tm_write_back(struct tm_flow_slot *slot)
 		return;
 	flow = bpf_map_lookup_elem(&flows, &slot->key);
 	if (!flow) { /* evicted meanwhile */
-		tm_make_flow(&slot->key, slot->service_number, slot->first_seen_jiffies, 0);
+		tm_insert_flow(&slot->key, slot->service_number, slot->first_seen_jiffies, 0);
 		flow = bpf_map_lookup_elem(&flows, &slot->key);
 	}
 	if (!flow) {
-		tm_lose_flow(slot->rx_packets + slot->tx_packets, slot->rx_bytes + slot->tx_bytes);
+		tm_count_lost_flow(slot->rx_packets + slot->tx_packets,
+				   slot->rx_bytes + slot->tx_bytes);
 		return;
 	}
 	if (slot->rx_packets) {
@@ -178,7 +179,7 @@ static __always_inline void tm_write_back(struct tm_flow_slot *slot)
 	}
 }
 
-static __always_inline void tm_empty_counters(struct tm_flow_slot *slot, __u64 now)
+static __always_inline void tm_reset_slot(struct tm_flow_slot *slot, __u64 now)
 {
 	slot->rx_packets = 0;
 	slot->rx_bytes = 0;
@@ -192,7 +193,7 @@ static __noinline int tm_flush_slot(struct tm_flow_slot *slot)
 {
 	slot->sequence++;
 	tm_write_back(slot);
-	tm_empty_counters(slot, bpf_jiffies64());
+	tm_reset_slot(slot, bpf_jiffies64());
 	slot->sequence++;
 	return 0;
 }
@@ -210,8 +211,9 @@ static __always_inline void tm_add_to_slot(struct tm_flow_slot *slot, const stru
 	}
 	slot->last_seen_jiffies = now;
 	slot->tcp_flags |= p->tcp_flags;
-	if (!rx && tm_is_to_ask(slot->owner_id, slot->tx_packets, p))
-		tm_set_owner(&slot->owner_id, &slot->owner_at_ns, tm_sender(p->context, &p->key));
+	if (!rx && tm_needs_owner(slot->owner_id, slot->tx_packets, p))
+		tm_set_owner(&slot->owner_id, &slot->owner_at_ns,
+			     tm_sender_owner(p->context, &p->key));
 }
 
 static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm_packet *p, bool rx,
@@ -227,8 +229,9 @@ static __always_inline void tm_add_to_flow(struct tm_flow *flow, const struct tm
 	if (flow->last_seen_jiffies_low != (__u32)now)
 		flow->last_seen_jiffies_low = now;
 	tm_set_tcp_flags(flow, p->tcp_flags);
-	if (!rx && tm_is_to_ask(flow->owner_id, flow->tx_packets, p))
-		tm_set_owner(&flow->owner_id, &flow->owner_at_ns, tm_sender(p->context, &p->key));
+	if (!rx && tm_needs_owner(flow->owner_id, flow->tx_packets, p))
+		tm_set_owner(&flow->owner_id, &flow->owner_at_ns,
+			     tm_sender_owner(p->context, &p->key));
 }
 
 static __always_inline void tm_count_new_flow(struct tm_service_key service)
@@ -237,7 +240,7 @@ static __always_inline void tm_count_new_flow(struct tm_service_key service)
 }
 
 /* The slot of @set that a newcomer may have, or NULL while both residents have lives left. */
-static __always_inline struct tm_flow_slot *tm_vacancy(struct tm_flow_set *set)
+static __always_inline struct tm_flow_slot *tm_free_slot(struct tm_flow_set *set)
 {
 	if (!set->way[0].lives)
 		return &set->way[0];
@@ -248,8 +251,9 @@ static __always_inline struct tm_flow_slot *tm_vacancy(struct tm_flow_set *set)
 	return NULL;
 }
 
-static __always_inline void tm_move_in(struct tm_flow_slot *slot, const struct tm_packet *p,
-				       bool rx, __u16 service_number, __u64 now)
+static __always_inline void tm_replace_resident(struct tm_flow_slot *slot,
+						const struct tm_packet *p, bool rx,
+						__u16 service_number, __u64 now)
 {
 	slot->sequence++;
 	tm_write_back(slot);
@@ -258,20 +262,20 @@ static __always_inline void tm_move_in(struct tm_flow_slot *slot, const struct t
 	slot->owner_id = 0;
 	slot->owner_at_ns = 0;
 	slot->first_seen_jiffies = now;
-	tm_empty_counters(slot, now);
+	tm_reset_slot(slot, now);
 	tm_add_to_slot(slot, p, rx, now);
 	slot->sequence++;
 }
 
 /* The entry of a flow that the table does not have yet. */
-static __always_inline struct tm_flow *tm_begin_flow(const struct tm_packet *p, bool rx, __u64 now)
+static __always_inline struct tm_flow *tm_add_flow(const struct tm_packet *p, bool rx, __u64 now)
 {
 	__u16 number = p->kind == TM_SERVICE_PORT ? tm_service_port(p, rx) : 0;
-	__u64 owner_id = rx ? tm_receiver(p->context, &p->key) : 0;
+	__u64 owner_id = rx ? tm_receiver_owner(p->context, &p->key) : 0;
 
-	if (tm_make_flow(&p->key, number, now, owner_id)) {
+	if (tm_insert_flow(&p->key, number, now, owner_id)) {
 		tm_count_new_flow(tm_service_of(&p->key, number));
-		tm_notice_packet(p, TM_EVENT_FLOW, rx, owner_id);
+		tm_offer_packet_event(p, TM_EVENT_FLOW, rx, owner_id);
 	}
 	return bpf_map_lookup_elem(&flows, &p->key);
 }
@@ -288,24 +292,24 @@ static __always_inline __u16 tm_count_in_table(struct tm_flow_slot *slot, const 
 	__u16 number;
 
 	if (!flow)
-		flow = tm_begin_flow(p, rx, now);
+		flow = tm_add_flow(p, rx, now);
 	if (!flow) {
-		tm_lose_flow(p->wire_packets, p->wire_bytes);
+		tm_count_lost_flow(p->wire_packets, p->wire_bytes);
 		return p->kind == TM_SERVICE_PORT ? tm_service_port(p, rx) : 0;
 	}
 	number = flow->service_number;
 	if (slot)
-		tm_move_in(slot, p, rx, number, now);
+		tm_replace_resident(slot, p, rx, number, now);
 	else
 		tm_add_to_flow(flow, p, rx, now);
 	return number;
 }
 
 /* The flow is not in @set: a vacancy is no bad sign, two residents in the way are. */
-static __always_inline struct tm_flow_slot *tm_miss(struct tm_hook_counters *state,
-						    struct tm_flow_set *set)
+static __always_inline struct tm_flow_slot *tm_cache_miss(struct tm_hook_counters *state,
+							  struct tm_flow_set *set)
 {
-	struct tm_flow_slot *slot = tm_vacancy(set);
+	struct tm_flow_slot *slot = tm_free_slot(set);
 
 	if (slot)
 		return slot;
@@ -338,7 +342,7 @@ tm_count_flow(const struct tm_packet *p, struct tm_hook_counters *state, bool rx
 	} else if (tm_same_flow(&set->way[1].key, &p->key)) {
 		slot = &set->way[1];
 	} else {
-		slot = tm_miss(state, set);
+		slot = tm_cache_miss(state, set);
 		goto table;
 	}
 	if (state->cache_score < TM_SCORE_MOST)
@@ -346,8 +350,8 @@ tm_count_flow(const struct tm_packet *p, struct tm_hook_counters *state, bool rx
 	tm_add_to_slot(slot, p, rx, now);
 	if (tm_unlikely(now - slot->flushed_jiffies > tm_flush_jiffies)) {
 		tm_set_owner(&slot->owner_id, &slot->owner_at_ns,
-			     rx ? tm_receiver(p->context, &p->key)
-				: tm_sender(p->context, &p->key));
+			     rx ? tm_receiver_owner(p->context, &p->key)
+				: tm_sender_owner(p->context, &p->key));
 		tm_flush_slot(slot);
 	}
 	return tm_service_of(&p->key, slot->service_number);

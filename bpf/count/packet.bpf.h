@@ -10,15 +10,15 @@
 #include "parse/frame.bpf.h"
 
 /*
- * tm_notice - what a parsed packet is worth telling beyond its count.
+ * tm_handle_dns - what a parsed packet is worth telling beyond its count.
  *
  * DNS comes before the count: what it needs to know of the headers nobody asks for behind it, and what
  * nobody asks for the verifier need not tell apart. It made an attach slow.
  */
-static __always_inline void tm_notice(const struct tm_packet *p, enum tm_hook hook)
+static __always_inline void tm_handle_dns(const struct tm_packet *p, enum tm_hook hook)
 {
 	if (tm_count_flows && tm_copy_dns && tm_is_dns(p))
-		tm_copy_message(p, tm_is_rx(hook));
+		tm_copy_dns_message(p, tm_is_rx(hook));
 }
 
 /* tm_count - a parsed and measured packet into all that counts it at @hook. */
@@ -39,7 +39,7 @@ static __always_inline void tm_count(const struct tm_packet *p, enum tm_hook hoo
 		service.number = p->ethertype;
 	tm_count_service(p, service, rx, cpu);
 	if (tm_unlikely(p->tcp_flags & (TM_TCP_FIN | TM_TCP_SYN | TM_TCP_RST)))
-		tm_notice_packet(p, TM_EVENT_TCP, rx, 0);
+		tm_offer_packet_event(p, TM_EVENT_TCP, rx, 0);
 }
 
 #endif /* TM_COUNT_PACKET_BPF_H */

@@ -17,7 +17,7 @@ struct {
 } match_steps SEC(".maps");
 
 /* What the steps ask of a packet. */
-struct tm_match_facts {
+struct tm_match_packet {
 	struct tm_flow_key key;
 	__u64 owner_id;
 	__u64 is_rx;
@@ -28,8 +28,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct tm_match_facts);
-} match_facts SEC(".maps");
+	__type(value, struct tm_match_packet);
+} match_packet SEC(".maps");
 
 const volatile __u32 tm_match_owner; /* 1: a step asks whose the packet is */
 
@@ -42,7 +42,7 @@ static __always_inline bool tm_is_within(const __u8 *address, const struct tm_ma
 }
 
 static __always_inline bool tm_match_host(const struct tm_match *step,
-					  const struct tm_match_facts *p)
+					  const struct tm_match_packet *p)
 {
 	if (!(p->key.flags & step->family))
 		return false;
@@ -51,7 +51,7 @@ static __always_inline bool tm_match_host(const struct tm_match *step,
 }
 
 static __always_inline bool tm_match_port(const struct tm_match *step,
-					  const struct tm_match_facts *p)
+					  const struct tm_match_packet *p)
 {
 	__u32 local = bpf_ntohs(p->key.local_port_be), remote = bpf_ntohs(p->key.remote_port_be);
 
@@ -84,7 +84,7 @@ static __always_inline bool tm_match_owned(const struct tm_match *step, __u64 ow
 __attribute__((noinline)) int tm_match_term(__u32 index, __u32 cpu)
 {
 	const struct tm_match *step = bpf_map_lookup_elem(&match_steps, &index);
-	const struct tm_match_facts *p = bpf_map_lookup_elem(&match_facts, &cpu);
+	const struct tm_match_packet *p = bpf_map_lookup_elem(&match_packet, &cpu);
 
 	if (!step || !p)
 		return 0;
@@ -112,7 +112,7 @@ __attribute__((noinline)) int tm_match_term(__u32 index, __u32 cpu)
 static __noinline bool tm_matches(const struct tm_packet *packet, bool rx, __u64 owner_id)
 {
 	__u32 i, index, kind, cpu = bpf_get_smp_processor_id();
-	struct tm_match_facts *p = bpf_map_lookup_elem(&match_facts, &cpu);
+	struct tm_match_packet *p = bpf_map_lookup_elem(&match_packet, &cpu);
 	const struct tm_match *step;
 	__u64 stack = 1, top;
 

@@ -47,7 +47,8 @@ static __always_inline void tm_conn_addresses(struct bpf_sock_ops *ops, struct t
 
 /* The kernel sets the socket's error before the state (tcp_reset(), tcp_write_err()); a reset of our
  * own making is no error of the socket. */
-static __always_inline enum tm_end tm_end_of(enum tm_end known, __u32 was, __u32 error)
+static __always_inline enum tm_close_reason tm_close_reason_of(enum tm_close_reason known,
+							       __u32 was, __u32 error)
 {
 	if (error == TM_ETIMEDOUT)
 		return TM_END_TIMED_OUT;
@@ -62,8 +63,8 @@ static __always_inline enum tm_end tm_end_of(enum tm_end known, __u32 was, __u32
 	return known;
 }
 
-/* tm_tell_connection - that @socket has been opened, or is about to be closed. */
-static __noinline int tm_tell_connection(struct bpf_sock_ops *ops, struct tm_socket *socket,
+/* tm_emit_conn_event - that @socket has been opened, or is about to be closed. */
+static __noinline int tm_emit_conn_event(struct bpf_sock_ops *ops, struct tm_socket *socket,
 					 enum tm_conn_event what)
 {
 	const struct tm_socket_counts *own = &socket->own;
@@ -86,13 +87,14 @@ static __noinline int tm_tell_connection(struct bpf_sock_ops *ops, struct tm_soc
 	conn.role = socket->role;
 	tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
 	if (tcp) {
-		conn.app_rx_bytes = tm_tcp_arrived((struct sock *)tcp, tcp);
+		conn.app_rx_bytes = tm_tcp_received_bytes((struct sock *)tcp, tcp);
 		conn.app_tx_bytes = tcp->bytes_sent - tcp->bytes_retrans;
 		conn.error = ((struct sock *)tcp)->sk_err;
 	}
 	if (what == TM_CONN_CLOSED)
-		conn.end = tm_end_of(socket->end, ops->args[0], conn.error);
-	tm_tell(&events, TM_EVENT_CONN, &conn, sizeof(conn));
+		conn.close_reason =
+			tm_close_reason_of(socket->close_reason, ops->args[0], conn.error);
+	tm_emit(&events, TM_EVENT_CONN, &conn, sizeof(conn));
 	return 0;
 }
 

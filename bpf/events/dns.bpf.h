@@ -21,7 +21,7 @@
 /* 1: what comes in, 2: what goes out. Of loopback, where each packet does both, only the latter. */
 const volatile __u32 tm_copy_dns;
 
-struct tm_dns_room {
+struct tm_dns_scratch {
 	struct tm_dns head;
 	__u8 message[TM_DNS_BYTES]; /* behind its head, as it is told */
 	/* where it stands in the packet */
@@ -38,8 +38,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct tm_dns_room);
-} dns_room SEC(".maps");
+	__type(value, struct tm_dns_scratch);
+} dns_scratch SEC(".maps");
 
 static __always_inline bool tm_is_dns(const struct tm_packet *p)
 {
@@ -55,7 +55,7 @@ static __always_inline bool tm_is_dns(const struct tm_packet *p)
 }
 
 /* Where the message (or the piece of a stream) begins, and in the head how long it is. */
-static __always_inline void tm_find_message(TM_CONTEXT *context, struct tm_dns_room *room)
+static __always_inline void tm_locate_dns_message(TM_CONTEXT *context, struct tm_dns_scratch *room)
 {
 	bool is_tcp = room->head.key.protocol == IPPROTO_TCP;
 	__be32 sequence = 0;
@@ -81,8 +81,8 @@ static __always_inline void tm_find_message(TM_CONTEXT *context, struct tm_dns_r
 	room->left = bytes;
 }
 
-static __always_inline void tm_tell_message(TM_CONTEXT *context, struct tm_dns_room *room,
-					    __u32 offset, __u32 size)
+static __always_inline void tm_emit_dns_piece(TM_CONTEXT *context, struct tm_dns_scratch *room,
+					      __u32 offset, __u32 size)
 {
 	struct tm_event_counts *counts = tm_event_counts_here(TM_EVENT_DNS);
 
@@ -97,16 +97,16 @@ static __always_inline void tm_tell_message(TM_CONTEXT *context, struct tm_dns_r
 	size = room->head.copied;
 	if (size > TM_DNS_BYTES) /* what was written to a map is anything to the verifier */
 		return;
-	tm_tell(&dns_messages, TM_EVENT_DNS, room, sizeof(room->head) + size);
+	tm_emit(&dns_messages, TM_EVENT_DNS, room, sizeof(room->head) + size);
 }
 
-static __always_inline void tm_tell_pieces(TM_CONTEXT *context, struct tm_dns_room *room)
+static __always_inline void tm_emit_dns_pieces(TM_CONTEXT *context, struct tm_dns_scratch *room)
 {
 	volatile __u32 *copied = &room->head.copied, *offset = &room->offset, *left = &room->left;
 	int piece;
 
 	for (piece = 0; piece < TM_DNS_PIECES; piece++) {
-		tm_tell_message(context, room, *offset, *left);
+		tm_emit_dns_piece(context, room, *offset, *left);
 		if (!*copied || *copied >= *left || room->head.key.protocol == IPPROTO_UDP)
 			break;
 		*offset += *copied;
@@ -116,35 +116,36 @@ static __always_inline void tm_tell_pieces(TM_CONTEXT *context, struct tm_dns_ro
 }
 
 /*
- * tm_tell_dns - tell the message that `dns_room` describes.
+ * tm_emit_dns - tell the message that `dns_scratch` describes.
  *
  * A global function, so that the verifier looks at it once and not for each way that leads here; and
  * what goes from piece to piece is kept in the map, so that one piece looks to it like the next. It
  * took half of the time of an attach before.
  */
-__noinline int tm_tell_dns(TM_CONTEXT *context, bool rx)
+__noinline int tm_emit_dns(TM_CONTEXT *context, bool rx)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
-	struct tm_dns_room *room = bpf_map_lookup_elem(&dns_room, &cpu);
+	struct tm_dns_scratch *room = bpf_map_lookup_elem(&dns_scratch, &cpu);
 	__u64 owner_id;
 
 	if (!room)
 		return 0;
-	tm_find_message(context, room);
+	tm_locate_dns_message(context, room);
 	if (!room->left && room->head.key.protocol == IPPROTO_TCP &&
 	    !(room->head.tcp_flags & (TM_TCP_SYN | TM_TCP_FIN | TM_TCP_RST)))
 		return 0;
-	owner_id = rx ? tm_receiver(context, &room->head.key) : tm_sender(context, &room->head.key);
+	owner_id = rx ? tm_receiver_owner(context, &room->head.key)
+		      : tm_sender_owner(context, &room->head.key);
 	room->head.event = tm_event_now(TM_EVENT_DNS, rx, owner_id);
-	room->head.came_from = rx ? 0 : tm_came_from(context);
-	tm_tell_pieces(context, room);
+	room->head.ingress_ifindex = rx ? 0 : tm_ingress_ifindex(context);
+	tm_emit_dns_pieces(context, room);
 	return 0;
 }
 
-static __always_inline void tm_copy_message(const struct tm_packet *p, bool rx)
+static __always_inline void tm_copy_dns_message(const struct tm_packet *p, bool rx)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
-	struct tm_dns_room *room = bpf_map_lookup_elem(&dns_room, &cpu);
+	struct tm_dns_scratch *room = bpf_map_lookup_elem(&dns_scratch, &cpu);
 
 	if (!room || !(tm_copy_dns & (rx ? 1 : 2)))
 		return;
@@ -153,7 +154,7 @@ static __always_inline void tm_copy_message(const struct tm_packet *p, bool rx)
 	room->transport_offset = p->transport_offset;
 	room->network_end = p->network_end;
 	room->tcp_header_bytes = p->tcp_header_bytes;
-	tm_tell_dns(p->context, rx);
+	tm_emit_dns(p->context, rx);
 }
 
 #endif /* TM_EVENTS_DNS_BPF_H */

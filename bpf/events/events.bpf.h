@@ -58,7 +58,7 @@ static __always_inline struct tm_event_counts *tm_event_counts_here(enum tm_even
 }
 
 /* Whether somebody reads events of this kind. */
-static __always_inline bool tm_is_read(enum tm_event_kind kind)
+static __always_inline bool tm_has_reader(enum tm_event_kind kind)
 {
 	__u32 index = 0;
 	struct tm_event_control *control = bpf_map_lookup_elem(&event_control, &index);
@@ -99,11 +99,11 @@ static __noinline bool tm_is_within_limit(enum tm_event_kind kind)
 /* Whether to make the event at all: asked before anything is gathered for it. */
 static __always_inline bool tm_is_wanted(enum tm_event_kind kind)
 {
-	return tm_is_read(kind) && tm_is_within_limit(kind);
+	return tm_has_reader(kind) && tm_is_within_limit(kind);
 }
 
 /* A ring buffer that fills wakes its reader; one that does not is looked at now and then. */
-static __always_inline __u64 tm_wake_up(void *ring)
+static __always_inline __u64 tm_wakeup_flags(void *ring)
 {
 	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= TM_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP
 									   : BPF_RB_NO_WAKEUP;
@@ -117,10 +117,10 @@ static __always_inline void tm_count_event(enum tm_event_kind kind, long failed)
 		tm_atomic_add(failed ? &counts->lost : &counts->delivered, 1);
 }
 
-/* tm_tell - @size bytes at @event into @ring, counted as delivered or lost. */
-#define tm_tell(ring, event_kind, event, size) \
+/* tm_emit - @size bytes at @event into @ring, counted as delivered or lost. */
+#define tm_emit(ring, event_kind, event, size) \
 	tm_count_event((event_kind),           \
-		       bpf_ringbuf_output((ring), (event), (size), tm_wake_up((ring))))
+		       bpf_ringbuf_output((ring), (event), (size), tm_wakeup_flags((ring))))
 
 static __always_inline struct tm_event tm_event_now(enum tm_event_kind kind, __u8 what,
 						    __u64 owner_id)

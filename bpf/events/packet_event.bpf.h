@@ -8,8 +8,8 @@
 #include "events/events.bpf.h"
 #include "parse/packet.bpf.h"
 
-static __noinline int tm_tell_packet(const struct tm_packet *p, enum tm_event_kind kind, bool rx,
-				     __u64 owner_id)
+static __noinline int tm_emit_packet_event(const struct tm_packet *p, enum tm_event_kind kind,
+					   bool rx, __u64 owner_id)
 {
 	struct tm_packet_event told = {};
 
@@ -17,7 +17,7 @@ static __noinline int tm_tell_packet(const struct tm_packet *p, enum tm_event_ki
 	told.key = p->key;
 	told.bytes = p->wire_bytes;
 	told.tcp_flags = p->tcp_flags;
-	tm_tell(&events, kind, &told, sizeof(told));
+	tm_emit(&events, kind, &told, sizeof(told));
 	return 0;
 }
 
@@ -25,14 +25,14 @@ static __noinline int tm_tell_packet(const struct tm_packet *p, enum tm_event_ki
  * One packet in thousands comes here. Who sends is asked by the caller's caller, not deeper: stacks
  * add up, and 512 bytes are all that older kernels have for them.
  */
-static __always_inline void tm_notice_packet(const struct tm_packet *p, enum tm_event_kind kind,
-					     bool rx, __u64 owner_id)
+static __always_inline void tm_offer_packet_event(const struct tm_packet *p,
+						  enum tm_event_kind kind, bool rx, __u64 owner_id)
 {
 	if (!tm_is_wanted(kind))
 		return;
 	if (!owner_id && !rx)
-		owner_id = tm_sender(p->context, &p->key);
-	tm_tell_packet(p, kind, rx, owner_id);
+		owner_id = tm_sender_owner(p->context, &p->key);
+	tm_emit_packet_event(p, kind, rx, owner_id);
 }
 
 #endif /* TM_EVENTS_PACKET_EVENT_BPF_H */

@@ -35,7 +35,7 @@ static __always_inline __u64 tm_ancestor_id(struct cgroup *group, int level)
  * At which level the watched one stands cannot be told from inside a cgroup namespace: so all are
  * tried. bpf_get_current_ancestor_cgroup_id() would do, but tracing programs have it since 5.16 only.
  */
-static __noinline int tm_is_cgroup_watched(struct cgroup *group)
+static __noinline int tm_is_cgroup_within(struct cgroup *group)
 {
 	int deepest = BPF_CORE_READ(group, level), level;
 
@@ -45,15 +45,15 @@ static __noinline int tm_is_cgroup_watched(struct cgroup *group)
 	return false;
 }
 
-static __always_inline bool tm_is_watched(struct task_struct *task)
+static __always_inline bool tm_is_in_cgroup(struct task_struct *task)
 {
 	return tm_cgroup_id == TM_ROOT_CGROUP_ID ||
-	       tm_is_cgroup_watched(BPF_CORE_READ(task, cgroups, dfl_cgrp));
+	       tm_is_cgroup_within(BPF_CORE_READ(task, cgroups, dfl_cgrp));
 }
 
-static __always_inline bool tm_is_current_watched(void)
+static __always_inline bool tm_is_current_in_cgroup(void)
 {
-	return tm_is_watched((struct task_struct *)bpf_get_current_task());
+	return tm_is_in_cgroup((struct task_struct *)bpf_get_current_task());
 }
 
 #endif /* TM_OWNER_CGROUP_BPF_H */

@@ -21,7 +21,7 @@
 const volatile __u32 tm_counted_id;
 
 /* One a CPU: a global function takes numbers only, before 5.12. */
-struct tm_flow_question {
+struct tm_owner_lookup {
 	struct tm_flow_key key;
 	__u64 owner_id;
 	__u64 owner_at_ns;
@@ -31,28 +31,28 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct tm_flow_question);
-} flow_question SEC(".maps");
+	__type(value, struct tm_owner_lookup);
+} owner_lookup SEC(".maps");
 
-static __always_inline void tm_take_newer(struct tm_flow_question *question, __u64 owner_id,
+static __always_inline void tm_take_newer(struct tm_owner_lookup *lookup, __u64 owner_id,
 					  __u64 owner_at_ns)
 {
-	if (owner_at_ns <= question->owner_at_ns)
+	if (owner_at_ns <= lookup->owner_at_ns)
 		return;
-	question->owner_id = owner_id;
-	question->owner_at_ns = owner_at_ns;
+	lookup->owner_id = owner_id;
+	lookup->owner_at_ns = owner_at_ns;
 }
 
 /* Until a slot is written back the cache alone may know who sends. */
-__noinline int tm_look_into_caches(__u32 here)
+__noinline int tm_search_flow_caches(__u32 here)
 {
-	struct tm_flow_question *question = bpf_map_lookup_elem(&flow_question, &here);
+	struct tm_owner_lookup *lookup = bpf_map_lookup_elem(&owner_lookup, &here);
 	struct tm_flow_set *set;
 	__u32 cpu, index, place;
 
-	if (!question)
+	if (!lookup)
 		return 0;
-	place = tm_hash_flow(&question->key) & (tm_flow_sets - 1);
+	place = tm_hash_flow(&lookup->key) & (tm_flow_sets - 1);
 	for (cpu = 0; cpu < TM_CPUS_LOOKED_AT; cpu++) {
 		if (cpu >= tm_cpus)
 			break;
@@ -60,63 +60,63 @@ __noinline int tm_look_into_caches(__u32 here)
 		set = bpf_map_lookup_elem(&flow_cache, &index);
 		if (!set)
 			break;
-		if (tm_same_flow(&set->way[0].key, &question->key))
-			tm_take_newer(question, set->way[0].owner_id, set->way[0].owner_at_ns);
-		else if (tm_same_flow(&set->way[1].key, &question->key))
-			tm_take_newer(question, set->way[1].owner_id, set->way[1].owner_at_ns);
+		if (tm_same_flow(&set->way[0].key, &lookup->key))
+			tm_take_newer(lookup, set->way[0].owner_id, set->way[0].owner_at_ns);
+		else if (tm_same_flow(&set->way[1].key, &lookup->key))
+			tm_take_newer(lookup, set->way[1].owner_id, set->way[1].owner_at_ns);
 	}
 	return 0;
 }
 
-static __always_inline __u64 tm_owner_of_flow(struct tm_flow_question *question, __u32 here,
+static __always_inline __u64 tm_owner_of_flow(struct tm_owner_lookup *lookup, __u32 here,
 					      __u32 interface_id)
 {
 	struct tm_flow *flow;
 
-	question->key.interface_id = interface_id;
-	question->owner_id = 0;
-	question->owner_at_ns = 0;
-	flow = bpf_map_lookup_elem(&flows, &question->key);
+	lookup->key.interface_id = interface_id;
+	lookup->owner_id = 0;
+	lookup->owner_at_ns = 0;
+	flow = bpf_map_lookup_elem(&flows, &lookup->key);
 	if (flow)
-		tm_take_newer(question, flow->owner_id, flow->owner_at_ns);
-	tm_look_into_caches(here);
-	return question->owner_id;
+		tm_take_newer(lookup, flow->owner_id, flow->owner_at_ns);
+	tm_search_flow_caches(here);
+	return lookup->owner_id;
 }
 
 /* @key, or the same flow seen from its other end. All of it lies in the map: the stack is full. */
-static __always_inline void tm_ask_for(struct tm_flow_question *question,
-				       const struct tm_flow_key *key, bool other_way)
+static __always_inline void tm_set_lookup_key(struct tm_owner_lookup *lookup,
+					      const struct tm_flow_key *key, bool other_way)
 {
 	const __u8 *local = other_way ? key->remote_addr : key->local_addr;
 	const __u8 *remote = other_way ? key->local_addr : key->remote_addr;
 
-	question->key = *key;
-	__builtin_memcpy(question->key.local_addr, local, sizeof(key->local_addr));
-	__builtin_memcpy(question->key.remote_addr, remote, sizeof(key->remote_addr));
-	question->key.local_port_be = other_way ? key->remote_port_be : key->local_port_be;
-	question->key.remote_port_be = other_way ? key->local_port_be : key->remote_port_be;
+	lookup->key = *key;
+	__builtin_memcpy(lookup->key.local_addr, local, sizeof(key->local_addr));
+	__builtin_memcpy(lookup->key.remote_addr, remote, sizeof(key->remote_addr));
+	lookup->key.local_port_be = other_way ? key->remote_port_be : key->local_port_be;
+	lookup->key.remote_port_be = other_way ? key->local_port_be : key->remote_port_be;
 }
 
-/* tm_noted_owner - owner_id of the packet's flow; 0 where nothing tells. */
-static __noinline __u64 tm_noted_owner(const struct tm_flow_key *key)
+/* tm_recorded_owner - owner_id of the packet's flow; 0 where nothing tells. */
+static __noinline __u64 tm_recorded_owner(const struct tm_flow_key *key)
 {
 	__u32 here = bpf_get_smp_processor_id();
-	struct tm_flow_question *question = bpf_map_lookup_elem(&flow_question, &here);
+	struct tm_owner_lookup *lookup = bpf_map_lookup_elem(&owner_lookup, &here);
 	__u64 owner_id;
 
-	if (!question)
+	if (!lookup)
 		return 0;
-	tm_ask_for(question, key, false);
-	owner_id = tm_owner_of_flow(question, here, tm_counted_id);
+	tm_set_lookup_key(lookup, key, false);
+	owner_id = tm_owner_of_flow(lookup, here, tm_counted_id);
 	if (!owner_id)
-		owner_id = tm_owner_of_flow(question, here, tm_counted_id ^ 1);
+		owner_id = tm_owner_of_flow(lookup, here, tm_counted_id ^ 1);
 	if (owner_id || !(key->flags & TM_FLOW_PORTS))
 		return owner_id;
-	owner_id = tm_foreign_owner(&question->key);
+	owner_id = tm_foreign_owner(&lookup->key);
 	if (owner_id)
 		return owner_id;
-	tm_ask_for(question, key, true);
-	return tm_foreign_owner(&question->key);
+	tm_set_lookup_key(lookup, key, true);
+	return tm_foreign_owner(&lookup->key);
 }
 
 #endif /* TM_OWNER_FLOW_OWNER_BPF_H */

@@ -23,7 +23,7 @@ static __always_inline void tm_swap(__u64 *a, __u64 *b)
 }
 
 /* From a packet, which begins with its IP header. Extension headers are not looked behind. */
-static __noinline int tm_note_packet(struct __sk_buff *skb, __u64 owner_id, bool rx)
+static __noinline int tm_record_foreign_packet(struct __sk_buff *skb, __u64 owner_id, bool rx)
 {
 	struct tm_flow_key key = {}; /* as if it went out */
 	__u64 *local = (__u64 *)key.local_addr, *remote = (__u64 *)key.remote_addr;
@@ -55,12 +55,12 @@ static __noinline int tm_note_packet(struct __sk_buff *skb, __u64 owner_id, bool
 		key.local_port_be = key.remote_port_be;
 		key.remote_port_be = port_be;
 	}
-	bpf_map_update_elem(&elsewhere, &key, &owner_id, BPF_ANY);
+	bpf_map_update_elem(&foreign_owners, &key, &owner_id, BPF_ANY);
 	if (key.protocol == IPPROTO_TCP)
 		return 0;
 	/* one that is not connected talks to others, too: with all of them alike */
 	remote[0] = remote[1] = key.remote_port_be = 0;
-	bpf_map_update_elem(&elsewhere, &key, &owner_id, BPF_ANY);
+	bpf_map_update_elem(&foreign_owners, &key, &owner_id, BPF_ANY);
 	return 0;
 }
 

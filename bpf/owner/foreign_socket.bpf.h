@@ -8,8 +8,8 @@
 #include "common/mapped.bpf.h"
 #include "common/owner_maps.bpf.h"
 
-/* tm_note_socket - that these addresses and ports are @owner_id's from now on; of connected sockets. */
-static __noinline int tm_note_socket(struct sock *sk, __u64 owner_id)
+/* tm_record_foreign_socket - that these addresses and ports are @owner_id's from now on; of connected sockets. */
+static __noinline int tm_record_foreign_socket(struct sock *sk, __u64 owner_id)
 {
 	struct sock_common *common = &sk->__sk_common;
 	struct tm_flow_key key = { .protocol = sk->sk_protocol };
@@ -34,7 +34,7 @@ static __noinline int tm_note_socket(struct sock *sk, __u64 owner_id)
 		local[0] = common->skc_rcv_saddr;
 		remote[0] = common->skc_daddr;
 	}
-	bpf_map_update_elem(&elsewhere, &key, &owner_id, BPF_ANY);
+	bpf_map_update_elem(&foreign_owners, &key, &owner_id, BPF_ANY);
 	return 0;
 }
 

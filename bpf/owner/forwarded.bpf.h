@@ -17,8 +17,7 @@
 #define TM_IP_CT_IS_REPLY 3
 
 /* What the packet said of itself before it was translated. Nothing is changed if that is not known. */
-static __always_inline void tm_before_translation(struct __sk_buff *context,
-						  struct tm_flow_key *key)
+static __always_inline void tm_undo_nat(struct __sk_buff *context, struct tm_flow_key *key)
 {
 	const struct sk_buff *skb = (const void *)context;
 	const struct nf_conntrack_tuple *tuple;
@@ -54,22 +53,22 @@ static __always_inline __u64 tm_foreign_owner(struct tm_flow_key *from)
 	__u64 *owner_id;
 
 	from->interface_id = 0;
-	owner_id = bpf_map_lookup_elem(&elsewhere, from);
+	owner_id = bpf_map_lookup_elem(&foreign_owners, from);
 	if (!owner_id && from->protocol == IPPROTO_UDP) {
 		__builtin_memset(from->remote_addr, 0, sizeof(from->remote_addr));
 		from->remote_port_be = 0;
-		owner_id = bpf_map_lookup_elem(&elsewhere, from);
+		owner_id = bpf_map_lookup_elem(&foreign_owners, from);
 	}
 	return owner_id ? *owner_id : 0;
 }
 
 /* owner_id of whose socket sent what is forwarded here, or 0. */
-static __noinline __u64 tm_forwarded_sender(struct __sk_buff *skb, const struct tm_flow_key *key)
+static __noinline __u64 tm_forwarded_owner(struct __sk_buff *skb, const struct tm_flow_key *key)
 {
 	struct tm_flow_key from = *key;
 
 	if (tm_read_kernel)
-		tm_before_translation(skb, &from);
+		tm_undo_nat(skb, &from);
 	return tm_foreign_owner(&from);
 }
 

@@ -12,7 +12,7 @@
  * process has opened. Those of processes have storage, if the root cgroup is watched; where another
  * is, readers do not believe this (trafficmon/reader/owners.py).
  */
-static __always_inline void tm_be_kernel(struct tm_owner *owner)
+static __always_inline void tm_set_kernel_owner(struct tm_owner *owner)
 {
 	owner->started_ns = TM_KERNEL_STARTED_NS;
 	owner->cgroup_id = TM_ROOT_CGROUP_ID;
@@ -21,7 +21,7 @@ static __always_inline void tm_be_kernel(struct tm_owner *owner)
 }
 
 /* Of few sockets only the helper for the cgroup has to be called. */
-#define tm_is_kernels(sk, skb)                                  \
+#define tm_is_kernel_socket(sk, skb)                            \
 	((sk)->type == SOCK_RAW && (sk)->family != AF_PACKET && \
 	 bpf_skb_cgroup_id(skb) == TM_ROOT_CGROUP_ID)
 

@@ -23,12 +23,12 @@ static __always_inline struct kernfs_node *tm_parent_of(struct kernfs_node *node
 }
 
 /* Without the root, whose name is empty. */
-static __noinline int tm_describe_cgroup(struct task_struct *task, __u64 id)
+static __noinline int tm_record_cgroup_path(struct task_struct *task, __u64 id)
 {
 	struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *above;
 	struct tm_cgroup_path *path;
 	__u32 zero = 0;
-	void *nothing = bpf_map_lookup_elem(&blank, &zero);
+	void *nothing = bpf_map_lookup_elem(&zeroes, &zero);
 	int part;
 
 	if (!nothing || bpf_map_update_elem(&cgroup_paths, &id, nothing, BPF_NOEXIST))
@@ -48,7 +48,7 @@ static __noinline int tm_describe_cgroup(struct task_struct *task, __u64 id)
 }
 
 /* As d_path() goes: up the directories, and at the top of a mount on from where it is mounted. */
-static __noinline int tm_describe_exe(struct tm_process *process, struct file *file)
+static __noinline int tm_record_exe(struct tm_process *process, struct file *file)
 {
 	struct vfsmount *top = BPF_CORE_READ(file, f_path.mnt);
 	struct mount *mount, *outer;
@@ -83,7 +83,7 @@ static __noinline int tm_describe_exe(struct tm_process *process, struct file *f
 	return 0;
 }
 
-static __always_inline void tm_describe_arguments(struct tm_process *process, struct mm_struct *mm)
+static __always_inline void tm_record_arguments(struct tm_process *process, struct mm_struct *mm)
 {
 	unsigned long begin = BPF_CORE_READ(mm, arg_start), end = BPF_CORE_READ(mm, arg_end);
 	__u64 size = end - begin;
@@ -94,16 +94,16 @@ static __always_inline void tm_describe_arguments(struct tm_process *process, st
 }
 
 _Static_assert(sizeof(struct tm_process) <= sizeof(struct tm_cgroup_path), "rows of both are made "
-									   "from `blank`");
+									   "from `zeroes`");
 
 /* @is_current: the arguments are in its own memory, which no other can read here. */
-static __noinline int tm_describe(struct task_struct *task, __u64 id, bool is_current)
+static __noinline int tm_record_process(struct task_struct *task, __u64 id, bool is_current)
 {
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 	struct tm_process *process;
 	struct file *file;
 	__u32 zero = 0;
-	void *nothing = bpf_map_lookup_elem(&blank, &zero);
+	void *nothing = bpf_map_lookup_elem(&zeroes, &zero);
 
 	if (!mm || !nothing || bpf_map_update_elem(&processes, &id, nothing, BPF_NOEXIST))
 		return 0;
@@ -112,9 +112,9 @@ static __noinline int tm_describe(struct task_struct *task, __u64 id, bool is_cu
 		return 0;
 	file = BPF_CORE_READ(mm, exe_file);
 	if (file)
-		tm_describe_exe(process, file);
+		tm_record_exe(process, file);
 	if (is_current)
-		tm_describe_arguments(process, mm);
+		tm_record_arguments(process, mm);
 	return 0;
 }
 
@@ -123,45 +123,45 @@ static __noinline int tm_describe(struct task_struct *task, __u64 id, bool is_cu
  * took it most of the time of an attach. They take numbers only, and no task. Until 6.8 (2afae08c9dcb)
  * it does so even where no call can be reached, so these ask themselves whether they may.
  */
-__noinline int tm_describe_current(__u64 id)
+__noinline int tm_record_current_process(__u64 id)
 {
-	return tm_read_task ? tm_describe((void *)bpf_get_current_task(), id, true) : 0;
+	return tm_read_task ? tm_record_process((void *)bpf_get_current_task(), id, true) : 0;
 }
 
-__noinline int tm_describe_current_cgroup(__u64 id)
+__noinline int tm_record_current_cgroup(__u64 id)
 {
-	return tm_read_task ? tm_describe_cgroup((void *)bpf_get_current_task(), id) : 0;
+	return tm_read_task ? tm_record_cgroup_path((void *)bpf_get_current_task(), id) : 0;
 }
 
-/* tm_own_task - the row of the process of @task, described the first time it is met. */
-static __always_inline __u64 tm_own_task(struct task_struct *task, struct tm_owner *owner,
-					 bool is_current)
+/* tm_get_task_owner - the row of the process of @task, described the first time it is met. */
+static __always_inline __u64 tm_get_task_owner(struct task_struct *task, struct tm_owner *owner,
+					       bool is_current)
 {
 	__u64 cgroup_id, id;
 	bool is_known;
 
-	tm_owner_of(task, owner);
+	tm_fill_owner_of_task(task, owner);
 	cgroup_id = owner->cgroup_id;
-	id = tm_own(owner);
+	id = tm_get_or_create_owner(owner);
 	is_known = bpf_map_lookup_elem(&processes, &id);
 	if (!is_known && is_current)
-		tm_describe_current(id);
+		tm_record_current_process(id);
 	else if (!is_known)
-		tm_describe(task, id, false);
+		tm_record_process(task, id, false);
 	is_known = bpf_map_lookup_elem(&cgroup_paths, &cgroup_id);
 	if (!is_known && is_current)
-		tm_describe_current_cgroup(cgroup_id);
+		tm_record_current_cgroup(cgroup_id);
 	else if (!is_known)
-		tm_describe_cgroup(task, cgroup_id);
+		tm_record_cgroup_path(task, cgroup_id);
 	return id;
 }
 
-static __always_inline __u64 tm_own_current(struct tm_owner *owner)
+static __always_inline __u64 tm_get_current_owner(struct tm_owner *owner)
 {
 	if (tm_read_task)
-		return tm_own_task((struct task_struct *)bpf_get_current_task(), owner, true);
-	tm_current_owner(owner);
-	return tm_own(owner);
+		return tm_get_task_owner((struct task_struct *)bpf_get_current_task(), owner, true);
+	tm_fill_current_owner(owner);
+	return tm_get_or_create_owner(owner);
 }
 
 #endif /* TM_OWNER_NAMES_BPF_H */

@@ -10,7 +10,7 @@
 const volatile __u32 tm_has_pid; /* 1: programs on packets may ask for the current pid by itself */
 const volatile __u32 tm_read_task = 1; /* 0: programs of this type may not ask for the task */
 
-static __always_inline __u64 tm_owner_id(const struct tm_owner *owner)
+static __always_inline __u64 tm_hash_owner(const struct tm_owner *owner)
 {
 	__u64 sum = owner->started_ns * 0x9e3779b97f4a7c15ULL +
 		    owner->cgroup_id * 0xc2b2ae3d27d4eb4fULL +
@@ -22,7 +22,7 @@ static __always_inline __u64 tm_owner_id(const struct tm_owner *owner)
 }
 
 /* A task's process; its first thread gives the name, as in /proc/PID/comm. */
-static __always_inline void tm_owner_of(struct task_struct *task, struct tm_owner *owner)
+static __always_inline void tm_fill_owner_of_task(struct task_struct *task, struct tm_owner *owner)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 
@@ -33,9 +33,9 @@ static __always_inline void tm_owner_of(struct task_struct *task, struct tm_owne
 	BPF_CORE_READ_INTO(&owner->comm, leader, comm);
 }
 
-static __always_inline void tm_task_owner(struct tm_owner *owner)
+static __always_inline void tm_fill_task_owner(struct tm_owner *owner)
 {
-	tm_owner_of((struct task_struct *)bpf_get_current_task(), owner);
+	tm_fill_owner_of_task((struct task_struct *)bpf_get_current_task(), owner);
 }
 
 /* Of programs on packets; where they may ask for the task at all. */
@@ -50,10 +50,10 @@ static __always_inline __u32 tm_current_pid(void)
 }
 
 /* Without the task (before 5.14 or so) there is no start time: a reused pid is the same process. */
-static __always_inline void tm_current_owner(struct tm_owner *owner)
+static __always_inline void tm_fill_current_owner(struct tm_owner *owner)
 {
 	if (tm_read_task) {
-		tm_task_owner(owner);
+		tm_fill_task_owner(owner);
 		return;
 	}
 	owner->pid = bpf_get_current_pid_tgid() >> 32;
@@ -63,8 +63,8 @@ static __always_inline void tm_current_owner(struct tm_owner *owner)
 }
 
 /* After an exec() it goes by another name, and is to be described anew. */
-static __always_inline void tm_rename(struct tm_owner *known, const struct tm_owner *owner,
-				      const __u64 *id)
+static __always_inline void tm_update_comm(struct tm_owner *known, const struct tm_owner *owner,
+					   const __u64 *id)
 {
 	const __u64 *was = (const __u64 *)known->comm, *is = (const __u64 *)owner->comm;
 
@@ -75,18 +75,18 @@ static __always_inline void tm_rename(struct tm_owner *known, const struct tm_ow
 }
 
 /*
- * tm_own - the row of an owner, made if need be. Returns its id.
+ * tm_get_or_create_owner - the row of an owner, made if need be. Returns its id.
  * Where the table is full the process goes without: its user and cgroup keep a common row.
  */
-static __noinline __u64 tm_own(struct tm_owner *owner)
+static __noinline __u64 tm_get_or_create_owner(struct tm_owner *owner)
 {
 	struct tm_layer_counters *layer;
 	struct tm_owner *known;
-	__u64 id = tm_owner_id(owner);
+	__u64 id = tm_hash_owner(owner);
 
 	known = bpf_map_lookup_elem(&owners, &id);
 	if (known) {
-		tm_rename(known, owner, &id);
+		tm_update_comm(known, owner, &id);
 		return id;
 	}
 	if (!bpf_map_update_elem(&owners, &id, owner, BPF_NOEXIST))
@@ -99,7 +99,7 @@ static __noinline __u64 tm_own(struct tm_owner *owner)
 	owner->pid = 0;
 	owner->started_ns = 0;
 	__builtin_memset(owner->comm, 0, sizeof(owner->comm));
-	id = tm_owner_id(owner);
+	id = tm_hash_owner(owner);
 	bpf_map_update_elem(&owners, &id, owner, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&owners, &id) ? id : 0;
 }

@@ -19,8 +19,9 @@
 
 #define TM_PF_KTHREAD 0x00200000U /* include/linux/sched.h */
 
-const volatile __u32 tm_ask_sender; /* 1: programs on packets may ask for the task (5.14 or so) */
-const volatile __u32 tm_has_regs;   /* 1: and for what it has called (5.15) */
+const volatile __u32
+	tm_may_check_sender;	  /* 1: programs on packets may ask for the task (5.14 or so) */
+const volatile __u32 tm_has_regs; /* 1: and for what it has called (5.15) */
 
 /* The sequence number of the packet's first byte. */
 static __always_inline __u32 tm_tcp_sequence(struct __sk_buff *context)
@@ -36,8 +37,8 @@ static __always_inline __u32 tm_tcp_sequence(struct __sk_buff *context)
 
 /* Calls that lock a socket and write nothing: include/uapi/asm-generic/unistd.h, and x86 its own. */
 #if defined(__TARGET_ARCH_x86)
-#define tm_call_number(regs) BPF_CORE_READ((regs), orig_ax)
-enum tm_no_writing {
+#define tm_syscall_number(regs) BPF_CORE_READ((regs), orig_ax)
+enum tm_non_writing_syscall {
 	TM_NR_READ = 0,
 	TM_NR_CLOSE = 3,
 	TM_NR_IOCTL = 16,
@@ -50,8 +51,8 @@ enum tm_no_writing {
 	TM_NR_RECVMMSG = 299,
 };
 #else
-#define tm_call_number(regs) BPF_CORE_READ((regs), syscallno)
-enum tm_no_writing {
+#define tm_syscall_number(regs) BPF_CORE_READ((regs), syscallno)
+enum tm_non_writing_syscall {
 	TM_NR_IOCTL = 29,
 	TM_NR_CLOSE = 57,
 	TM_NR_READ = 63,
@@ -69,14 +70,14 @@ enum tm_no_writing {
  * Who asks for options, say, sends what another has written, if ACKs came meanwhile. A list of what is
  * no writing, not of what is: there is io_uring, and what is to come.
  */
-static __always_inline bool tm_may_write(void)
+static __always_inline bool tm_syscall_may_write(void)
 {
 	struct pt_regs *regs;
 
 	if (!tm_has_regs)
 		return true;
 	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	switch (tm_call_number(regs)) {
+	switch (tm_syscall_number(regs)) {
 	case TM_NR_READ:
 	case TM_NR_CLOSE:
 	case TM_NR_IOCTL:
@@ -98,7 +99,7 @@ static __always_inline bool tm_may_write(void)
  * each packet. Nor where all calls that wrote something are over, as is known where the app layer counts
  * on sockets.
  */
-static __always_inline bool tm_writes_now(struct __sk_buff *skb, const struct tm_socket *socket,
+static __always_inline bool tm_is_sending(struct __sk_buff *skb, const struct tm_socket *socket,
 					  struct tcp_sock *tcp)
 {
 	struct sock *sk = (struct sock *)tcp;
@@ -107,22 +108,23 @@ static __always_inline bool tm_writes_now(struct __sk_buff *skb, const struct tm
 
 	if (!sk->sk_lock.owned || tcp->snd_nxt == tcp->write_seq)
 		return false;
-	if (tm_tcp_sequence(skb) != tcp->snd_nxt || !tm_may_write())
+	if (tm_tcp_sequence(skb) != tcp->snd_nxt || !tm_syscall_may_write())
 		return false;
 	if (state == BPF_TCP_SYN_SENT)
 		return true; /* connect() */
 	if (state != BPF_TCP_ESTABLISHED && state != BPF_TCP_CLOSE_WAIT)
 		return false;
-	if (!tm_app_on_sockets || !(socket->written & (TM_WRITTEN_FROM | TM_WRITTEN_ATTACH)))
+	if (!tm_app_on_sockets ||
+	    !(socket->write_seq_flags & (TM_WRITE_SEQ_FIRST | TM_WRITE_SEQ_AT_ATTACH)))
 		return true;
-	unfinished = tcp->write_seq - socket->written_from - (__u32)socket->own.app_tx_bytes;
+	unfinished = tcp->write_seq - socket->first_write_seq - (__u32)socket->own.app_tx_bytes;
 	return unfinished > 0;
 }
 
 /* Whether the call that the process is in has the packet's socket as its first argument. */
-static __always_inline bool tm_calls_on(struct __sk_buff *skb)
+static __always_inline bool tm_is_syscall_on_socket(struct __sk_buff *skb)
 {
-	struct sock *sk = tm_kernels_sock(skb);
+	struct sock *sk = tm_skb_sock(skb);
 	struct task_struct *task;
 	struct fdtable *table;
 	struct pt_regs *regs;
@@ -143,11 +145,11 @@ static __always_inline bool tm_calls_on(struct __sk_buff *skb)
 }
 
 /*
- * tm_meet_sender - what @skb is part of, the current process may have written, which is not the owner
+ * tm_check_sender - what @skb is part of, the current process may have written, which is not the owner
  * of @socket. @used: the socket that processes use; of MPTCP another than the packet's.
  */
-static __noinline int tm_meet_sender(struct __sk_buff *skb, struct tm_socket *socket,
-				     struct tm_socket *used)
+static __noinline int tm_check_sender(struct __sk_buff *skb, struct tm_socket *socket,
+				      struct tm_socket *used)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct bpf_sock *sk = skb->sk;
@@ -157,7 +159,7 @@ static __noinline int tm_meet_sender(struct __sk_buff *skb, struct tm_socket *so
 	if (!sk)
 		return 0;
 	tcp = bpf_skc_to_tcp_sock(sk);
-	if (tcp ? !tm_writes_now(skb, socket, tcp) : !tm_calls_on(skb))
+	if (tcp ? !tm_is_sending(skb, socket, tcp) : !tm_is_syscall_on_socket(skb))
 		return 0;
 	if (BPF_CORE_READ(task, flags) & TM_PF_KTHREAD)
 		return 0;

@@ -12,69 +12,72 @@
 #include "common/atomic.bpf.h"
 #include "common/owner_maps.bpf.h"
 
-#define TM_MOVE_ROUNDS 4
+#define TM_TRANSFER_ROUNDS 4
 
-static __always_inline void tm_move_one(__u64 *counted, __u64 *moved, __u64 *to)
+static __always_inline void tm_transfer_one(__u64 *counted, __u64 *settled, __u64 *to)
 {
-	__u64 more = *(volatile __u64 *)counted - *moved;
+	__u64 more = *(volatile __u64 *)counted - *settled;
 
 	if (!more)
 		return;
 	tm_atomic_add(to, more);
-	*moved += more;
+	*settled += more;
 }
 
-static __always_inline void tm_move_counts(struct tm_socket_counts *counted,
-					   struct tm_socket_counts *moved, struct tm_owner *owner)
+static __always_inline void tm_transfer_each(struct tm_socket_counts *counted,
+					     struct tm_socket_counts *settled,
+					     struct tm_owner *owner)
 {
-	tm_move_one(&counted->rx_packets, &moved->rx_packets, &owner->rx_packets);
-	tm_move_one(&counted->rx_bytes, &moved->rx_bytes, &owner->rx_bytes);
-	tm_move_one(&counted->tx_packets, &moved->tx_packets, &owner->tx_packets);
-	tm_move_one(&counted->tx_bytes, &moved->tx_bytes, &owner->tx_bytes);
-	tm_move_one(&counted->app_rx_bytes, &moved->app_rx_bytes, &owner->app_rx_bytes);
-	tm_move_one(&counted->app_tx_bytes, &moved->app_tx_bytes, &owner->app_tx_bytes);
+	tm_transfer_one(&counted->rx_packets, &settled->rx_packets, &owner->rx_packets);
+	tm_transfer_one(&counted->rx_bytes, &settled->rx_bytes, &owner->rx_bytes);
+	tm_transfer_one(&counted->tx_packets, &settled->tx_packets, &owner->tx_packets);
+	tm_transfer_one(&counted->tx_bytes, &settled->tx_bytes, &owner->tx_bytes);
+	tm_transfer_one(&counted->app_rx_bytes, &settled->app_rx_bytes, &owner->app_rx_bytes);
+	tm_transfer_one(&counted->app_tx_bytes, &settled->app_tx_bytes, &owner->app_tx_bytes);
 }
 
 /* Packets and app bytes are enough: the rest is added before or with them. */
-static __always_inline bool tm_is_moved(const struct tm_socket *socket)
+static __always_inline bool tm_is_settled(const struct tm_socket *socket)
 {
 	const volatile struct tm_socket_counts *own = &socket->own;
 
-	return own->rx_bytes == socket->moved.rx_bytes && own->tx_bytes == socket->moved.tx_bytes &&
-	       own->app_rx_bytes == socket->moved.app_rx_bytes &&
-	       own->app_tx_bytes == socket->moved.app_tx_bytes;
+	return own->rx_bytes == socket->settled.rx_bytes &&
+	       own->tx_bytes == socket->settled.tx_bytes &&
+	       own->app_rx_bytes == socket->settled.app_rx_bytes &&
+	       own->app_tx_bytes == socket->settled.app_tx_bytes;
 }
 
 /*
- * tm_move - what the socket has counted to its owner; then the socket to @next, unless that is 0.
+ * tm_transfer_counts - what the socket has counted to its owner; then the socket to @next, unless that is 0.
  *
  * Who does not get the lock may go: the other one looks again after letting go of it, and what was
  * counted before the attempt is seen then. Returns whether the lock was ours.
  */
-static __noinline int tm_move(struct tm_socket *socket, __u64 next, __u32 pid)
+static __noinline int tm_transfer_counts(struct tm_socket *socket, __u64 next, __u32 pid)
 {
 	__u64 lock = socket->id, id;
 	struct tm_owner *owner;
 	__u8 mark = 1;
 	int round;
 
-	for (round = 0; round < TM_MOVE_ROUNDS; round++) {
+	for (round = 0; round < TM_TRANSFER_ROUNDS; round++) {
 		if (bpf_map_update_elem(&socket_locks, &lock, &mark, BPF_NOEXIST))
 			return round > 0;
 		id = socket->owner_id;
 		owner = bpf_map_lookup_elem(&owners, &id);
 		if (owner) {
-			tm_move_counts(&socket->own, &socket->moved, owner);
-			if (!socket->begun &&
+			tm_transfer_each(&socket->own, &socket->settled, owner);
+			if (!socket->has_traffic &&
 			    socket->role == TM_ROLE_UNKNOWN) /* no listener's child */
-				tm_move_counts(&socket->listening, &socket->listening_moved, owner);
+				tm_transfer_each(&socket->listening, &socket->listening_settled,
+						 owner);
 			if (next) {
 				socket->owner_id = next;
 				socket->pid = pid;
 			}
 		}
 		bpf_map_delete_elem(&socket_locks, &lock);
-		if (next || tm_is_moved(socket))
+		if (next || tm_is_settled(socket))
 			return 1;
 	}
 	return 1;

@@ -36,10 +36,10 @@ static __always_inline void tm_fill_addresses(struct sock *sk, struct tm_socket_
 static __always_inline void tm_fill_tcp(struct sock *sk, struct tcp_sock *tcp,
 					struct tm_socket_row *row)
 {
-	row->tcp_rx_bytes = tm_tcp_arrived(sk, tcp);
-	row->tcp_read_bytes = tm_tcp_taken(sk, tcp);
+	row->tcp_rx_bytes = tm_tcp_received_bytes(sk, tcp);
+	row->tcp_read_bytes = tm_tcp_read_bytes(sk, tcp);
 	row->tcp_sent_bytes = tcp->bytes_sent - tcp->bytes_retrans;
-	row->tcp_written_bytes = tm_tcp_written(sk, tcp);
+	row->tcp_written_bytes = tm_tcp_written_bytes(sk, tcp);
 	row->srtt_us = tcp->srtt_us >> TM_SRTT_SHIFT;
 	row->min_rtt_us = tcp->rtt_min.s[0].v;
 	row->retransmits = tcp->total_retrans;

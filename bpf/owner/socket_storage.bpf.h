@@ -12,7 +12,8 @@
 
 _Static_assert(TM_AT_LINE(srtt_us, 1), "packets write this line");
 _Static_assert(TM_AT_LINE(own.app_rx_bytes, 2), "calls write this line");
-_Static_assert(TM_AT_LINE(moved, 3), "who moves counts to the owner writes this line and the next");
+_Static_assert(TM_AT_LINE(settled, 3), "who moves counts to the owner writes this line and the "
+				       "next");
 
 /* Alone: a CPU does not come here twice in one nanosecond. */
 static __always_inline __u64 tm_new_socket_id(void)
@@ -21,7 +22,7 @@ static __always_inline __u64 tm_new_socket_id(void)
 }
 
 /* The packet's socket as the kernel has it: of the verifier's own kind no members can be read. */
-static __always_inline struct sock *tm_kernels_sock(struct __sk_buff *context)
+static __always_inline struct sock *tm_skb_sock(struct __sk_buff *context)
 {
 	const struct sk_buff *skb = (const void *)context;
 

@@ -14,8 +14,8 @@ const volatile __u32 tm_may_take_over = 1; /* 0: these programs may not ask for 
 /* No process has used it: a listener's child, a super-server's, or one that the kernel has made. */
 static __always_inline bool tm_is_unused(const struct tm_socket *socket)
 {
-	return !socket->used && !socket->own.app_rx_bytes && !socket->own.app_tx_bytes &&
-	       !socket->moved.rx_packets && !socket->moved.tx_packets &&
+	return !socket->used_by_process && !socket->own.app_rx_bytes && !socket->own.app_tx_bytes &&
+	       !socket->settled.rx_packets && !socket->settled.tx_packets &&
 	       (socket->role == TM_ROLE_PASSIVE || !socket->pid);
 }
 
@@ -26,7 +26,7 @@ static __always_inline bool tm_is_unused(const struct tm_socket *socket)
 static __noinline int tm_hand_over(struct tm_socket *socket, __u64 owner_id, __u32 pid)
 {
 	if (!tm_is_unused(socket))
-		return tm_move(socket, owner_id, pid);
+		return tm_transfer_counts(socket, owner_id, pid);
 	socket->owner_id = owner_id;
 	socket->pid = pid;
 	return 0;
@@ -36,24 +36,24 @@ static __noinline int tm_hand_over(struct tm_socket *socket, __u64 owner_id, __u
  * owner_id of the current process; 0: it is not watched, or not to be asked for. A global function: the
  * verifier looks at it once (see owner/names.bpf.h).
  */
-__noinline __u64 tm_watched_caller(void)
+__noinline __u64 tm_current_owner_in_cgroup(void)
 {
 	struct tm_owner owner = {};
 
-	if (!tm_may_take_over || !tm_is_current_watched())
+	if (!tm_may_take_over || !tm_is_current_in_cgroup())
 		return 0;
-	return tm_own_current(&owner);
+	return tm_get_current_owner(&owner);
 }
 
 /* tm_take_over - by the current process, which is another than the owner. */
 static __noinline int tm_take_over(struct tm_socket *socket)
 {
-	__u64 id = tm_watched_caller();
+	__u64 id = tm_current_owner_in_cgroup();
 
 	if (!id)
 		return 0;
 	tm_hand_over(socket, id, tm_current_pid());
-	socket->used = 1;
+	socket->used_by_process = 1;
 	return 0;
 }
 

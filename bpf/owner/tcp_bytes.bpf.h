@@ -15,7 +15,7 @@
 #define TM_TCP_CLOSING 11
 #define TM_SOCK_DONE (1 << 1) /* include/net/sock.h, enum sock_flags: the other end's FIN is here */
 
-static __always_inline __u64 tm_tcp_arrived(struct sock *sk, struct tcp_sock *tcp)
+static __always_inline __u64 tm_tcp_received_bytes(struct sock *sk, struct tcp_sock *tcp)
 {
 	bool has_fin = sk->__sk_common.skc_flags & TM_SOCK_DONE;
 
@@ -23,20 +23,20 @@ static __always_inline __u64 tm_tcp_arrived(struct sock *sk, struct tcp_sock *tc
 }
 
 /* Of what was received, what the application has taken; a FIN that waits behind @unread is in both. */
-static __always_inline __u64 tm_taken_of(__u64 received, __u32 unread, bool has_fin)
+static __always_inline __u64 tm_read_of_received(__u64 received, __u32 unread, bool has_fin)
 {
 	return received - has_fin - (has_fin && unread ? unread - 1 : unread);
 }
 
 /* Bytes taken by the application since the connection began. */
-static __always_inline __u64 tm_tcp_taken(struct sock *sk, struct tcp_sock *tcp)
+static __always_inline __u64 tm_tcp_read_bytes(struct sock *sk, struct tcp_sock *tcp)
 {
-	return tm_taken_of(tcp->bytes_received, tcp->rcv_nxt - tcp->copied_seq,
-			   sk->__sk_common.skc_flags & TM_SOCK_DONE);
+	return tm_read_of_received(tcp->bytes_received, tcp->rcv_nxt - tcp->copied_seq,
+				   sk->__sk_common.skc_flags & TM_SOCK_DONE);
 }
 
 /* Bytes given by the application since the connection began: sent once, or waiting to be. */
-static __always_inline __u64 tm_tcp_written(struct sock *sk, struct tcp_sock *tcp)
+static __always_inline __u64 tm_tcp_written_bytes(struct sock *sk, struct tcp_sock *tcp)
 {
 	__u8 state = sk->__sk_common.skc_state;
 	bool sends_fin = state == TM_TCP_FIN_WAIT1 || state == TM_TCP_LAST_ACK ||
@@ -48,17 +48,17 @@ static __always_inline __u64 tm_tcp_written(struct sock *sk, struct tcp_sock *tc
 }
 
 /* What the application has read and written of a socket before attach does not count as since. */
-static __always_inline void tm_note_before(struct tm_socket *socket, void *sk)
+static __always_inline void tm_record_tcp_baseline(struct tm_socket *socket, void *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 
 	if (!tcp)
 		return;
-	socket->tcp_read_bytes = tm_tcp_taken((struct sock *)tcp, tcp);
-	socket->tcp_read_before = socket->tcp_read_bytes;
-	socket->tcp_written_before = tm_tcp_written((struct sock *)tcp, tcp);
-	socket->written_from = tcp->write_seq;
-	socket->written = TM_WRITTEN_ATTACH;
+	socket->tcp_read_bytes = tm_tcp_read_bytes((struct sock *)tcp, tcp);
+	socket->tcp_read_at_attach = socket->tcp_read_bytes;
+	socket->tcp_written_at_attach = tm_tcp_written_bytes((struct sock *)tcp, tcp);
+	socket->first_write_seq = tcp->write_seq;
+	socket->write_seq_flags = TM_WRITE_SEQ_AT_ATTACH;
 }
 
 #endif /* TM_OWNER_TCP_BYTES_BPF_H */

@@ -21,10 +21,10 @@
 /* 1: the app layer counts on sockets, and programs of this kind may read the kernel's memory */
 const volatile __u32 tm_app_on_sockets;
 
-#define TM_MOST_MADE_UP (1U << 31) /* sequence numbers cannot tell more from less */
+#define TM_MAX_MISSED_BYTES (1U << 31) /* sequence numbers cannot tell more from less */
 
 /* TLS and the like put bytes of their own into the stream, or take some out of it. */
-static __always_inline bool tm_is_plain(struct sock *sk)
+static __always_inline bool tm_has_plain_stream(struct sock *sk)
 {
 	struct inet_connection_sock *connection = (void *)sk;
 	const void *layer = NULL, *user = NULL;
@@ -33,7 +33,7 @@ static __always_inline bool tm_is_plain(struct sock *sk)
 	       !bpf_core_read(&user, sizeof(user), &sk->sk_user_data) && !user;
 }
 
-static __always_inline void tm_make_up_reads(struct tm_socket *socket, struct sock *sk)
+static __always_inline void tm_add_missed_reads(struct tm_socket *socket, struct sock *sk)
 {
 	struct tcp_sock *tcp = (void *)sk;
 	bool has_fin = BPF_CORE_READ(sk, __sk_common.skc_flags) & TM_SOCK_DONE;
@@ -42,40 +42,41 @@ static __always_inline void tm_make_up_reads(struct tm_socket *socket, struct so
 	__u64 read, more;
 
 	unread -= BPF_CORE_READ(tcp, copied_seq);
-	read = tm_taken_of(received, unread, has_fin);
+	read = tm_read_of_received(received, unread, has_fin);
 	more = read - socket->tcp_read_bytes;
-	if (!more || more >= TM_MOST_MADE_UP)
+	if (!more || more >= TM_MAX_MISSED_BYTES)
 		return;
 	socket->tcp_read_bytes = read;
 	tm_atomic_add(&socket->own.app_rx_bytes, more);
 }
 
-static __always_inline void tm_make_up_writes(struct tm_socket *socket, struct sock *sk)
+static __always_inline void tm_add_missed_writes(struct tm_socket *socket, struct sock *sk)
 {
 	struct tcp_sock *tcp = (void *)sk;
 	__u32 end, more;
 
-	if (!(socket->written & TM_WRITTEN_FROM))
+	if (!(socket->write_seq_flags & TM_WRITE_SEQ_FIRST))
 		return;
-	end = socket->written & TM_WRITTEN_TO ? socket->written_to : BPF_CORE_READ(tcp, write_seq);
-	if (socket->written & TM_WRITTEN_FIN)
+	end = socket->write_seq_flags & TM_WRITE_SEQ_END ? socket->end_write_seq
+							 : BPF_CORE_READ(tcp, write_seq);
+	if (socket->write_seq_flags & TM_WRITE_SEQ_FIN)
 		end--;
-	more = end - socket->written_from - (__u32)socket->own.app_tx_bytes;
-	if (more && more < TM_MOST_MADE_UP)
+	more = end - socket->first_write_seq - (__u32)socket->own.app_tx_bytes;
+	if (more && more < TM_MAX_MISSED_BYTES)
 		tm_atomic_add(&socket->own.app_tx_bytes, more);
 }
 
-/* tm_make_up - for the calls on @sk that were missed; before its counts are moved to its owner. */
-static __always_inline void tm_make_up(struct tm_socket *socket, struct bpf_sock *sk)
+/* tm_add_missed_bytes - for the calls on @sk that were missed; before its counts are moved to its owner. */
+static __always_inline void tm_add_missed_bytes(struct tm_socket *socket, struct bpf_sock *sk)
 {
 	struct sock *kernels = (void *)sk;
 
 	if (!tm_app_on_sockets || sk->protocol != IPPROTO_TCP || sk->type != SOCK_STREAM)
 		return;
-	if (!tm_is_plain(kernels))
+	if (!tm_has_plain_stream(kernels))
 		return;
-	tm_make_up_reads(socket, kernels);
-	tm_make_up_writes(socket, kernels);
+	tm_add_missed_reads(socket, kernels);
+	tm_add_missed_writes(socket, kernels);
 }
 
 #endif /* TM_OWNER_TCP_MISSED_CALLS_BPF_H */

@@ -22,8 +22,8 @@ struct tm_fragment_place {
 	bool more; /* the datagram goes on behind this fragment */
 };
 
-static __noinline int tm_remember_first(struct tm_fragment_place *place, __u16 source_port_be,
-					__u16 destination_port_be, __u8 protocol)
+static __noinline int tm_store_first_fragment(struct tm_fragment_place *place, __u16 source_port_be,
+					      __u16 destination_port_be, __u8 protocol)
 {
 	struct tm_fragment first = {
 		.source_port_be = source_port_be,
@@ -43,10 +43,11 @@ static __noinline int tm_remember_first(struct tm_fragment_place *place, __u16 s
 }
 
 /*
- * tm_recall_first - ports and protocol of the datagram that a later fragment belongs to.
+ * tm_load_first_fragment - ports and protocol of the datagram that a later fragment belongs to.
  * Returns 0 and fills @found, or -1 when its first fragment was not seen.
  */
-static __noinline int tm_recall_first(struct tm_fragment_place *place, struct tm_fragment *found)
+static __noinline int tm_load_first_fragment(struct tm_fragment_place *place,
+					     struct tm_fragment *found)
 {
 	struct tm_fragment *first = bpf_map_lookup_elem(&fragments, &place->key);
 	int known;

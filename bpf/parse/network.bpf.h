@@ -103,12 +103,13 @@ static __always_inline void tm_parse_fragment(struct tm_packet *p, enum tm_hook 
 	place->key.hook = hook;
 	if (!place->begin) {
 		if (p->key.flags & TM_FLOW_PORTS)
-			tm_remember_first(place, rx ? p->key.remote_port_be : p->key.local_port_be,
-					  rx ? p->key.local_port_be : p->key.remote_port_be,
-					  p->key.protocol);
+			tm_store_first_fragment(place,
+						rx ? p->key.remote_port_be : p->key.local_port_be,
+						rx ? p->key.local_port_be : p->key.remote_port_be,
+						p->key.protocol);
 		return;
 	}
-	if (tm_recall_first(place, &first))
+	if (tm_load_first_fragment(place, &first))
 		return;
 	p->key.protocol = first.protocol;
 	tm_set_ports(p, hook, first.source_port_be, first.destination_port_be);

@@ -48,11 +48,12 @@ struct tm_packet {
 
 static struct tm_frame tm_open_frame(TM_CONTEXT *context);
 /* owner_id of who sends it, or 0 */
-static __u64 tm_sender(TM_CONTEXT *context, const struct tm_flow_key *key);
+static __u64 tm_sender_owner(TM_CONTEXT *context, const struct tm_flow_key *key);
 static bool tm_has_socket(TM_CONTEXT *context);
 /* owner_id of whose socket it is for, or 0 */
-static __u64 tm_receiver(TM_CONTEXT *context, const struct tm_flow_key *key);
-static __u32 tm_came_from(TM_CONTEXT *context); /* ifindex by which what goes out came in, or 0 */
+static __u64 tm_receiver_owner(TM_CONTEXT *context, const struct tm_flow_key *key);
+static __u32
+tm_ingress_ifindex(TM_CONTEXT *context); /* ifindex by which what goes out came in, or 0 */
 static int tm_read_beyond(TM_CONTEXT *context, __u32 offset, void *to, __u32 size);
 
 /*

@@ -56,10 +56,11 @@ static __always_inline __u32 tm_header_bytes(struct __sk_buff *skb, const struct
 }
 
 /*
- * tm_measure - bytes and packets on the wire. A tag that was taken off (or is put on by the device)
+ * tm_set_wire_size - bytes and packets on the wire. A tag that was taken off (or is put on by the device)
  * is on the wire all the same, as is what lies @before what we are shown.
  */
-static __always_inline void tm_measure(struct __sk_buff *skb, struct tm_packet *p, __u32 before)
+static __always_inline void tm_set_wire_size(struct __sk_buff *skb, struct tm_packet *p,
+					     __u32 before)
 {
 	__u32 more = before + (skb->vlan_present ? TM_VLAN_TAG_BYTES : 0);
 	__u32 size = skb->gso_size, headers, segments;

@@ -27,26 +27,26 @@ static __always_inline int tm_read_beyond(struct __sk_buff *skb, __u32 offset, v
 	return bpf_skb_load_bytes(skb, offset, to, size) ? -1 : 0;
 }
 
-static __always_inline __u32 tm_came_from(struct __sk_buff *skb)
+static __always_inline __u32 tm_ingress_ifindex(struct __sk_buff *skb)
 {
 	return skb->ingress_ifindex;
 }
 
-static __noinline __u64 tm_kernel_sender(void)
+static __noinline __u64 tm_kernel_owner(void)
 {
 	struct tm_owner owner = {};
 
-	tm_be_kernel(&owner);
-	return tm_own(&owner);
+	tm_set_kernel_owner(&owner);
+	return tm_get_or_create_owner(&owner);
 }
 
 /* A packet socket's frame passes here in the process that sends it, before it has its storage. */
-static __noinline __u64 tm_current_sender(void)
+static __noinline __u64 tm_current_task_owner(void)
 {
 	struct tm_owner owner = {};
 
-	tm_task_owner(&owner);
-	return tm_own(&owner);
+	tm_fill_task_owner(&owner);
+	return tm_get_or_create_owner(&owner);
 }
 
 static __always_inline bool tm_has_socket(struct __sk_buff *skb)
@@ -55,14 +55,14 @@ static __always_inline bool tm_has_socket(struct __sk_buff *skb)
 }
 
 /* Forwarded packets have no socket, nor do the kernel's own answers have a full one. */
-static __noinline __u64 tm_sender(struct __sk_buff *skb, const struct tm_flow_key *key)
+static __noinline __u64 tm_sender_owner(struct __sk_buff *skb, const struct tm_flow_key *key)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct tm_socket *socket;
 
 	if (!sk)
 		return skb->ingress_ifindex && key->flags & TM_FLOW_PORTS
-			       ? tm_forwarded_sender(skb, key)
+			       ? tm_forwarded_owner(skb, key)
 			       : 0;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
@@ -70,14 +70,14 @@ static __noinline __u64 tm_sender(struct __sk_buff *skb, const struct tm_flow_ke
 	socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (socket)
 		return socket->owner_id;
-	if (tm_is_kernels(sk, skb))
-		return tm_kernel_sender();
-	return tm_read_task && sk->family == AF_PACKET ? tm_current_sender() : 0;
+	if (tm_is_kernel_socket(sk, skb))
+		return tm_kernel_owner();
+	return tm_read_task && sk->family == AF_PACKET ? tm_current_task_owner() : 0;
 }
 
 /* Whose socket a packet that comes in will be given to, as the kernel would look it up. */
-static __always_inline __u64 tm_socket_for(struct __sk_buff *skb, const struct tm_flow_key *key,
-					   bool is_tcp)
+static __always_inline __u64 tm_lookup_socket_owner(struct __sk_buff *skb,
+						    const struct tm_flow_key *key, bool is_tcp)
 {
 	bool is_ipv6 = key->flags & TM_FLOW_IPV6;
 	struct bpf_sock_tuple tuple = {};
@@ -118,20 +118,20 @@ static __always_inline __u64 tm_socket_for(struct __sk_buff *skb, const struct t
  * Asked for each new flow of datagrams, and then once a second; not for TCP's: who only receives sends
  * no packet that would tell, and may be gone when somebody reads the table.
  */
-static __noinline __u64 tm_receiver(struct __sk_buff *skb, const struct tm_flow_key *key)
+static __noinline __u64 tm_receiver_owner(struct __sk_buff *skb, const struct tm_flow_key *key)
 {
-	return key->protocol == IPPROTO_UDP ? tm_socket_for(skb, key, false) : 0;
+	return key->protocol == IPPROTO_UDP ? tm_lookup_socket_owner(skb, key, false) : 0;
 }
 
 /*
- * tm_bytes_before - how much of the Ethernet header lies before what we are shown: 0 or ETH_HLEN.
+ * tm_hidden_header_bytes - how much of the Ethernet header lies before what we are shown: 0 or ETH_HLEN.
  *
  * tc goes back to it by skb->mac_len. Where generic XDP has had to copy the packet, that is 0 (6.9 and
  * later, e6d5dbdd20aa: skb_pp_cow_data() does not copy it), and we are shown the network header. Then
  * what looks like the EtherType is none, so usually one compare tells.
  */
-static __always_inline __u32 tm_bytes_before(struct __sk_buff *skb, const struct tm_frame *frame,
-					     __be16 *ethertype)
+static __always_inline __u32 tm_hidden_header_bytes(struct __sk_buff *skb,
+						    const struct tm_frame *frame, __be16 *ethertype)
 {
 	__be16 mac[ETH_HLEN / 2], shown[ETH_HLEN / 2], other = 0;
 	int i;
@@ -151,10 +151,10 @@ static __always_inline __u32 tm_bytes_before(struct __sk_buff *skb, const struct
 }
 
 /*
- * tm_look_at - what @skb is. Returns how much of its Ethernet header lies before what we are shown.
+ * tm_parse_skb - what @skb is. Returns how much of its Ethernet header lies before what we are shown.
  */
-static __always_inline __u32 tm_look_at(struct __sk_buff *skb, struct tm_packet *p,
-					enum tm_hook hook)
+static __always_inline __u32 tm_parse_skb(struct __sk_buff *skb, struct tm_packet *p,
+					  enum tm_hook hook)
 {
 	struct tm_frame frame = tm_open_frame(skb);
 	__be16 ethertype = skb->protocol;
@@ -163,7 +163,7 @@ static __always_inline __u32 tm_look_at(struct __sk_buff *skb, struct tm_packet 
 	if (tm_link_header_bytes) {
 		tags = skb->vlan_present ? 1 : 0;
 		tm_read(&frame, ETH_HLEN - sizeof(ethertype), &ethertype, sizeof(ethertype));
-		before = tm_bytes_before(skb, &frame, &ethertype);
+		before = tm_hidden_header_bytes(skb, &frame, &ethertype);
 	}
 	tm_parse(&frame, p, hook, bpf_ntohs(ethertype), tm_link_header_bytes - before, tags);
 	return before;

@@ -53,7 +53,7 @@ class Capture:
         self.records: list[bytes] = []
         cpus = possible_cpus()
         with Object(objects.path_of("capture")) as loader:
-            cells = ("sample_room", "match_facts", "ledger", "event_counts", "flow_question")
+            cells = ("sample_scratch", "match_packet", "ledger", "event_counts", "owner_lookup")
             sizes = dict.fromkeys((*cells, "flow_cache"), cpus)
             loader.set_map_entries({**sizes, "sample_counts": INTERFACES * cpus, "flows": 1024})
             loader.set_constants(

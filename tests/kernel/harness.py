@@ -98,7 +98,7 @@ class Harness:
                     "ledger": cpus,
                     "interfaces": INTERFACES,
                     "event_counts": EVENT_KINDS * cpus,
-                    "dns_room": cpus,
+                    "dns_scratch": cpus,
                     **(sizes or {}),
                 }
             )

@@ -435,10 +435,10 @@ def test_an_owner_in_another_network_namespace(hook: Hook, here: str, there: str
             wrong = (case[0][0], case[0][1] ^ 1), case[1]
             for noted, wanted in ((case, number), (wrong, 0)):
                 key = key_of(*noted, 0).tobytes()
-                made.maps["elsewhere"].update(key, number.to_bytes(8, "little"))
+                made.maps["foreign_owners"].update(key, number.to_bytes(8, "little"))
                 (sample,) = made.run(frame, hook)
                 assert sample.head["event"]["owner_id"] == wanted, noted
-                made.maps["elsewhere"].delete(key)
+                made.maps["foreign_owners"].delete(key)
 
 
 @pytest.mark.parametrize("hook", [Hook.TC_RX, Hook.TC_TX])

@@ -133,7 +133,7 @@ def test_what_a_datagrams_copy_says(copier: Copier, way: Way, version: int) -> N
     assert told.data == message
     assert told.head["bytes"] == told.head["copied"] == len(message)
     assert (told.head["event"]["kind"], told.head["event"]["what"]) == (EventKind.DNS, way == "rx")
-    assert told.head["came_from"] == (5 if way == "tx" else 0)
+    assert told.head["ingress_ifindex"] == (5 if way == "tx" else 0)
     ports = (53, CLIENT) if way == "rx" else (CLIENT, 53)
     key = told.head["key"]
     assert tuple(int(key[f"{e}_port_be"].byteswap()) for e in ("local", "remote")) == ports

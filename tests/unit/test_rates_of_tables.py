@@ -26,7 +26,7 @@ def reading(rx: int, tx: int) -> FakeLive:
         1, pid=99_999_998, cgroup_id=900_001, comm="nginx", app=(rx, tx), rx=rx_counts, tx=tx_counts
     )
     own = fake.socket(1, protocol=6, family=2, tcp_state=1)["socket"]
-    for of in ("own", "moved"):  # the owner's row has them already
+    for of in ("own", "settled"):  # the owner's row has them already
         own[of]["rx_bytes"], own[of]["tx_bytes"] = rx, tx
     fake.hook(Hook.TC_RX, [rx // 100], rx)
     fake.hook(Hook.TC_TX, [tx // 100], tx)

@@ -14,7 +14,7 @@ DECLARED = re.compile(r"struct (\w+) (?:\*\w+(?: = [^,;]*)?, )*\*(\w+)\b")
 # Records that one CPU writes alone, with bottom halves off: count/services.bpf.h.
 OF_ONE_CPU = {"tm_hook_counters", "tm_flow_slot", "tm_service_slot", "tm_flow_set", "tm_ledger"}
 # What a program has for itself: on its stack, or in a cell of its CPU's.
-OF_ONE_CPU |= {"tm_packet", "tm_network", "tm_flow_key", "tm_dns_room"}
+OF_ONE_CPU |= {"tm_packet", "tm_network", "tm_flow_key", "tm_dns_scratch"}
 # Of records that are shared, what may be added to plainly all the same.
 MAY_BE = {
     ("events.bpf.h", "counts", "in_second"),  # a limit: programs that meet let one more through
@@ -24,8 +24,8 @@ MAY_BE = {
     ("cgroup.bpf.c", "layer", "packets"),  # what comes in: nothing of ours interrupts that
     ("cgroup.bpf.c", "layer", "bytes"),
     ("flows.bpf.h", "flow", "tcp_flags_hint"),  # one that is lost is set again
-    ("cgroup.bpf.c", "socket", "used"),  # a mark that is never taken back
-    ("sockops.bpf.c", "socket", "written"),  # under the socket's lock
+    ("cgroup.bpf.c", "socket", "used_by_process"),  # a mark that is never taken back
+    ("sockops.bpf.c", "socket", "write_seq_flags"),  # under the socket's lock
 }
 
 

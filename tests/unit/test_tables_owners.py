@@ -103,10 +103,10 @@ def test_without_the_app_layer_its_bytes_are_null(fake: FakeLive) -> None:
 def test_open_sockets_count_what_they_have_not_handed_over(fake: FakeLive) -> None:
     fake.owner(1, pid=FREE_PID, rx=(10, 1000), connections=1)
     one = socket(fake, 1, "10.0.0.1:80", "10.0.0.2:999")
-    one["socket"]["own"]["rx_bytes"], one["socket"]["moved"]["rx_bytes"] = 700, 200
-    one["socket"]["begun"] = 1
+    one["socket"]["own"]["rx_bytes"], one["socket"]["settled"]["rx_bytes"] = 700, 200
+    one["socket"]["has_traffic"] = 1
     closed = socket(fake, 1, "10.0.0.1:80", "10.0.0.2:998")
-    closed["socket"]["begun"] = closed["socket"]["released"] = 1
+    closed["socket"]["has_traffic"] = closed["socket"]["released"] = 1
     stranger = socket(fake, 99, "10.0.0.1:80", "10.0.0.2:997")
     stranger["socket"]["own"]["tx_bytes"] = 5
 
@@ -123,7 +123,7 @@ def test_what_a_listener_counted_is_not_its_childrens(fake: FakeLive) -> None:
     child = socket(fake, 1, "10.0.0.1:80", "10.0.0.2:999")
     for one in (listener, child):
         one["socket"]["listening"]["rx_bytes"] = 60
-    child["socket"]["begun"] = 1
+    child["socket"]["has_traffic"] = 1
     child["socket"]["own"]["rx_bytes"] = 7
     sockets = fake.sockets
     assert not_handed_over(sockets, "rx_bytes").tolist() == [60, 7]
@@ -135,7 +135,7 @@ def test_a_socket_caught_while_handing_over_never_counts_below_nothing(
 ) -> None:
     fake = FakeLive()
     one = socket(fake, 1, "10.0.0.1:80", "10.0.0.2:999")
-    one["socket"]["own"]["tx_bytes"], one["socket"]["moved"]["tx_bytes"] = own, moved
+    one["socket"]["own"]["tx_bytes"], one["socket"]["settled"]["tx_bytes"] = own, moved
     assert not_handed_over(fake.sockets, "tx_bytes").tolist() == [max(0, own - moved)]
 
 

@@ -82,7 +82,9 @@ def test_every_family() -> None:
     assert told[17]["protocol"] == "packet"
 
 
-@pytest.mark.parametrize("member", ["role", "kind", "end", "written", "older", "released"])
+@pytest.mark.parametrize(
+    "member", ["role", "kind", "close_reason", "write_seq_flags", "predates_attach", "released"]
+)
 def test_every_value_of_what_the_programs_write(member: str) -> None:
     fake = FakeLive()
     for value in range(256):
@@ -167,7 +169,7 @@ class TestMptcp:
         fake = FakeLive()
         self.connection(fake, "10.0.0.1", "10.0.0.2", 5)
         for remote in ("10.0.0.2", "10.0.0.3"):
-            subflow(fake, "10.0.0.1", remote, mptcp_token=5)["socket"]["begun"] = 1
+            subflow(fake, "10.0.0.1", remote, mptcp_token=5)["socket"]["has_traffic"] = 1
         assert fake.owners is not None
         assert fake.owners.records["connections"].tolist() == [1]
         assert fake.owners.records["rx_bytes"].tolist() == [200]

@@ -102,7 +102,7 @@ def attach_again(store: Store, interface: Interface, slot: int, before: Any) -> 
     layers += ("dns",) * modes.dns
     tc_mode = "auto" if modes.tc_mode == "off" else modes.tc_mode
     request = Request((), (modes.xdp_mode,), layers, tc_mode=tc_mode)
-    attach(store, interface, slot, request, covered=bool(before["covered"]))
+    attach(store, interface, slot, request, covered=bool(before["excluded_from_totals"]))
     record = store.interface(slot)
     record["reason"] = before["reason"]
     store.set_interface(slot, record)
@@ -123,7 +123,7 @@ def _begin(store: Store, interface: Interface, slot: int, dns: int, *, covered: 
     record["attached_at_ns"] = time.time_ns()
     record["state"] = State.ATTACHING
     record["dns"] = dns
-    record["covered"] = covered
+    record["excluded_from_totals"] = covered
     before = store.interface(slot)
     is_its_own = slots.belongs_to(before, interface)
     record["base"] = before["base"]

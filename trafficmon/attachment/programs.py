@@ -58,11 +58,11 @@ def _load(
     loader: Object, store: Store, interface: Interface, slot: int, *, count_flows: bool
 ) -> None:
     loader.reuse_maps(store.maps)
-    loader.set_map_entries({"dns_room": store.geometry().cpus})
+    loader.set_map_entries({"dns_scratch": store.geometry().cpus})
     constants = store.constants()
     record = store.interface(slot)
-    constants["tm_row"] = ROWS_OF_AN_INTERFACE * slot + int(record["covered"])
-    constants["tm_interface_id"] = 2 * int(record["number"]) + int(record["covered"])
+    constants["tm_row"] = ROWS_OF_AN_INTERFACE * slot + int(record["excluded_from_totals"])
+    constants["tm_interface_id"] = 2 * int(record["number"]) + int(record["excluded_from_totals"])
     constants["tm_link_header_bytes"] = interface.link_header_bytes
     constants["tm_count_flows"] = int(count_flows)
     constants["tm_copy_dns"] = int(record["dns"])

@@ -87,7 +87,7 @@ def settle(store: Store, *, leaving: Collection[int] = ()) -> list[str]:
                 "and sums over interfaces leave it out"
             )
         record = store.interface(slot)
-        if bool(record["covered"]) == is_covered and not record["exchanging"]:
+        if bool(record["excluded_from_totals"]) == is_covered and not record["exchanging"]:
             continue
         _exchange(store, interface, slot, is_covered=is_covered)
         if is_covered and slots.has_counted(store, slot):
@@ -111,7 +111,7 @@ def attached_of(store: Store, known: Iterable[Interface]) -> dict[int, Interface
 def _exchange(store: Store, interface: Interface, slot: int, *, is_covered: bool) -> None:
     """Other programs on the same hooks; after a kill in the midst of it settle() does it again."""
     record = store.interface(slot)
-    record["covered"], record["exchanging"] = is_covered, True
+    record["excluded_from_totals"], record["exchanging"] = is_covered, True
     store.set_interface(slot, record)
     if one_interface.is_alive(store, slot):
         replace_programs(store, interface, slot)

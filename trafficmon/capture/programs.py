@@ -32,10 +32,10 @@ _HOOKS = {
 _OF_THE_CAPTURE = (
     "samples",
     "sample_counts",
-    "sample_room",
+    "sample_scratch",
     "match_steps",
-    "match_facts",
-    "flow_question",
+    "match_packet",
+    "owner_lookup",
 )
 _COUNTING_ALONE = ("fragments", "ledger")
 """Who counts has them alone: two that remember fragments in one table would confuse each other."""
@@ -81,8 +81,8 @@ def _load(
 ) -> None:
     cpus = store.geometry().cpus
     cells = store.geometry().max_interfaces * cpus
-    sizes = {"sample_room": cpus, "sample_counts": cells, "match_facts": cpus, "ledger": cpus}
-    sizes["flow_question"] = cpus
+    sizes = {"sample_scratch": cpus, "sample_counts": cells, "match_packet": cpus, "ledger": cpus}
+    sizes["owner_lookup"] = cpus
     loader.set_map_entries(sizes)
     shared = {name: held for name, held in store.maps.items() if name not in _COUNTING_ALONE}
     loader.reuse_maps(shared | maps)
@@ -95,7 +95,7 @@ def _load(
             "tm_flush_jiffies": store.second_jiffies(),
             "tm_flow_sets": store.geometry().flow_sets,
             "tm_seed": int(store.meta()["seed"]),
-            "tm_counted_id": 2 * int(record["number"]) + int(record["covered"]),
+            "tm_counted_id": 2 * int(record["number"]) + int(record["excluded_from_totals"]),
             "tm_row": slot,  # of this capture's own counts
             "tm_interface_id": slot,
             "tm_link_header_bytes": interface.link_header_bytes,

@@ -55,7 +55,7 @@ class Learner:
         """One record of `dns_messages`: none, one or (of a stream) several messages."""
         head = record_of(raw[: DNS.itemsize], DNS)
         data = raw[DNS.itemsize :]
-        if int(head["came_from"]) in self.attached_ifindexes:
+        if int(head["ingress_ifindex"]) in self.attached_ifindexes:
             return  # forwarded: it was seen when it came in
         kind = self._kind(head)
         is_whole = int(head["copied"]) == int(head["bytes"])

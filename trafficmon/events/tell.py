@@ -97,7 +97,7 @@ class Teller:
             "min_rtt_us": None if minimum in (0, _NO_RTT) else minimum,
             "retransmits": int(conn["retransmits"]),
             "duration_s": _span_s(opened_ns, int(conn["event"]["at_ns"])) if is_closed else None,
-            "reason": End(int(conn["end"])).name.lower() if is_closed else None,
+            "reason": End(int(conn["close_reason"])).name.lower() if is_closed else None,
             "remote_name": None,
         }
         if opened_ns:

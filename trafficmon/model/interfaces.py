@@ -101,7 +101,7 @@ def _interface(slot: int, record: Any, found: InterfaceFinding | None) -> Watche
         xdp_mode=Mode(int(record["xdp_mode"])),
         tc_mode=Mode(int(record["tc_mode"])),
         tc_rx=bool(record["tc_rx"]),
-        covered=bool(record["covered"]),
+        covered=bool(record["excluded_from_totals"]),
         dns=bool(record["dns"]),
         reason=text_of(record["reason"]),
         attached_at_ns=int(record["attached_at_ns"]),

@@ -83,18 +83,18 @@ def is_connection(rows: Records) -> Any:
     is_stream = (rows["protocol"] == IPPROTO_TCP) | (rows["protocol"] == IPPROTO_MPTCP)
     is_connected = is_stream & (state != TCP_LISTEN) & (state != TCP_CLOSE)
     is_connected &= (rows["family"] != AF_PACKET) & (rows["type"] != SOCK_RAW)
-    is_users = sockets["kind"] == SocketKind.USERS
-    return is_users & ((sockets["begun"] != 0) | is_connected)
+    is_users = sockets["kind"] == SocketKind.USER
+    return is_users & ((sockets["has_traffic"] != 0) | is_connected)
 
 
 def not_handed_over(rows: Records, name: str) -> Any:
     """Of each socket what its owner's row does not have yet."""
     sockets = rows["socket"]
-    more = _rest(sockets["own"][name], sockets["moved"][name])
+    more = _rest(sockets["own"][name], sockets["settled"][name])
     # what a listener counted its children have a copy of: it is not theirs
     is_listener = (rows["tcp_state"] == TCP_LISTEN) & (sockets["role"] == Role.UNKNOWN)
-    listened = _rest(sockets["listening"][name], sockets["listening_moved"][name])
-    return more + np.where(is_listener & (sockets["begun"] == 0), listened, np.uint64(0))
+    listened = _rest(sockets["listening"][name], sockets["listening_settled"][name])
+    return more + np.where(is_listener & (sockets["has_traffic"] == 0), listened, np.uint64(0))
 
 
 def _rest(counted: Records, moved: Records) -> Records:

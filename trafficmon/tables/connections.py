@@ -78,8 +78,8 @@ STATES: tuple[str | None, ...] = (
 _SOCKET_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 _WITHOUT_PORTS = (1, 58)  # ICMP, ICMPv6
 _APP_BYTES = {
-    "app_rx_bytes": ("tcp_read_bytes", "tcp_read_before"),
-    "app_tx_bytes": ("tcp_written_bytes", "tcp_written_before"),
+    "app_rx_bytes": ("tcp_read_bytes", "tcp_read_at_attach"),
+    "app_tx_bytes": ("tcp_written_bytes", "tcp_written_at_attach"),
 }
 """What TCP itself has counted since the connection began, and of that before attach."""
 _NO_RTT = 0xFFFFFFFF

@@ -90,7 +90,7 @@ class Collector:
             address_text(key[f"{side}_addr"].tobytes(), ipv6=ipv6) if flags else None
             for side in ("source", "destination")
         )
-        nic = self._interfaces.name(int(key["ifindex"]), elsewhere=bool(key["elsewhere"]))
+        nic = self._interfaces.name(int(key["ifindex"]), elsewhere=bool(key["foreign_netns"]))
         return Entry(int(key["uid"]), nic, bool(key["is_rx"]), size, source, destination, at_ns)
 
     def _user_totals(self) -> dict[int, Totals]:

@@ -52,7 +52,7 @@ def copied(
     key["local_port_be"], key["remote_port_be"] = swapped(port), swapped(server_port)
     key["protocol"], key["flags"] = protocol, FlowFlag.IPV4 | FlowFlag.PORTS
     head["bytes"] = head["copied"] = len(wire)
-    head["came_from"], head["tcp_sequence"] = came_from, sequence
+    head["ingress_ifindex"], head["tcp_sequence"] = came_from, sequence
     return bytes(head.tobytes()) + wire
 
 

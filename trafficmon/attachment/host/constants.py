@@ -25,7 +25,7 @@ def constants_of(store: Store, name: str, cgroup: Cgroup, app_mode: str) -> dict
                 **netns,
                 **_may_ask_for_task(),
                 **_may_ask_on_packets(),
-                "tm_ask_callers": int(app_mode in BY_CALLERS),
+                "tm_use_last_users": int(app_mode in BY_CALLERS),
                 "tm_app_on_sockets": int(app_mode in ON_SOCKETS and may_make_up()),
             }
         case "app_fallback":
@@ -65,7 +65,7 @@ def _may_ask_on_packets() -> dict[str, int]:
     asks = int(reads and may(Helper.GET_CURRENT_TASK))
     return {
         "tm_read_kernel": int(reads),
-        "tm_ask_sender": asks,
+        "tm_may_check_sender": asks,
         "tm_may_take_over": asks,
         "tm_has_regs": int(regs),
         "tm_has_pid": int(may(Helper.GET_CURRENT_PID_TGID)),
@@ -91,8 +91,8 @@ def _watched_drops(store: Store, cgroup: Cgroup) -> dict[str, int]:
     """Sockets are watched where the cgroup layer is attached."""
     return {
         "tm_netns_inode": int(store.meta()["netns_inode"]),
-        "tm_names_places": int(features.names_functions()),
-        "tm_place_seed": int(store.meta()["seed"]),
+        "tm_has_snprintf": int(features.names_functions()),
+        "tm_location_seed": int(store.meta()["seed"]),
         "tm_cgroup_id": watched_by(store, "drop", cgroup),
     }
 

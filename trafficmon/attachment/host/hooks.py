@@ -115,7 +115,7 @@ BY_CALLERS = tuple(variant.mode for variant in (_FEXIT_CALLS, _KPROBES))
 ON_SOCKETS = tuple(variant.mode for variant in (_TRACEPOINTS, _FEXIT))
 """Those that count on the sockets themselves."""
 
-OLDER_SOCKETS = Variant("iterator", "iter_task_file", (HostHook("older_sockets"),))
+OLDER_SOCKETS = Variant("iterator", "iter_task_file", (HostHook("existing_sockets"),))
 """Run once, when the cgroup layer is attached: never pinned."""
 
 MAKES_UP = Variant("cgroup", "cgroup", (_SOCK_RELEASE,))
