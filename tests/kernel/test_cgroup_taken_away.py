@@ -157,6 +157,7 @@ def test_a_cgroup_that_is_not_there_can_wait(stage: Stage) -> None:
     stage.traffic(2, 6)
 
 
+@pytest.mark.long
 def test_links_detached_by_force(stage: Stage) -> None:
     """Only what a hook counts is missing while it is away."""
     told = Told(stage.place.program, "users")
@@ -171,6 +172,7 @@ def test_links_detached_by_force(stage: Stage) -> None:
         stage.traffic(1, 1)
 
 
+@pytest.mark.long
 def test_pins_of_links_removed(stage: Stage) -> None:
     told = Told(stage.place.program, "interfaces")
     for hooks, how in ((BY_LINK[::2], ()), (BY_LINK[1::2], ("--replace",))):
@@ -209,6 +211,7 @@ def test_the_list_of_sockets_is_put_back(stage: Stage) -> None:
     stage.traffic(1, 1)
 
 
+@pytest.mark.long
 def test_a_link_that_was_given_another_program(stage: Stage) -> None:
     told = Told(stage.place.program, "users")
     for how in ((), ("--replace",)):

@@ -163,6 +163,7 @@ def one_capture(lab: Lab, path: Path) -> Iterator[None]:
         lab.client.end(process)
 
 
+@pytest.mark.long
 def test_ten_thousand_questions(lab: Lab, tmp_path: Path) -> None:
     """Names, counts and answers as the resolver and tshark tell them, latencies as tshark does."""
     lines, log, pcap = mixture(4_950), tmp_path / "log", tmp_path / "all.pcap"

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.kernel.attached import program_in
+from tests.kernel.everyday import mostly_long
 from tests.kernel.owned import (
     CLIENT,
     SERVER,
@@ -25,6 +27,7 @@ from tests.kernel.owned import (
 from tests.kernel.program import Running, attached
 from tests.lab import processes, traffic
 from tests.lab.lab import Lab
+from tests.lab.namespace import Namespace
 from tests.lab.pktgen import PacketGenerator
 from tests.lab.worker import Worker
 from trafficmon.host.lock import file_of
@@ -184,7 +187,7 @@ def account(status: dict[str, Any], kind: str) -> dict[str, int]:
     return {name: value for name, value in found.items() if name != "kind"}
 
 
-@pytest.mark.parametrize("limit", [0, 1000])
+@pytest.mark.parametrize("limit", mostly_long([0, 1000], 1000))
 def test_a_million_events_are_delivered_limited_or_lost(limit: int) -> None:
     """Offered faster than Python reads them."""
     with Lab() as lab, PacketGenerator() as generator:
@@ -213,8 +216,10 @@ def test_a_million_events_are_delivered_limited_or_lost(limit: int) -> None:
         (("--limit", "-1"), "from 0"),
     ],
 )
-def test_bad_wishes(place: Place, arguments: tuple[str, ...], says: str) -> None:
-    done = place.program.run("events", *arguments, check=False)
+def test_bad_options(arguments: tuple[str, ...], says: str) -> None:
+    """They are refused before anything is opened: nothing is attached here."""
+    with Namespace("alone") as alone, program_in(alone) as program:
+        done = program.run("events", *arguments, check=False)
     assert done.returncode == 2
     assert says in done.stderr
 

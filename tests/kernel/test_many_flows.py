@@ -79,6 +79,7 @@ def run(program: Program, out: Path, *arguments: str) -> Ended:
     return Ended(process.returncode, out, cpu_s, int(most.split()[1]) * 1024)
 
 
+@pytest.mark.long
 def test_all_rows_take_little_more_memory_than_the_first(full: Program, tmp_path: Path) -> None:
     few = run(full, tmp_path / "few", "top", "flows", "--json", "-n", "20")
     for form in ("--json", "--csv"):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.kernel.everyday import mostly_long
 from tests.kernel.program import Program, attached
 from tests.kernel.test_truth import captured_flows, counted_flows
 from tests.lab import traffic
@@ -47,7 +48,7 @@ def _busy(lab: Lab) -> Iterator[None]:
         thread.join()
 
 
-@pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.parametrize("way", mostly_long(WAYS, "tcx"))
 def test_no_packet_is_missed_or_counted_twice(way: str) -> None:
     with Lab() as lab, attached(lab.server, lab.server_if, options=WAYS[way]) as program:
         before = {layer["program_id"] for layer in program.status()["interfaces"][0]["layers"]}
@@ -79,7 +80,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("layers", list(LAYERS))
+@pytest.mark.parametrize("layers", mostly_long(LAYERS, "generic", "clsact behind generic"))
 def test_what_was_counted_is_counted_after_it_too(layers: str) -> None:
     """Flows, interfaces and protocols go on in all ways of attaching, each packet once."""
     with Lab() as lab, attached(lab.server, lab.server_if, options=LAYERS[layers]) as program:

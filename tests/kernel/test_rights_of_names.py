@@ -158,6 +158,7 @@ def test_messages_wait_until_there_is_room(of: str) -> None:
         assert losses(program) == 0
 
 
+@pytest.mark.long
 def test_what_does_not_fit_while_it_waits_is_counted() -> None:
     with watched() as program:
         with full(of="size"):

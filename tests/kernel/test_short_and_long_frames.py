@@ -11,6 +11,7 @@ import pytest
 
 from tests.corpus.generate import frames
 from tests.corpus.reference import FlowKey, Reference, Verdict
+from tests.kernel.everyday import mostly_long
 from tests.kernel.program import Program, attached
 from tests.kernel.test_corpus import refused_by_the_kernel
 from tests.lab.lab import Lab
@@ -50,7 +51,7 @@ def _expected(batch: list[bytes], verdicts: list[Verdict]) -> Counter[tuple[Flow
     return wanted
 
 
-@pytest.mark.parametrize("mode", list(MODES))
+@pytest.mark.parametrize("mode", mostly_long(MODES, "tcx", "native"))
 def test_frames_too_short_for_their_ip_header(mode: str) -> None:
     """All such of the corpus, over a wire, out of one interface and into the other."""
     short = [f for f in frames(60_000, 7) if refused_by_the_kernel(f, Hook.TC_RX)]
@@ -70,7 +71,7 @@ def test_frames_too_short_for_their_ip_header(mode: str) -> None:
         assert row["ipv4_packets"] == row["ipv6_packets"] == row["non_ip_packets"] == 0
 
 
-@pytest.mark.parametrize("mode", list(MODES))
+@pytest.mark.parametrize("mode", mostly_long(MODES, "tcx", "native"))
 def test_headers_behind_the_linear_part(mode: str) -> None:
     """Frames above a page, of AF_PACKET, carry all but 14 bytes in pages: headers too."""
     templates = [f for f in islice(frames(30_000, 11), 30_000) if len(f) > 60][:4_000]

@@ -20,6 +20,7 @@ from tests.kernel.attached import (
     run_patched,
     send,
 )
+from tests.kernel.everyday import mostly_long
 from tests.kernel.program import Program
 from tests.lab.counters import interface_counters
 from tests.lab.lab import Lab
@@ -100,7 +101,7 @@ def _column(table: Table, name: str) -> Any:
     return table.sort_keys[name]()
 
 
-@pytest.mark.parametrize("way", ["tcx", "clsact"])
+@pytest.mark.parametrize("way", mostly_long(["tcx", "clsact"], "tcx"))
 def test_sums_keep_all_that_interfaces_have_counted_that_are_gone(
     place: tuple[Lab, Program], way: str
 ) -> None:
@@ -135,6 +136,7 @@ def test_sums_keep_all_that_interfaces_have_counted_that_are_gone(
         assert pins <= {str(slot) for slot in range(SLOTS)}
 
 
+@pytest.mark.long
 def test_readers_see_sums_grow_while_slots_are_given_away(place: tuple[Lab, Program]) -> None:
     lab, program = place
     attach_first(program, SERVER)

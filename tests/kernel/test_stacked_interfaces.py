@@ -17,6 +17,7 @@ from tests.kernel.attached import (
     refusal,
     run_patched,
 )
+from tests.kernel.everyday import mostly_long
 from tests.kernel.program import Program
 from tests.lab.lab import Lab
 
@@ -102,7 +103,7 @@ def test_both_at_once(stack: Stack, way: str) -> None:
     assert stack.status() == {LOWER: True, UPPER: False}
 
 
-@TC_WAY
+@pytest.mark.parametrize("way", mostly_long(["tcx", "clsact"], "tcx"))
 def test_the_lower_one_comes_and_goes(stack: Stack, way: str) -> None:
     """What was counted above while there was nothing below stays in the sums, and nothing else."""
     loaded, hooks = leftovers.loaded(), leftovers.hooks(stack.lab.server)

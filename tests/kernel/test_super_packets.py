@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.corpus import wire
+from tests.kernel.everyday import mostly_long
 from tests.kernel.program import attached
 from tests.lab import traffic
 from tests.lab.flows import dissect
@@ -25,7 +26,7 @@ SOL_PACKET, PACKET_VNET_HDR = 263, 15  # include/linux/socket.h, include/uapi/li
 WAYS = {"tcx": (), "clsact": ("--tc", "clsact"), "generic": ("--xdp", "generic")}
 
 
-@pytest.mark.parametrize("way", ["tcx", "clsact", "generic"])
+@pytest.mark.parametrize("way", mostly_long(["tcx", "clsact", "generic"], "tcx"))
 def test_super_packets_count_as_their_segments(way: str) -> None:
     """With offloads on a capture shows frames of 64 kB; we count the segments that go on a wire."""
     with (

@@ -18,6 +18,7 @@ import pytest
 
 from tests.kernel import leftovers
 from tests.kernel.attached import attach, packets, program_in, send, send_back
+from tests.kernel.everyday import mostly_long
 from tests.kernel.foreign import Foreign, given_another_program, pinned_program
 from tests.kernel.needs import USUAL_TC, needs_tcx
 from tests.kernel.program import Program
@@ -180,7 +181,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", list(CASES))
+@pytest.mark.parametrize(
+    "name", mostly_long(CASES, "tcx ingress detached", "xdp detached", "qdisc deleted")
+)
 def test_what_is_taken_away_is_told_and_put_back(lab: Lab, name: str) -> None:
     """Once by the same attach, once by --replace; at last detach takes off what is left of it."""
     case, hooks = CASES[name], leftovers.hooks(lab.server)

@@ -67,6 +67,7 @@ def place() -> Iterator[Place]:
         yield made
 
 
+@pytest.mark.long
 def test_a_cgroup_that_was_made_again_is_no_secret(place: Place) -> None:
     states = told(place.program, 0)
     assert {states[hook] for hook in BY_LINK} == {NOT_KNOWN}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.kernel.everyday import mostly_long
 from tests.kernel.program import Program, attached
 from tests.lab.capture import BothWays
 from tests.lab.counters import interface_counters
@@ -51,7 +52,7 @@ def captured_flows(both: BothWays) -> dict[FlowKey, tuple[Count, Count]]:
     return {key: (rx.get(key, nothing), tx.get(key, nothing)) for key in rx | tx}
 
 
-@pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.parametrize("way", mostly_long(WAYS, "tcx", "native"))
 def test_every_flow_equals_the_capture(way: str) -> None:
     """TCP, UDP, ICMP, IPv6, fragments, VLAN, QinQ and the rest, packet by packet, byte by byte."""
     with (
