@@ -12,6 +12,7 @@ from trafficmon.errors import BpfError, DamagedError
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.structs import dtype_of
 from trafficmon.pins import PinDirectory
+from trafficmon.uapi import MapType
 
 _U32, _U64 = np.dtype("u4"), np.dtype("u8")
 _RINGS = ("events", "dns_messages")
@@ -42,7 +43,6 @@ _SIZES = {
     "interface_names": (_U32, layout.INTERFACE_NAME),
 }
 """Of keys and values. meta is not among them: its own first members say what it is."""
-_RINGBUF = 27  # enum bpf_map_type
 
 
 def open_map(pins: PinDirectory, name: str, *, read_only: bool = False) -> Map:
@@ -73,5 +73,5 @@ def _require_its_sizes(opened: Map, pins: PinDirectory, name: str) -> None:
         wanted = tuple(dtype.itemsize for dtype in _SIZES[name])
         if (facts.key_bytes, facts.value_bytes) != wanted:
             raise DamagedError(pins.map(name), "is another program's map")
-    elif name in _RINGS and facts.type != _RINGBUF:
+    elif name in _RINGS and facts.type != MapType.RINGBUF:
         raise DamagedError(pins.map(name), "is another program's map")

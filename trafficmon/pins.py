@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The pin directory: where everything that outlives the process has its name.
 
-maps/NAME, links/KIND_SLOT, progs/KIND_SLOT; for hooks of the whole host links/KIND, progs/KIND.
+maps/NAME, links/HOOK_SLOT, progs/HOOK_SLOT; for hooks of the whole host links/HOOK, progs/HOOK.
 Slots and not interface names: those may have dots, which bpffs does not allow. With a readers'
 group also readers/NAME, the maps that it may open (attachment/readers.py).
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from trafficmon import ownership
 from trafficmon.errors import MissingPrivilegeError, UsageError
+from trafficmon.hook_registry import HOST_HOOKS, INTERFACE_HOOKS
 
 DEFAULT = Path("/sys/fs/bpf/trafficmon")
 ENVIRONMENT = "TRAFFICMON_PIN_DIR"
@@ -72,41 +73,9 @@ COPIED = ("log_counts", "interfaces", "interface_names", "meta")
 """Maps that user space goes on writing: the group is given copies."""
 
 READERS = (*FROZEN, *COPIED)
-KINDS = ("xdp", "tc_rx", "tc_tx")
-CALLS = ("send", "send6", "packet", "page", "receive", "receive6", "splice")
-"""Functions of the kernel's by which applications move bytes: see bpf/app_fallback.bpf.c."""
-
-_KPROBE = ("app", "kprobes")
-HOST_HOOKS = {
-    "sock_create": ("cgroup", "cgroup"),
-    "sock_release": ("cgroup", "cgroup"),
-    "cgroup_rx": ("cgroup", "cgroup"),
-    "cgroup_tx": ("cgroup", "cgroup"),
-    "sockets": ("cgroup", "iterator"),
-    "sockets_tcp": ("cgroup", "iterator"),
-    "sockets_udp": ("cgroup", "iterator"),
-    "renamed": ("cgroup", "tracepoint"),
-    "executed": ("cgroup", "tracepoint"),
-    "sock_ops": ("sockops", "cgroup"),
-    "tcp_read": ("app", "tracepoint"),
-    "send_length": ("app", "tracepoint"),
-    "receive_length": ("app", "tracepoint"),
-    "inet_sendmsg": ("app", "fexit"),
-    "inet6_sendmsg": ("app", "fexit"),
-    "packet_sendmsg": ("app", "fexit"),
-    "inet_sendpage": ("app", "fexit"),
-    "inet_recvmsg": ("app", "fexit"),
-    "inet6_recvmsg": ("app", "fexit"),
-    **dict.fromkeys((f"called_{call}" for call in CALLS), ("app", "fexit-calls")),
-    **dict.fromkeys((f"{at}_{call}" for call in CALLS for at in ("enter", "leave")), _KPROBE),
-    "drop": ("drops", "tracepoint"),
-}
-"""Hooks that there are once on a host, by the tail of their programs' names: layer and mode."""
-
-HOST_KINDS = tuple(HOST_HOOKS)
-SOCKET_ITERATORS = ("sockets", "sockets_tcp", "sockets_udp")
-"""Hooks that list sockets; the first alone, or all of them (bpf/iter_sockets_fallback.bpf.c)."""
-_PROGRAM = re.compile(rf"(?:{'|'.join(KINDS)})_\d+(?:_new)?|(?:{'|'.join(HOST_KINDS)})(?:_new)?")
+_PROGRAM = re.compile(
+    rf"(?:{'|'.join(INTERFACE_HOOKS)})_\d+(?:_new)?|(?:{'|'.join(HOST_HOOKS)})(?:_new)?"
+)
 
 
 def chosen(option: Path | None) -> Path:

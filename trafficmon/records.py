@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trafficmon.errors import ForeignMapsError, LayoutError
+from trafficmon.hook_registry import INTERFACE_KINDS
 from trafficmon.layout import LAYOUT_VERSION, MAGIC, META
 
 FIRST_KEY = struct.pack("=I", 0)
@@ -61,6 +62,11 @@ def _is_cut(raw: bytes) -> bool:
     except UnicodeDecodeError as error:
         return error.reason == "unexpected end of data"
     return False
+
+
+def hook_numbers(interface: Any, kind: str) -> tuple[int, int]:
+    """Program and link (0: a filter) that an INTERFACE record notes for the hook ``kind``."""
+    return tuple(interface["hooks"][INTERFACE_KINDS.index(kind)].tolist())
 
 
 def record_of(raw: bytes | None, dtype: np.dtype[Any]) -> Any:

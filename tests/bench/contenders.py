@@ -20,9 +20,10 @@ from trafficmon.attachment.request import DEFAULT_MAX_FLOWS
 from trafficmon.attachment.store import NO_GROUP, Geometry, Store
 from trafficmon.host import bpffs
 from trafficmon.host.interfaces import Interface
-from trafficmon.libbpf.link import AttachType, Link, XdpFlag, attach_tcx, attach_xdp
+from trafficmon.libbpf.link import Link, attach_tcx, attach_xdp
 from trafficmon.libbpf.object import Object, Program
 from trafficmon.pins import PinDirectory
+from trafficmon.uapi import AttachType, XdpFlag
 
 HOOKS = ("xdp", "tc_rx", "tc_tx")
 NAMES = ("empty", "plain", "ours")

@@ -15,21 +15,14 @@ from pathlib import Path
 from tests.bench.contenders import Contenders, attach
 from tests.kernel.program import attached
 from tests.lab.veth import Endpoint
-from trafficmon.attachment.host.hooks import VARIANTS
+from trafficmon.hook_registry import HOST_HOOKS, INTERFACE_HOOKS
 from trafficmon.host.interfaces import all_interfaces
 from trafficmon.libbpf._ffi import check, lib, options
 from trafficmon.libbpf.link import Link, attach_cgroup
 from trafficmon.libbpf.object import Program
-from trafficmon.pins import HOST_HOOKS, KINDS, PinDirectory, is_there
+from trafficmon.pins import PinDirectory, is_there
 
-_TRACE_RAW_TP = 23  # enum bpf_attach_type: tp_btf
 _SLOT = 0
-_ON_CGROUP = {
-    hook.kind: hook.where
-    for layer in ("cgroup", "sockops")
-    for hook in VARIANTS[layer][0].all_hooks
-    if hook.where is not None
-}
 PASSED = ("tc_rx", "cgroup_rx", "send_length", "receive_length")
 """Those that a datagram to a watched receiver comes by."""
 
@@ -46,11 +39,12 @@ class Place:
 
     def put(self, kind: str, program: Program) -> Link:
         """``program`` at its hook; the current network namespace is the interface's."""
-        if kind in KINDS:
+        if kind in INTERFACE_HOOKS:
             return attach(program, kind, self._interface)
-        if kind in _ON_CGROUP:
-            return attach_cgroup(program, self._folder, _ON_CGROUP[kind])
-        fd = lib.bpf_link_create(program.fd, 0, _TRACE_RAW_TP, options("bpf_link_create_opts"))
+        hook = HOST_HOOKS[kind]
+        if hook.is_on_cgroup:
+            return attach_cgroup(program, self._folder, hook.attach_type)
+        fd = lib.bpf_link_create(program.fd, 0, hook.attach_type, options("bpf_link_create_opts"))
         return Link(check(fd, "attach", kind), kind)
 
 
@@ -84,7 +78,7 @@ def our_hooks(place: Place, stack: ExitStack) -> Hooks:
     end = place.end
     with attached(end.namespace, end.interface, options=("--cgroup", str(place.cgroup))) as program:
         pins = PinDirectory(program.pin_dir)
-        places = {kind: pins.program(kind, _SLOT) for kind in KINDS}
+        places = {kind: pins.program(kind, _SLOT) for kind in INTERFACE_HOOKS}
         places |= {kind: pins.host_program(kind) for kind in HOST_HOOKS if kind != "sockets"}
         loaded = {
             kind: stack.enter_context(Program.from_pin(str(pin)))

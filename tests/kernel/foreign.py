@@ -18,8 +18,9 @@ from typing import Self
 import build_bpf
 from tests.lab.veth import Endpoint
 from trafficmon.host import netns
-from trafficmon.libbpf.link import AttachType, Link, XdpFlag, attach_tcx, attach_xdp
+from trafficmon.libbpf.link import Link, attach_tcx, attach_xdp
 from trafficmon.libbpf.object import Object, Program
+from trafficmon.uapi import AttachType, XdpFlag
 
 KINDS = ("xdp", "tcx", "filter")
 """The order is that of enum foreign_program in foreign.bpf.c."""

@@ -24,7 +24,6 @@ from trafficmon.layout import (
 )
 from trafficmon.libbpf import features
 from trafficmon.libbpf._ffi import check, encode, ffi, lib
-from trafficmon.libbpf.features import Helper, ProgramType
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Object, Program, Run, test_run
 from trafficmon.libbpf.system import possible_cpus
@@ -32,6 +31,7 @@ from trafficmon.model.flows import Flows
 from trafficmon.model.services import Services
 from trafficmon.reader.flows import read_flows
 from trafficmon.reader.services import read_services
+from trafficmon.uapi import Helper, ProgramType
 
 PROGRAMS = {
     Hook.XDP_RX: ("xdp", "tm_xdp_rx", 2),  # XDP_PASS

@@ -34,6 +34,17 @@ class Counter(IntEnum):
     NO_ROOM = 6
 
 
+class LinkType(IntEnum):
+    """enum bpf_link_type."""
+
+    TRACING = 2
+    CGROUP = 3
+    ITER = 4
+    XDP = 6
+    PERF_EVENT = 7
+    TCX = 11
+
+
 def made_elsewhere(checkout: Path, source: Path) -> Path:
     """Where the object of ``source`` is in a checkout for a machine that has no compiler."""
     return checkout / "build" / "tests" / f"{source.stem}.o"

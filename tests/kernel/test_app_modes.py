@@ -19,7 +19,7 @@ from tests.kernel.owned import (
     place_of,
     sums_agree,
 )
-from trafficmon.attachment.host.hooks import APP_MODES
+from trafficmon.attachment.request import APP_MODES
 
 pytestmark = pytest.mark.kernel
 

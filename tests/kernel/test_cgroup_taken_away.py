@@ -22,8 +22,9 @@ from tests.lab.cgroup import own_cgroup
 from tests.lab.lab import Lab
 from tests.lab.worker import Worker
 from trafficmon.host.cgroups import Cgroup
-from trafficmon.libbpf.link import AttachType, attach_cgroup
+from trafficmon.libbpf.link import attach_cgroup
 from trafficmon.libbpf.object import Program as BpfProgram
+from trafficmon.uapi import AttachType
 
 pytestmark = pytest.mark.kernel
 

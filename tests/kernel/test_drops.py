@@ -188,33 +188,54 @@ def container(place: Place) -> Iterator[tuple[Worker, Link]]:
             worker.end()
 
 
+def lose_in(worker: Worker, link: Link, version: IpVersion) -> int:
+    """Datagrams for which a socket of the worker has no room; how many, as the kernel counts."""
+    family = "AF_INET" if version == 4 else "AF_INET6"
+    worker.do(
+        f"s = socket.socket(socket.{family}, socket.SOCK_DGRAM)",
+        "s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)",
+        f"s.bind(({link.right.address(version)!r}, {FULL}))",
+    )
+    losses = Losses(link, version)
+    before = kernel_counts(link.right.namespace)
+    losses.send(50, losses.frame(FULL))
+    name = WITNESSES[version]["socket_rcvbuff"]
+    lost = kernel_counts(link.right.namespace)[name] - before[name]
+    assert lost > 10
+    return lost
+
+
 @pytest.mark.parametrize("version", [4, 6])
 def test_sockets_of_the_watched_cgroup_are_watched_in_any_namespace(version: IpVersion) -> None:
     """And the interface is not given the name that its number has here."""
     needs_reasons()
     with place_of(attach=True) as place, container(place) as (worker, link):
-        family = "AF_INET" if version == 4 else "AF_INET6"
-        worker.do(
-            f"s = socket.socket(socket.{family}, socket.SOCK_DGRAM)",
-            "s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)",
-            f"s.bind(({link.right.address(version)!r}, {FULL}))",
-        )
-        losses = Losses(link, version)
         listening = ("events", "--json", "--type", "drop")
         with place.program.running(*listening, until="listening") as running:
-            before = kernel_counts(link.right.namespace)
-            losses.send(50, losses.frame(FULL))
-            after = kernel_counts(link.right.namespace)
+            lost = lose_in(worker, link, version)
             time.sleep(0.3)
             running.interrupt()
             events = running.records()
-        name = WITNESSES[version]["socket_rcvbuff"]
-        lost = after[name] - before[name]
-        assert lost > 10
         assert by_reason(place.program) == {"socket_rcvbuff": lost}
         assert [(e["reason"], e["interface"], e["kind"]) for e in events] == [
             ("socket_rcvbuff", None, "loss")
         ] * lost
+
+
+@pytest.mark.parametrize("layers", ["cgroup", "cgroup,drops"])
+def test_drops_watch_the_cgroup_though_its_layer_is_attached_after_theirs(
+    layers: str,
+) -> None:
+    needs_reasons()
+    with place_of(attach=False) as place:
+        place.attach(*WATCHED)
+        with container(place) as (worker, link):
+            lose_in(worker, link, 4)
+            assert by_reason(place.program) == {}, "no socket is watched yet"
+        place.program.run("attach", "--layer", layers)
+        with container(place) as (worker, link):
+            lost = lose_in(worker, link, 4)
+            assert by_reason(place.program) == {"socket_rcvbuff": lost}
 
 
 @pytest.mark.parametrize("address", [SERVER, SERVER6])

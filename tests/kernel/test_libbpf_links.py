@@ -13,15 +13,16 @@ import pytest
 
 from tests.kernel import probe
 from tests.kernel.needs import needs_tcx
-from tests.kernel.probe import Counter
+from tests.kernel.probe import Counter, LinkType
 from tests.lab.namespace import Namespace
 from tests.lab.veth import Endpoint, connect
 from trafficmon.errors import BpfError
 from trafficmon.host import netns
 from trafficmon.libbpf import clsact, info
-from trafficmon.libbpf.clsact import Filter, Side
-from trafficmon.libbpf.link import AttachType, Link, LinkType, XdpFlag, attach_tcx, attach_xdp
+from trafficmon.libbpf.clsact import Filter, TcAttachPoint
+from trafficmon.libbpf.link import Link, attach_tcx, attach_xdp
 from trafficmon.libbpf.object import Object, Program
+from trafficmon.uapi import AttachType, XdpFlag
 
 pytestmark = pytest.mark.kernel
 
@@ -213,12 +214,13 @@ def test_a_link_knows_that_its_interface_has_gone(way: str, opened: Object) -> N
 
 
 @pytest.mark.parametrize(
-    ("side", "handle", "priority"), [(Side.INGRESS, 1, 49152), (Side.EGRESS, 7, 1)]
+    ("point", "handle", "priority"),
+    [(TcAttachPoint.INGRESS, 1, 49152), (TcAttachPoint.EGRESS, 7, 1)],
 )
 def test_filters_on_clsact(
-    wire: Wire, opened: Object, inside: int, side: Side, handle: int, priority: int
+    wire: Wire, opened: Object, inside: int, point: TcAttachPoint, handle: int, priority: int
 ) -> None:
-    place = Filter(inside, side, handle, priority)
+    place = Filter(inside, point, handle, priority)
     assert clsact.make_qdisc(inside)
     try:
         assert not clsact.make_qdisc(inside), "there is one already"
@@ -248,7 +250,7 @@ def test_filters_on_clsact(
 
 
 def test_clsact_where_there_is_no_interface(opened: Object) -> None:
-    nowhere = Filter(0x7FFFFFF0, Side.INGRESS, 1, 1)
+    nowhere = Filter(0x7FFFFFF0, TcAttachPoint.INGRESS, 1, 1)
     with pytest.raises(BpfError, match="cannot make a clsact qdisc on interface 2147483632"):
         clsact.make_qdisc(nowhere.ifindex)
     with opened.program("probe_tc") as program, pytest.raises(BpfError, match="tc ingress filter"):
@@ -260,7 +262,10 @@ def test_clsact_where_there_is_no_interface(opened: Object) -> None:
 
 def test_filters_of_others_are_left_alone(wire: Wire, opened: Object, inside: int) -> None:
     """Told apart by handle and priority."""
-    ours, theirs = Filter(inside, Side.INGRESS, 1, 10), Filter(inside, Side.INGRESS, 1, 20)
+    ours, theirs = (
+        Filter(inside, TcAttachPoint.INGRESS, 1, 10),
+        Filter(inside, TcAttachPoint.INGRESS, 1, 20),
+    )
     clsact.make_qdisc(inside)
     try:
         with opened.program("probe_tc") as program, opened.program("probe_tc_second") as other:

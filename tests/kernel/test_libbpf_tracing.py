@@ -18,21 +18,20 @@ import pytest
 import build_bpf
 from tests.kernel import probe
 from tests.kernel.needs import needs_linux
-from tests.kernel.probe import Counter
+from tests.kernel.probe import Counter, LinkType
 from tests.lab.namespace import Namespace
 from trafficmon.errors import BpfError, TrafficmonError
 from trafficmon.host import cgroups
 from trafficmon.libbpf import info
 from trafficmon.libbpf.link import (
-    AttachType,
     Link,
-    LinkType,
     attach_cgroup,
     attach_iterator,
     attach_tracing,
     read_iterator,
 )
 from trafficmon.libbpf.object import Object
+from trafficmon.uapi import AttachType
 
 pytestmark = pytest.mark.kernel
 
@@ -192,7 +191,7 @@ TRACEPOINT = """
 import subprocess, sys
 from pathlib import Path
 from tests.kernel import probe
-from tests.kernel.probe import Counter
+from tests.kernel.probe import Counter, LinkType
 from trafficmon.libbpf.link import attach_tracing
 if not Path("/sys/kernel/tracing/events").exists():
     subprocess.run(["mount", "-t", "tracefs", "tracefs", "/sys/kernel/tracing"], check=True)

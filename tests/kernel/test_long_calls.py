@@ -27,7 +27,7 @@ from tests.kernel.owned import (
 )
 from tests.lab.worker import Worker
 from trafficmon.libbpf import features
-from trafficmon.libbpf.features import Helper, ProgramType
+from trafficmon.uapi import Helper, ProgramType
 
 pytestmark = pytest.mark.kernel
 

@@ -28,13 +28,13 @@ from tests.kernel.owned import (
     sums_agree,
 )
 from trafficmon.attachment.host.constants import may_make_up
-from trafficmon.attachment.host.hooks import ON_SOCKETS, VARIANTS
+from trafficmon.hook_registry import LAYERS, ON_SOCKETS
 from trafficmon.libbpf import features
-from trafficmon.libbpf.features import Helper, ProgramType
 from trafficmon.libbpf.info import program_facts, program_ids
 from trafficmon.libbpf.link import Link
 from trafficmon.libbpf.object import Program
 from trafficmon.pins import PinDirectory
+from trafficmon.uapi import Helper, ProgramType
 
 pytestmark = pytest.mark.kernel
 
@@ -57,7 +57,7 @@ def place() -> Iterator[Place]:
 def blind(place: Place) -> None:
     """From here on no call is seen; readers find a link in each one's place, and believe it."""
     pins = PinDirectory(place.program.pin_dir)
-    kinds = {hook.kind for variant in VARIANTS["app"] for hook in variant.hooks}
+    kinds = {hook.name for variant in LAYERS["app"] for hook in variant.hooks}
     there = [kind for kind in kinds if pins.host_link(kind).exists()]
     programs = [_taken_off(pins.host_program(kind)) for kind in there]
     with Link.from_pin(str(pins.host_link("sock_ops"))) as other:

@@ -24,8 +24,8 @@ from tests.kernel.owned import (
 )
 from tests.lab.worker import Worker
 from trafficmon.libbpf import features
-from trafficmon.libbpf.features import Helper, ProgramType
 from trafficmon.model.sockets import IPPROTO_MPTCP
+from trafficmon.uapi import Helper, ProgramType
 
 pytestmark = pytest.mark.kernel
 

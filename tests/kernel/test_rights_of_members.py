@@ -21,10 +21,11 @@ from tests.kernel.ordinary import NOBODY, run_ordinary
 from tests.kernel.program import Program, attached, free_pin_dir
 from tests.lab.cgroup import own_cgroup
 from tests.lab.namespace import Namespace
-from trafficmon.libbpf.features import MapType, kernel_enumerators
+from trafficmon.libbpf.features import kernel_enumerators
 from trafficmon.libbpf.link import Link, LinkFacts
 from trafficmon.libbpf.rawmap import RawMap
 from trafficmon.pins import COPIED, FROZEN, MAPS, READERS
+from trafficmon.uapi import MapType
 
 pytestmark = pytest.mark.kernel
 

@@ -19,7 +19,8 @@ from tests.kernel.ordinary import NOBODY
 from tests.kernel.program import Program
 from tests.lab.namespace import Namespace
 from trafficmon.host import netns
-from trafficmon.libbpf.link import AttachType, Link, attach_tcx
+from trafficmon.libbpf.link import Link, attach_tcx
+from trafficmon.uapi import AttachType
 
 pytestmark = pytest.mark.kernel
 

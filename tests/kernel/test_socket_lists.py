@@ -13,7 +13,8 @@ from tests.kernel.attached import run_patched
 from tests.kernel.needs import needs_linux
 from tests.kernel.owned import SERVER, SERVER6, Place, listen, place_of, sums_agree
 from tests.lab import processes
-from trafficmon.pins import SOCKET_ITERATORS, PinDirectory
+from trafficmon.hook_registry import SOCKET_ITERATORS
+from trafficmon.pins import PinDirectory
 
 pytestmark = pytest.mark.kernel
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from trafficmon.dns.book import Book
+from trafficmon.hook_registry import HOST_HOOKS, HOST_KINDS
 from trafficmon.layout import (
     DROP,
     DROP_KEY,
@@ -42,7 +43,7 @@ from trafficmon.model.owners import Owners, with_open_sockets
 from trafficmon.model.remote_names import RemoteNames
 from trafficmon.model.services import Services, packets_by_kind
 from trafficmon.model.verdicts import Findings
-from trafficmon.pins import HOST_HOOKS, HOST_KINDS, PinDirectory
+from trafficmon.pins import PinDirectory
 from trafficmon.reader.labels import Labels
 from trafficmon.reader.live import Live
 from trafficmon.records import set_text
@@ -329,7 +330,7 @@ class FakeLive:
 
     def has_layer(self, layer: str) -> bool:
         """Whether any of its hooks is."""
-        return any(of == layer for kind, (of, _) in HOST_HOOKS.items() if kind in self.hooks)
+        return any(HOST_HOOKS[kind].layer == layer for kind in self.hooks)
 
     def layers(self) -> Any:
         """By layer."""

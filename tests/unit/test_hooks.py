@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.fake_live import FakeLive
+from trafficmon.hook_registry import HOST_KINDS
 from trafficmon.hooks.facts import CgroupFacts, HookFacts, Pin, PlaceFacts
 from trafficmon.hooks.verdict import host_verdict, interface_verdict
 from trafficmon.host import filters
@@ -24,7 +25,6 @@ from trafficmon.model.verdicts import (
     Presence,
     Verdict,
 )
-from trafficmon.pins import HOST_KINDS
 from trafficmon.tables.health import complaints, is_wrong
 
 OURS, THEIRS, LINK, CGROUP = 7, 8, 70, 900

@@ -16,9 +16,9 @@ from tests.unit.fake_live import FakeLive, packed
 from trafficmon.errors import NotAttachedError
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
+from trafficmon.hook_registry import HOST_HOOKS
 from trafficmon.model.owners import COUNTS, not_handed_over
 from trafficmon.model.sockets import TCP_CLOSE, TCP_LISTEN
-from trafficmon.pins import HOST_HOOKS
 from trafficmon.tables import drops
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.table import choose_rows
@@ -94,7 +94,7 @@ def test_owners_are_put_together_by_user_process_and_cgroup(fake: FakeLive) -> N
 
 
 def test_without_the_app_layer_its_bytes_are_null(fake: FakeLive) -> None:
-    fake.hooks = {kind for kind, (layer, _) in HOST_HOOKS.items() if layer != "app"}
+    fake.hooks = {kind for kind, hook in HOST_HOOKS.items() if hook.layer != "app"}
     fake.owner(1, pid=FREE_PID, rx=(1, 1))
     (user,) = rows(fake, "users")
     assert (user["app_rx_bytes"], user["app_tx_bytes"], user["rx_bytes"]) == (None, None, 1)

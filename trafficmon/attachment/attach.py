@@ -41,9 +41,9 @@ from trafficmon.host.interfaces import Interface, all_interfaces
 from trafficmon.host.lock import exclusive
 from trafficmon.layout import State
 from trafficmon.libbpf import features
-from trafficmon.libbpf.features import Helper, ProgramType
 from trafficmon.pins import COPIED, PinDirectory
 from trafficmon.records import text_of
+from trafficmon.uapi import Helper, ProgramType
 
 Progress: TypeAlias = Callable[[int, int], None]
 

@@ -9,32 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trafficmon import objects
-from trafficmon.attachment.host.hooks import OLDER_SOCKETS, SOCKET_LISTS, VARIANTS, Variant
+from trafficmon.attachment.host.hook import hooks_here
 from trafficmon.attachment.request import WIRE_LAYERS
 from trafficmon.attachment.xdp import candidates
 from trafficmon.bpfobject import inspect
 from trafficmon.errors import TrafficmonError
+from trafficmon.hook_registry import EXISTING_SOCKETS, LAYERS, OBJECTS, SOCKET_LISTS, Variant
 from trafficmon.host import bpffs, capabilities, cgroups, signals
 from trafficmon.host.interfaces import all_interfaces
 from trafficmon.libbpf import features
-from trafficmon.libbpf.features import Helper, MapType, ProgramType
 from trafficmon.libbpf.info import statistics_are_on, xdp_program
 from trafficmon.libbpf.object import Object
 from trafficmon.libbpf.system import libbpf_version
-
-_OBJECTS = (
-    "xdp",
-    "tc",
-    "cgroup",
-    "sockops",
-    "app",
-    "app_fallback",
-    "drops",
-    "iter_sockets",
-    "iter_sockets_fallback",
-    "iter_task_file",
-    "names",
-)
+from trafficmon.uapi import Helper, MapType, ProgramType
 
 
 @dataclass(frozen=True)
@@ -123,7 +110,7 @@ def _mounts() -> Iterator[Finding]:
 
 
 def _files() -> Iterator[Finding]:
-    for name in _OBJECTS:
+    for name in OBJECTS:
         try:
             facts = inspect(objects.path_of(name))
         except TrafficmonError as error:
@@ -149,10 +136,10 @@ def _loading() -> Iterator[Finding]:
                     yield _tcx(loader)
         except TrafficmonError as error:
             yield Finding(f"layer {name}", ok=False, detail=str(error))
-    for name, variants in VARIANTS.items():
+    for name, variants in LAYERS.items():
         yield _first_that_loads(f"layer {name}", *variants)
     yield _first_that_loads("list of sockets", *SOCKET_LISTS)
-    yield _first_that_loads("sockets older than attach", OLDER_SOCKETS)
+    yield _first_that_loads("sockets older than attach", EXISTING_SOCKETS)
     frames = features.has_helper(ProgramType.XDP, Helper.XDP_GET_BUFF_LEN)
     yield Finding("XDP frames of several buffers", frames, "Linux 5.18 and later")
     ring = features.has_map_type(MapType.RINGBUF)
@@ -164,7 +151,7 @@ def _first_that_loads(subject: str, *variants: Variant) -> Finding:
     for variant in variants:
         try:
             with Object(objects.path_of(variant.object)) as loader:
-                loader.keep_only(*(hook.program for hook in variant.hooks))
+                loader.keep_only(*(hook.program for hook in hooks_here(variant)))
                 loader.load()
         except TrafficmonError as error:
             refusals.append(f"{variant.mode}: {error}")

@@ -16,14 +16,15 @@ from trafficmon.attachment.identity import is_ours, unpin
 from trafficmon.attachment.request import Request
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError, TrafficmonError, UsageError
+from trafficmon.hook_registry import INTERFACE_KINDS
 from trafficmon.hooks.check import check_interface
 from trafficmon.host import netns
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import INTERFACE, Mode, State
 from trafficmon.libbpf.link import Link
 from trafficmon.model.verdicts import Verdict
-from trafficmon.pins import KINDS, PinDirectory
-from trafficmon.records import set_text, text_of
+from trafficmon.pins import PinDirectory
+from trafficmon.records import hook_numbers, set_text, text_of
 
 MODE_NAMES = {
     Mode.OFF: "off",
@@ -150,10 +151,10 @@ def remove(store: Store, slot: int) -> None:
     if record["tc_mode"] == Mode.CLSACT and _filters_are_here(store):
         tc.remove_captures(int(record["ifindex"]))
         tc.remove_filters(store.pins, slot, record, qdisc=True)
-    for kind in KINDS:
-        noted = int(record["hooks"][KINDS.index(kind)]["link_id"])
-        _take_off(store.pins, store.pins.link(kind, slot), noted)
-    for kind in KINDS:
+    for kind in INTERFACE_KINDS:
+        _, link_id = hook_numbers(record, kind)
+        _take_off(store.pins, store.pins.link(kind, slot), link_id)
+    for kind in INTERFACE_KINDS:
         unpin(store.pins, store.pins.program(kind, slot))
         unpin(store.pins, store.pins.next_program(kind, slot))
     record["state"] = State.DETACHED

@@ -12,13 +12,12 @@ from contextlib import ExitStack, contextmanager
 
 from trafficmon import objects
 from trafficmon.attachment.store import Store
+from trafficmon.hook_registry import INTERFACE_HOOKS
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import ROWS_OF_AN_INTERFACE
 from trafficmon.libbpf import features
-from trafficmon.libbpf.features import Helper, ProgramType
 from trafficmon.libbpf.object import Object, Program
-
-PROGRAMS = {"xdp": "tm_xdp_rx", "tc_rx": "tm_tc_rx", "tc_tx": "tm_tc_tx"}
+from trafficmon.uapi import Helper, ProgramType
 
 
 @contextmanager
@@ -30,7 +29,7 @@ def xdp_program(
         if features.has_helper(ProgramType.XDP, Helper.XDP_GET_BUFF_LEN):
             loader.allow_frames_of_several_buffers()
         _load(loader, store, interface, slot, count_flows=count_flows)
-        with loader.program(PROGRAMS["xdp"]) as program:
+        with loader.program(INTERFACE_HOOKS["xdp"].program) as program:
             yield program
 
 
@@ -45,13 +44,14 @@ def tc_programs(
 ) -> Iterator[dict[str, Program]]:
     """The tc programs of ``kinds`` ("tc_rx", "tc_tx") for an interface, loaded."""
     with Object(objects.path_of("tc")) as loader, ExitStack() as handles:
-        loader.keep_only(*(PROGRAMS[kind] for kind in kinds))
+        names = {kind: INTERFACE_HOOKS[kind].program for kind in kinds}
+        loader.keep_only(*names.values())
         readable = features.may_read_kernel(ProgramType.SCHED_CLS)
         loader.set_constants(
             {"tm_seek_mac": int(behind_generic_xdp), "tm_read_kernel": int(readable)}
         )
         _load(loader, store, interface, slot, count_flows=True)
-        yield {kind: handles.enter_context(loader.program(PROGRAMS[kind])) for kind in kinds}
+        yield {kind: handles.enter_context(loader.program(n)) for kind, n in names.items()}
 
 
 def _load(

@@ -21,11 +21,12 @@ import numpy as np
 from trafficmon import ownership
 from trafficmon.attachment.store import Store
 from trafficmon.errors import TrafficmonError
+from trafficmon.hook_registry import SOCKET_ITERATORS
 from trafficmon.host import bpffs
 from trafficmon.layout import META
 from trafficmon.libbpf import features
 from trafficmon.libbpf.map import Map
-from trafficmon.pins import COPIED, FROZEN, SOCKET_ITERATORS
+from trafficmon.pins import COPIED, FROZEN
 
 _PASS, _LIST, _READ_MAP, _READ_LINK = 0o710, 0o750, 0o640, 0o440
 _OWNER_ONLY_DIRECTORY, _OWNER_ONLY = 0o700, 0o600

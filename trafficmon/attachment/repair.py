@@ -21,7 +21,7 @@ from trafficmon.libbpf.info import xdp_program as xdp_program_on
 from trafficmon.libbpf.link import Link, link_by_id
 from trafficmon.libbpf.object import Program
 from trafficmon.model.verdicts import Condition, Verdict
-from trafficmon.pins import KINDS
+from trafficmon.records import hook_numbers
 
 
 def repair_interface(
@@ -34,7 +34,7 @@ def repair_interface(
     lost = [kind for kind, verdict in broken.items() if verdict.condition != Condition.UNPINNED]
     for kind in broken:
         if kind not in lost:
-            program_id, link_id = (int(n) for n in record["hooks"][KINDS.index(kind)])
+            program_id, link_id = hook_numbers(record, kind)
             pin_again(store.pins.program(kind, slot), program_id, Program)
             if link_id:
                 pin_again(store.pins.link(kind, slot), link_id, Link)
@@ -85,8 +85,8 @@ def _has_room_for_xdp(store: Store, interface: Interface, slot: int, record: Any
 
 def _is_attached(store: Store, slot: int, kind: str, record: Any) -> bool:
     """Whether our link is at the interface, whatever program it runs."""
-    path, number = store.pins.link(kind, slot), int(record["hooks"][KINDS.index(kind)]["link_id"])
-    if not is_our_link(path, number):
+    path, (_, link_id) = store.pins.link(kind, slot), hook_numbers(record, kind)
+    if not is_our_link(path, link_id):
         return False
     with Link.from_pin(str(path)) as link:
         return link.facts().ifindex != 0

@@ -7,7 +7,7 @@ import grp
 from dataclasses import dataclass
 from pathlib import Path
 
-from trafficmon.attachment.host import hooks
+from trafficmon import hook_registry
 from trafficmon.attachment.store import NO_GROUP
 from trafficmon.errors import UsageError, invalid_choice, require_range
 from trafficmon.host import cgroups, netns
@@ -18,11 +18,11 @@ WIRE_LAYERS = ("xdp", "tc")
 COPYING_LAYERS = ("dns",)
 """Part of the wire's programs; not there without one of them."""
 
-HOST_LAYERS = ("cgroup", "sockops", "app", "drops")
+HOST_LAYERS = tuple(hook_registry.LAYERS)
 LAYERS = (*WIRE_LAYERS, *COPYING_LAYERS, *HOST_LAYERS)
 """The layers that there are: at each interface, and once on the host."""
 
-APP_MODES = hooks.APP_MODES
+APP_MODES = ("auto", *hook_registry.APP_MODES)
 TC_MODES = ("auto", "tcx", "clsact")
 XDP_MODES = ("auto", "native", "generic", "offload", "off")
 DEFAULT_MAX_FLOWS = 131072

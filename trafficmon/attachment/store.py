@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from trafficmon import __version__, objects
+from trafficmon.hook_registry import HOST_KINDS
 from trafficmon.host import clock, netns
 from trafficmon.layout import (
     CLOCK,
@@ -35,7 +36,7 @@ from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Object, test_run
 from trafficmon.libbpf.system import possible_cpus
 from trafficmon.pinned import open_map
-from trafficmon.pins import HOST_KINDS, MAPS, PinDirectory
+from trafficmon.pins import MAPS, PinDirectory
 from trafficmon.records import FIRST_KEY, record_of, require_layout, set_text, slot_key
 
 NO_GROUP = 0xFFFFFFFF

@@ -18,17 +18,19 @@ from trafficmon.attachment import hookrecords
 from trafficmon.attachment.programs import tc_programs
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError, TrafficmonError, UnsupportedError
+from trafficmon.hook_registry import INTERFACE_HOOKS
+from trafficmon.hooks.facts import TC_POINTS
 from trafficmon.host.interfaces import Interface, clsact_filters, has_clsact
 from trafficmon.layout import Mode
 from trafficmon.libbpf import clsact
-from trafficmon.libbpf.clsact import Filter, Side
+from trafficmon.libbpf.clsact import ATTACH_POINTS, Filter
 from trafficmon.libbpf.info import program_by_id, program_facts
-from trafficmon.libbpf.link import AttachType, Link, attach_tcx
+from trafficmon.libbpf.link import Link, attach_tcx
 from trafficmon.libbpf.object import Program
-from trafficmon.pins import KINDS, PinDirectory
+from trafficmon.pins import PinDirectory
+from trafficmon.records import hook_numbers
+from trafficmon.uapi import AttachType
 
-_TCX = {"tc_rx": AttachType.TCX_INGRESS, "tc_tx": AttachType.TCX_EGRESS}
-_SIDES = {"tc_rx": Side.INGRESS, "tc_tx": Side.EGRESS}
 _HANDLES = {"tc_rx": "tc_rx_handle", "tc_tx": "tc_tx_handle"}
 _PRIORITIES = range(1, 9)  # the first that no other kind of filter has
 _CAPTURE_PRIORITIES = range(11, 19)
@@ -72,7 +74,7 @@ def _attach_tcx(
     """False where the kernel does not know tcx."""
     for kind, program in programs.items():
         try:
-            link = attach_tcx(program, interface.ifindex, _TCX[kind])
+            link = attach_tcx(program, interface.ifindex, INTERFACE_HOOKS[kind].attach_type)
         except BpfError as error:
             if error.errno != errno.EINVAL:
                 raise
@@ -114,10 +116,10 @@ def _attach_clsact(
 
 
 @contextmanager
-def capture_filter(program: Program, ifindex: int, kind: str) -> Iterator[None]:
+def capture_filter(program: Program, ifindex: int, where: AttachType) -> Iterator[None]:
     """A capture's program on a filter, until it has ended; two captures have two priorities."""
     made = not has_clsact(ifindex) and clsact.make_qdisc(ifindex)
-    place = _free_place(ifindex, kind)
+    place = _free_place(ifindex, where)
     clsact.add_filter(place, program)
     try:
         yield
@@ -127,8 +129,9 @@ def capture_filter(program: Program, ifindex: int, kind: str) -> Iterator[None]:
             clsact.remove_qdisc(ifindex)
 
 
-def _free_place(ifindex: int, kind: str) -> Filter:
-    places = [Filter(ifindex, _SIDES[kind], _CAPTURE_HANDLE, n) for n in _CAPTURE_PRIORITIES]
+def _free_place(ifindex: int, where: AttachType) -> Filter:
+    point = ATTACH_POINTS[where]
+    places = [Filter(ifindex, point, _CAPTURE_HANDLE, n) for n in _CAPTURE_PRIORITIES]
     for place in places:
         if clsact.filter_program(place) is None:
             return place
@@ -137,9 +140,9 @@ def _free_place(ifindex: int, kind: str) -> Filter:
 
 def remove_captures(ifindex: int) -> None:
     """Filters of captures that were killed; their programs are told by name."""
-    for side in _SIDES.values():
+    for point in TC_POINTS.values():
         for priority in _CAPTURE_PRIORITIES:
-            place = Filter(ifindex, side, _CAPTURE_HANDLE, priority)
+            place = Filter(ifindex, point, _CAPTURE_HANDLE, priority)
             if (number := clsact.filter_program(place)) is None:
                 continue
             if (program := program_by_id(number)) is not None:
@@ -161,7 +164,7 @@ def _make_qdisc(interface: Interface, store: Store, slot: int, record: Any) -> N
 def _place(record: Any, kind: str) -> Filter:
     return Filter(
         int(record["ifindex"]),
-        _SIDES[kind],
+        TC_POINTS[kind],
         int(record[_HANDLES[kind]]),
         int(record["tc_priority"]),
     )
@@ -169,7 +172,7 @@ def _place(record: Any, kind: str) -> Filter:
 
 def _our_program_ids(pins: PinDirectory, kind: str, slot: int, record: Any) -> set[int]:
     """The one that is noted, and, while --replace is at it, those that are pinned."""
-    ids = {int(record["hooks"][KINDS.index(kind)]["program_id"])}
+    ids = {hook_numbers(record, kind)[0]}
     for path in (pins.program(kind, slot), pins.next_program(kind, slot)):
         if path.exists():
             with Program.from_pin(str(path)) as program:
@@ -184,7 +187,7 @@ def filter_program(record: Any, kind: str) -> int | None:
 
 def remove_filters(pins: PinDirectory, slot: int, record: Any, *, qdisc: bool) -> None:
     """Take our clsact filters off the interface in ``slot``, and the qdisc if it is ours."""
-    for kind in _SIDES:
+    for kind in TC_POINTS:
         if filter_program(record, kind) in _our_program_ids(pins, kind, slot, record):
             clsact.remove_filter(_place(record, kind))
     ifindex = int(record["ifindex"])
@@ -194,7 +197,7 @@ def remove_filters(pins: PinDirectory, slot: int, record: Any, *, qdisc: bool) -
 
 def put_link_back(interface: Interface, kind: str, program: Program) -> Link:
     """A tcx link in the place of one that has gone."""
-    return attach_tcx(program, interface.ifindex, _TCX[kind])
+    return attach_tcx(program, interface.ifindex, INTERFACE_HOOKS[kind].attach_type)
 
 
 def put_back(

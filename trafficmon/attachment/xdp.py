@@ -21,8 +21,9 @@ from trafficmon.errors import BpfError
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import Mode
 from trafficmon.libbpf.info import xdp_program as xdp_program_on
-from trafficmon.libbpf.link import Link, XdpFlag, attach_xdp
+from trafficmon.libbpf.link import Link, attach_xdp
 from trafficmon.libbpf.object import Program
+from trafficmon.uapi import XdpFlag
 
 _MODES = {
     "native": (Mode.XDP_NATIVE, XdpFlag.DRV_MODE),

@@ -16,19 +16,17 @@ from trafficmon.attachment import tc
 from trafficmon.attachment.store import Store
 from trafficmon.capture.steps import Steps
 from trafficmon.errors import BpfError
+from trafficmon.hook_registry import Hook, hooks_of
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import MATCH_STEPS, Mode
 from trafficmon.libbpf import features
-from trafficmon.libbpf.features import ProgramType
-from trafficmon.libbpf.link import AttachType, attach_tcx
+from trafficmon.libbpf.link import attach_tcx
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Object, Program
 from trafficmon.records import slot_key
+from trafficmon.uapi import ProgramType
 
-_HOOKS = {
-    "tm_capture_rx": (AttachType.TCX_INGRESS, "tc_rx"),
-    "tm_capture_tx": (AttachType.TCX_EGRESS, "tc_tx"),
-}
+_HOOKS = hooks_of("capture")
 _OF_THE_CAPTURE = (
     "samples",
     "sample_counts",
@@ -65,9 +63,9 @@ def capturing(
                 maps = {n: open_.enter_context(loader.map(n)) for n in _OF_THE_CAPTURE}
                 for index in range(MATCH_STEPS):
                     maps["match_steps"].update(slot_key(index), steps.records[index].tobytes())
-            for name in _HOOKS:
-                program = open_.enter_context(loader.program(name))
-                _attach(program, interface, open_)
+            for hook in _HOOKS:
+                program = open_.enter_context(loader.program(hook.program))
+                _attach(program, hook, interface, open_)
         yield maps
 
 
@@ -106,11 +104,10 @@ def _load(
     loader.load()
 
 
-def _attach(program: Program, interface: Interface, open_: ExitStack) -> None:
-    where, kind = _HOOKS[program.name]
+def _attach(program: Program, hook: Hook, interface: Interface, open_: ExitStack) -> None:
     try:
-        open_.enter_context(attach_tcx(program, interface.ifindex, where))
+        open_.enter_context(attach_tcx(program, interface.ifindex, hook.attach_type))
     except BpfError as error:
         if error.errno != errno.EINVAL:
             raise
-        open_.enter_context(tc.capture_filter(program, interface.ifindex, kind))
+        open_.enter_context(tc.capture_filter(program, interface.ifindex, hook.attach_type))

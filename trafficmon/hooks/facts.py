@@ -17,18 +17,22 @@ from pathlib import Path
 from typing import Any, Self
 
 from trafficmon.errors import BpfError, MissingPrivilegeError
+from trafficmon.hook_registry import HOST_KINDS, INTERFACE_HOOKS
 from trafficmon.host import cgroups, netns
 from trafficmon.host.filters import FilterList, ListedFilter
 from trafficmon.layout import Mode
-from trafficmon.libbpf.clsact import Side
+from trafficmon.libbpf.clsact import ATTACH_POINTS
 from trafficmon.libbpf.info import program_facts, tcx_programs, xdp_program
-from trafficmon.libbpf.link import AttachType, LinkFacts, link_by_id, pinned_link_facts
+from trafficmon.libbpf.link import LinkFacts, link_by_id, pinned_link_facts
 from trafficmon.libbpf.object import Program
-from trafficmon.pins import HOST_KINDS, KINDS, PinDirectory
-from trafficmon.records import text_of
+from trafficmon.pins import PinDirectory
+from trafficmon.records import hook_numbers, text_of
 
-_TCX = {"tc_rx": AttachType.TCX_INGRESS, "tc_tx": AttachType.TCX_EGRESS}
-SIDES = {"tc_rx": Side.INGRESS, "tc_tx": Side.EGRESS}
+TC_POINTS = {
+    name: ATTACH_POINTS[hook.attach_type]
+    for name, hook in INTERFACE_HOOKS.items()
+    if hook.layer == "tc"
+}
 _LOOK_FOR_NAMESPACE_EVERY_S = 5.0
 
 
@@ -122,7 +126,7 @@ class Kernel:
     def interface_hooks(self, slot: int, record: Any) -> Iterator[tuple[str, HookFacts]]:
         """Of the hooks that an attached interface's record tells of."""
         for kind in kinds_of(record):
-            program_id, link_id = (int(n) for n in record["hooks"][KINDS.index(kind)])
+            program_id, link_id = hook_numbers(record, kind)
             paths = self._pins.link(kind, slot), self._pins.program(kind, slot)
             yield kind, _hook(program_id, link_id, *paths)
 
@@ -135,7 +139,7 @@ class Kernel:
         if name is None:
             back_as = netns.ifindex_of(text_of(record["name"]))
             return PlaceFacts(is_here=True, has_namespace=True, back_as=back_as)
-        kinds = [kind for kind in kinds_of(record) if kind in SIDES]
+        kinds = [kind for kind in kinds_of(record) if kind in TC_POINTS]
         filters = record["tc_mode"] == Mode.CLSACT
         return PlaceFacts(
             is_here=True,
@@ -148,7 +152,7 @@ class Kernel:
     def _listed(self, ifindex: int, kind: str) -> list[ListedFilter] | None:
         self._filters = self._filters or FilterList()
         try:
-            return self._filters.of(ifindex, SIDES[kind])
+            return self._filters.of(ifindex, TC_POINTS[kind])
         except OSError as error:
             if error.errno in (errno.ENODEV, errno.EINVAL):  # it went just now
                 return []
@@ -192,7 +196,7 @@ def xdp_program_of(ifindex: int) -> int | None:
 
 def _tcx(ifindex: int, kind: str) -> tuple[int, ...] | None:
     try:
-        return tcx_programs(ifindex, _TCX[kind])
+        return tcx_programs(ifindex, INTERFACE_HOOKS[kind].attach_type)
     except (BpfError, MissingPrivilegeError):
         return None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trafficmon.hooks.facts import SIDES, CgroupFacts, HookFacts, Pin, PlaceFacts
+from trafficmon.hook_registry import HOST_HOOKS
+from trafficmon.hooks.facts import TC_POINTS, CgroupFacts, HookFacts, Pin, PlaceFacts
 from trafficmon.host.filters import ListedFilter
-from trafficmon.libbpf.clsact import Side
+from trafficmon.libbpf.clsact import TcAttachPoint
 from trafficmon.model.verdicts import ALIVE, Condition, Verdict
-from trafficmon.pins import HOST_HOOKS
 
 _ROOT_MAY_LOOK = Verdict(Condition.UNKNOWN, "only root may ask the kernel", None)
 _PROGRAM_UNPINNED = Verdict(Condition.UNPINNED, "the pin of its program was removed")
@@ -30,14 +30,14 @@ def interface_verdict(
         verdict = _link_verdict(kind, hook, place, xdp)
     if verdict == ALIVE and hook.program_pin == Pin.MISSING:
         verdict = _PROGRAM_UNPINNED
-    if verdict.is_wrong or kind not in SIDES:
+    if verdict.is_wrong or kind not in TC_POINTS:
         return verdict
     return replace(verdict, foreign=_foreign(kind, hook, place, noted))
 
 
 def host_verdict(kind: str, hook: HookFacts, watched_id: int, cgroup: CgroupFacts) -> Verdict:
     """Of a hook that there is once. ``watched_id``: of the cgroup that it was made for, or 0."""
-    is_on_cgroup = HOST_HOOKS[kind][1] == "cgroup"
+    is_on_cgroup = HOST_HOOKS[kind].is_on_cgroup
     lost = _lost_cgroup(watched_id, cgroup)
     if hook.link is None:
         if lost and hook.link_pin == Pin.CLOSED:
@@ -150,7 +150,7 @@ def _foreign(
 ) -> tuple[int, ...] | None:
     """On ingress who comes before ours, on egress who comes after: tcx is run before filters."""
     tcx, filters = place.tcx.get(kind), place.filters.get(kind)
-    is_ingress = SIDES[kind] == Side.INGRESS
+    is_ingress = TC_POINTS[kind] == TcAttachPoint.INGRESS
     if noted is not None and filters is not None:
         ours = next((n for n, one in enumerate(filters) if is_at(one, noted)), 0)
         others = filters[:ours] if is_ingress else filters[ours + 1 :]

@@ -14,13 +14,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trafficmon.libbpf.clsact import Side
+from trafficmon.libbpf.clsact import TcAttachPoint
 
 # include/uapi/linux/rtnetlink.h, pkt_sched.h, pkt_cls.h
 _RTM_NEWTFILTER, _RTM_GETTFILTER = 44, 46
 _NLM_F_REQUEST, _NLM_F_DUMP = 1, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
-_PARENTS = {Side.INGRESS: 0xFFFFFFF2, Side.EGRESS: 0xFFFFFFF3}
+_PARENTS = {TcAttachPoint.INGRESS: 0xFFFFFFF2, TcAttachPoint.EGRESS: 0xFFFFFFF3}
 _TCA_KIND, _TCA_OPTIONS, _TCA_CHAIN = 1, 2, 11
 _TCA_BPF_ID = 11
 _NLA_TYPE_MASK = 0x3FFF
@@ -50,11 +50,11 @@ class FilterList:
         """Give the socket back."""
         self._socket.close()
 
-    def of(self, ifindex: int, side: Side) -> list[ListedFilter]:
+    def of(self, ifindex: int, point: TcAttachPoint) -> list[ListedFilter]:
         """In the order in which they run; none where there is no such qdisc or interface."""
         size = _HEADER.size + _TCMSG.size
         head = _HEADER.pack(size, _RTM_GETTFILTER, _NLM_F_REQUEST | _NLM_F_DUMP, 1, 0)
-        self._socket.send(head + _TCMSG.pack(socket.AF_UNSPEC, ifindex, 0, _PARENTS[side], 0))
+        self._socket.send(head + _TCMSG.pack(socket.AF_UNSPEC, ifindex, 0, _PARENTS[point], 0))
         return [found for body in self._replies() if (found := _filter(body)) is not None]
 
     def _replies(self) -> Iterator[bytes]:

@@ -14,34 +14,43 @@ from typing import Any
 
 from trafficmon.libbpf._ffi import check, lib, options
 from trafficmon.libbpf.object import Program
+from trafficmon.uapi import AttachType
 
 BPF_TC_F_REPLACE = 1
 
 
-class Side(IntEnum):
+class TcAttachPoint(IntEnum):
     """enum bpf_tc_attach_point."""
 
     INGRESS = 1
     EGRESS = 2
 
 
+_BOTH = TcAttachPoint.INGRESS | TcAttachPoint.EGRESS
+ATTACH_POINTS = {
+    AttachType.TCX_INGRESS: TcAttachPoint.INGRESS,
+    AttachType.TCX_EGRESS: TcAttachPoint.EGRESS,
+}
+"""Where a filter sees the packets that a tcx program sees."""
+
+
 @dataclass(frozen=True)
 class Filter:
-    """A filter's place: interface, side, and the handle and priority that tell it from others."""
+    """A filter's place: interface and attach point, and among the filters there its own numbers."""
 
     ifindex: int
-    side: Side
+    point: TcAttachPoint
     handle: int
     priority: int
 
     @property
     def subject(self) -> str:
         """For messages."""
-        return f"tc {self.side.name.lower()} filter of interface {self.ifindex}"
+        return f"tc {self.point.name.lower()} filter of interface {self.ifindex}"
 
     def hook(self) -> Any:
         """struct bpf_tc_hook."""
-        return options("bpf_tc_hook", ifindex=self.ifindex, attach_point=int(self.side))
+        return options("bpf_tc_hook", ifindex=self.ifindex, attach_point=int(self.point))
 
     def place(self, **more: int) -> Any:
         """struct bpf_tc_opts."""
@@ -50,7 +59,7 @@ class Filter:
 
 def make_qdisc(ifindex: int) -> bool:
     """Make sure that the interface has a clsact qdisc. True if it had none."""
-    hook = options("bpf_tc_hook", ifindex=ifindex, attach_point=Side.INGRESS | Side.EGRESS)
+    hook = options("bpf_tc_hook", ifindex=ifindex, attach_point=_BOTH)
     result = lib.bpf_tc_hook_create(hook)
     if result == -errno.EEXIST:
         return False
@@ -60,7 +69,7 @@ def make_qdisc(ifindex: int) -> bool:
 
 def remove_qdisc(ifindex: int) -> None:
     """Remove the clsact qdisc with all its filters; quiet if it or the interface has gone."""
-    hook = options("bpf_tc_hook", ifindex=ifindex, attach_point=Side.INGRESS | Side.EGRESS)
+    hook = options("bpf_tc_hook", ifindex=ifindex, attach_point=_BOTH)
     result = lib.bpf_tc_hook_destroy(hook)
     if result not in (-errno.ENOENT, -errno.ENODEV, -errno.EINVAL):
         check(result, "remove the clsact qdisc of", f"interface {ifindex}")

@@ -4,59 +4,14 @@
 from __future__ import annotations
 
 import errno
-from enum import IntEnum
 from functools import cache
 from pathlib import Path
 
 from trafficmon.libbpf._ffi import check, encode, ffi, lib, text
-from trafficmon.libbpf.link import AttachType
 from trafficmon.libbpf.object import Program
+from trafficmon.uapi import AttachType, Helper, MapType, ProgramType
 
 _NO_INTERFACE = 0x7FFFFFFF
-
-
-class ProgramType(IntEnum):
-    """enum bpf_prog_type; those we use."""
-
-    KPROBE = 2
-    SCHED_CLS = 3
-    TRACEPOINT = 5
-    XDP = 6
-    CGROUP_SKB = 8
-    CGROUP_SOCK = 9
-    SOCK_OPS = 13
-    TRACING = 26
-
-
-class MapType(IntEnum):
-    """enum bpf_map_type; those we use."""
-
-    HASH = 1
-    ARRAY = 2
-    LRU_HASH = 9
-    SK_STORAGE = 24
-    RINGBUF = 27
-
-
-class Helper(IntEnum):
-    """enum bpf_func_id; those that not all our kernels have."""
-
-    GET_SMP_PROCESSOR_ID = 8
-    GET_CURRENT_PID_TGID = 14
-    GET_CURRENT_TASK = 35
-    PROBE_READ_KERNEL = 113
-    JIFFIES64 = 118
-    GET_CURRENT_TASK_BTF = 158
-    TASK_PT_REGS = 175
-    SNPRINTF = 165
-    XDP_GET_BUFF_LEN = 188
-    SKC_TO_MPTCP_SOCK = 196
-
-
-@cache
-def has_program_type(kind: ProgramType) -> bool:
-    """Whether programs of this type load."""
-    return bool(check(lib.libbpf_probe_bpf_prog_type(int(kind), ffi.NULL), "probe", kind.name))
 
 
 @cache

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from trafficmon.libbpf._ffi import check, ffi, lib, text
-from trafficmon.libbpf.link import AttachType
 from trafficmon.libbpf.object import Program
+from trafficmon.uapi import AttachType
 
 _BPF_STATS_RUN_TIME = 0
 _MOST_TCX_PROGRAMS = 64  # BPF_MPROG_MAX, include/linux/bpf_mprog.h

@@ -10,46 +10,13 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
 from typing import Any, Self
 
 from trafficmon.libbpf._ffi import check, check_pointer, encode, ffi, lib, options
 from trafficmon.libbpf.handle import Handle, open_pin
 from trafficmon.libbpf.object import Object, Program
 from trafficmon.libbpf.rawmap import RawMap
-
-
-class AttachType(IntEnum):
-    """enum bpf_attach_type of include/uapi/linux/bpf.h; those we use."""
-
-    CGROUP_INET_INGRESS = 0
-    CGROUP_INET_EGRESS = 1
-    CGROUP_INET_SOCK_CREATE = 2
-    CGROUP_SOCK_OPS = 3
-    CGROUP_INET_SOCK_RELEASE = 34
-    XDP = 37
-    TCX_INGRESS = 46  # Linux 6.6
-    TCX_EGRESS = 47
-
-
-class XdpFlag(IntFlag):
-    """XDP_FLAGS_* of include/uapi/linux/if_link.h."""
-
-    SKB_MODE = 1 << 1
-    DRV_MODE = 1 << 2
-    HW_MODE = 1 << 3
-
-
-class LinkType(IntEnum):
-    """enum bpf_link_type; those we use."""
-
-    TRACING = 2
-    CGROUP = 3
-    ITER = 4
-    XDP = 6
-    PERF_EVENT = 7
-    TCX = 11
-
+from trafficmon.uapi import AttachType, XdpFlag
 
 BPF_F_BEFORE = 1 << 3
 BPF_F_AFTER = 1 << 4

@@ -17,11 +17,16 @@ from typing import Any, Self
 from trafficmon.errors import BpfError
 from trafficmon.libbpf._ffi import check, encode, ffi, lib, options, text
 from trafficmon.libbpf.handle import Handle, open_pin
+from trafficmon.uapi import MapType
 
 BPF_NOEXIST = 1
-# enum bpf_map_type
-_ARRAYS = {2, 6}  # ARRAY, PERCPU_ARRAY: every index is there, always
-_PER_CPU_TYPES = {5, 6, 10, 21}  # PERCPU_HASH, _ARRAY, LRU_PERCPU_HASH, PERCPU_CGROUP_STORAGE
+_ARRAYS = {MapType.ARRAY, MapType.PERCPU_ARRAY}  # every index is there, always
+_PER_CPU_TYPES = {
+    MapType.PERCPU_HASH,
+    MapType.PERCPU_ARRAY,
+    MapType.LRU_PERCPU_HASH,
+    MapType.PERCPU_CGROUP_STORAGE,
+}
 _LARGEST_BATCH = 1 << 17
 
 

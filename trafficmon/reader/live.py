@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from trafficmon.errors import BpfError, DamagedError, MissingPrivilegeError, NotAttachedError
+from trafficmon.hook_registry import HOST_HOOKS, HOST_KINDS
 from trafficmon.hooks.check import check_hooks
 from trafficmon.host import bpffs, cgroups, clock
 from trafficmon.host.lock import dns_copy, dns_file
@@ -49,7 +50,7 @@ from trafficmon.model.remote_names import RemoteNames
 from trafficmon.model.services import Services
 from trafficmon.model.verdicts import Findings
 from trafficmon.pinned import open_map
-from trafficmon.pins import HOST_HOOKS, HOST_KINDS, PinDirectory, is_there
+from trafficmon.pins import PinDirectory, is_there
 from trafficmon.reader.ahead import Looks, ReadAhead
 from trafficmon.reader.flows import read_flows
 from trafficmon.reader.labels import Labels
@@ -263,7 +264,7 @@ class Live:
 
     def has_layer(self, layer: str) -> bool:
         """Whether a layer of the host is attached, by any of its hooks."""
-        return any(self.has_hook(kind) for kind, (of, _) in HOST_HOOKS.items() if of == layer)
+        return any(self.has_hook(kind) for kind, hook in HOST_HOOKS.items() if hook.layer == layer)
 
     def owner_entries(self) -> int:
         """Rows in the owners' table."""

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from trafficmon.errors import MissingPrivilegeError
+from trafficmon.hook_registry import SOCKET_ITERATORS
 from trafficmon.layout import SOCKET_ROW
 from trafficmon.libbpf.link import read_pinned_iterator
 from trafficmon.model.groups import Records
 from trafficmon.model.sockets import AF_INET, AF_INET6
-from trafficmon.pins import SOCKET_ITERATORS, PinDirectory
+from trafficmon.pins import PinDirectory
 
 _MAPPED = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)  # ::ffff:0:0/96, RFC 4291 2.5.5.2
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from trafficmon.errors import NotAttachedError
+from trafficmon.hook_registry import HOST_HOOKS, SOCKET_ITERATORS
 from trafficmon.layout import State
 from trafficmon.model.verdicts import ALIVE, Condition, InterfaceFinding, Presence, Verdict
-from trafficmon.pins import HOST_HOOKS, SOCKET_ITERATORS
 from trafficmon.reader.live import Live
 
 _MOST_NAMES = 5
@@ -117,9 +117,9 @@ def _loses_at_close(host: dict[str, Verdict]) -> bool:
 
 def _by_layer(kinds: list[str], host: dict[str, Verdict]) -> Iterator[str]:
     """A layer with those of its hooks that are meant, where not all are."""
-    for layer in dict.fromkeys(HOST_HOOKS[kind][0] for kind in kinds):
-        meant = [kind for kind in kinds if HOST_HOOKS[kind][0] == layer]
-        every = {kind for kind in host if HOST_HOOKS[kind][0] == layer}
+    for layer in dict.fromkeys(HOST_HOOKS[kind].layer for kind in kinds):
+        meant = [kind for kind in kinds if HOST_HOOKS[kind].layer == layer]
+        every = {kind for kind in host if HOST_HOOKS[kind].layer == layer}
         is_all = every <= {*meant, *SOCKET_ITERATORS}  # these count nothing
         yield layer if is_all else f"{layer} ({', '.join(meant)})"
 

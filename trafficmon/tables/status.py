@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trafficmon.errors import BpfError, MissingPrivilegeError
+from trafficmon.hook_registry import HOST_HOOKS, HOST_KINDS
 from trafficmon.hooks.facts import xdp_program_of
 from trafficmon.host import bpffs
 from trafficmon.layout import EventKind, Mode
@@ -16,7 +17,6 @@ from trafficmon.libbpf.info import program_facts, statistics_are_on
 from trafficmon.libbpf.object import Program
 from trafficmon.model.interfaces import WatchedInterface
 from trafficmon.model.verdicts import Presence, Verdict
-from trafficmon.pins import HOST_HOOKS, HOST_KINDS
 from trafficmon.reader.live import Live
 from trafficmon.records import text_of
 from trafficmon.tables.health import complaints
@@ -124,8 +124,8 @@ def _with_foreign_xdp(live: Live, interface: WatchedInterface) -> dict[str, Any]
 
 
 def _host_layer(live: Live, kind: str) -> dict[str, Any]:
-    layer, mode = HOST_HOOKS[kind]
-    record = _hook_record(layer, kind, mode) | _verdict(live.findings.host[kind])
+    hook = HOST_HOOKS[kind]
+    record = _hook_record(hook.layer, kind, hook.mode) | _verdict(live.findings.host[kind])
     return _with_program(record, live.pins.host_program(kind))
 
 

@@ -12,17 +12,13 @@ import numpy as np
 
 from trafficmon import objects
 from trafficmon.attachment.store import Store
+from trafficmon.hook_registry import hooks_of
 from trafficmon.host.cgroups import Cgroup
 from trafficmon.layout import LOG_KEY, LOG_VALUE
-from trafficmon.libbpf.link import AttachType, attach_cgroup
+from trafficmon.libbpf.link import attach_cgroup
 from trafficmon.libbpf.map import Map, Records
 from trafficmon.libbpf.object import Object
 from trafficmon.records import FIRST_KEY, text_of
-
-_HOOKS = {
-    "tm_log_rx": AttachType.CGROUP_INET_INGRESS,
-    "tm_log_tx": AttachType.CGROUP_INET_EGRESS,
-}
 
 
 class LogTables:
@@ -69,7 +65,7 @@ def logging_programs(store: Store, *, per_packet: bool) -> Iterator[LogTables]:
         maps = [loader.map(name) for name in ("log_interval", "log_first", "log_rows")]
         tables = LogTables(*maps)
         open_.callback(tables.close)
-        for name, where in _HOOKS.items():
-            program = open_.enter_context(loader.program(name))
-            open_.enter_context(attach_cgroup(program, cgroup.fd, where))
+        for hook in hooks_of("userlog"):
+            program = open_.enter_context(loader.program(hook.program))
+            open_.enter_context(attach_cgroup(program, cgroup.fd, hook.attach_type))
         yield tables

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What the programs of the host's layers have to know before they are loaded."""
+"""The constants that the programs of the host's layers are loaded with."""
 
 from __future__ import annotations
 
-from trafficmon.attachment.host.hooks import BY_CALLERS, NAMES, ON_SOCKETS
 from trafficmon.attachment.store import Store
+from trafficmon.hook_registry import BY_CALLERS, HOST_HOOKS, ON_SOCKETS, PROCESS_NAMES, Hook
 from trafficmon.host.cgroups import Cgroup
 from trafficmon.libbpf import features
-from trafficmon.libbpf.features import Helper, ProgramType
-from trafficmon.pins import HOST_HOOKS
+from trafficmon.uapi import Helper, ProgramType
 
 _RECEIVER_ARGUMENT = 3  # of kfree_skb, include/trace/events/skb.h
 
@@ -49,7 +48,7 @@ def may_make_up() -> bool:
 
 
 def _may_ask_for_task() -> dict[str, int]:
-    """All who tell owners have to tell the same."""
+    """All programs that name owners have to name the same ones."""
     may_ask = features.has_helper(ProgramType.CGROUP_SOCK, Helper.GET_CURRENT_TASK)
     return {"tm_read_task": int(may_ask)}
 
@@ -93,14 +92,13 @@ def _watched_drops(store: Store, cgroup: Cgroup) -> dict[str, int]:
         "tm_netns_inode": int(store.meta()["netns_inode"]),
         "tm_has_snprintf": int(features.names_functions()),
         "tm_location_seed": int(store.meta()["seed"]),
-        "tm_cgroup_id": watched_by(store, "drop", cgroup),
+        "tm_cgroup_id": watched_by(store, HOST_HOOKS["drop"], cgroup),
     }
 
 
-def watched_by(store: Store, kind: str, cgroup: Cgroup) -> int:
-    """The id of the cgroup that a hook hangs on, or that its program looks for; 0: of none."""
-    layer, mode = HOST_HOOKS[kind]
-    if layer == "drops":
+def watched_by(store: Store, hook: Hook, cgroup: Cgroup) -> int:
+    """The id of the cgroup that a hook is attached to, or that its program looks for; 0: none."""
+    if hook.layer == "drops":
         return cgroup.id if store.host_hook("cgroup_rx")["program_id"] else 0
-    looks_anywhere = mode == "iterator" or any(kind == hook.kind for hook in NAMES.hooks)
-    return 0 if looks_anywhere else cgroup.id
+    watches_all = hook.mode == "iterator" or hook in PROCESS_NAMES.hooks
+    return 0 if watches_all else cgroup.id

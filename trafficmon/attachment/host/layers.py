@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""All layers of the host that were asked for, on the cgroup that was asked for."""
+"""All requested layers of the host, on the requested cgroup."""
 
 from __future__ import annotations
 
@@ -7,27 +7,22 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from trafficmon.attachment.host.hooks import BY_CALLERS, MAKES_UP, ON_SOCKETS
+from trafficmon.attachment.host.hook import attached_mode, replace_hooks
 from trafficmon.attachment.host.layer import (
     LayerOutcome,
     attach_layer,
-    attached_mode,
     repair_layer,
-    replace_hooks,
     replace_layer,
 )
 from trafficmon.attachment.repair import put_back_note
 from trafficmon.attachment.request import HOST_LAYERS, Request
 from trafficmon.attachment.store import Store
 from trafficmon.errors import TrafficmonError, UnsupportedError
+from trafficmon.hook_registry import BY_CALLERS, CLOSED_SOCKETS, HOST_HOOKS, LAYERS, ON_SOCKETS
 from trafficmon.hooks.check import check_hooks
 from trafficmon.host import cgroups
 from trafficmon.host.cgroups import Cgroup
-from trafficmon.pins import HOST_HOOKS
 from trafficmon.records import text_of
-
-_APP_SINCE = {"tracepoints": "6.3", "fexit": "5.11", "fexit-calls": "5.7", "kprobes": "5.15"}
-_SINCE = {"cgroup": "5.10", "sockops": "5.10", "app": "5.10", "drops": "5.5"}
 
 
 def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome]:
@@ -46,8 +41,7 @@ def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome
         store.set_cgroup(str(path))
         put_back = {layer: _repair(store, layer, cgroup) for layer in running}
         done = [_one(store, layer, cgroup, request, undo) for layer in wanted]
-        if "app" in wanted and "app" not in running:
-            _tell_the_cgroup_layer(store, cgroup)
+        _renew_older_layers(store, cgroup, running, wanted)
         if request.replace:
             left = [layer for layer in running if layer not in wanted]
             done += [replace_layer(store, layer, cgroup) for layer in left]
@@ -57,7 +51,7 @@ def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome
 def _repair(store: Store, layer: str, cgroup: Cgroup) -> str:
     """Returns what was put back, for the user; "" where nothing had to be."""
     found = check_hooks(store.pins, store.meta(), {}).host
-    of_layer = {kind: verdict for kind, verdict in found.items() if HOST_HOOKS[kind][0] == layer}
+    of_layer = {kind: verdict for kind, verdict in found.items() if HOST_HOOKS[kind].layer == layer}
     broken = {kind: verdict for kind, verdict in of_layer.items() if verdict.is_wrong}
     if not broken:
         return ""
@@ -72,15 +66,21 @@ def _with_note(outcome: LayerOutcome, put_back: str) -> LayerOutcome:
     return replace(outcome, note=note)
 
 
-def _tell_the_cgroup_layer(store: Store, cgroup: Cgroup) -> None:
-    """How the app layer goes is known once it is there, and that is after the cgroup's."""
-    if attached_mode(store, "cgroup") == "off":
-        return
-    app_mode = attached_mode(store, "app")
+def _renew_older_layers(
+    store: Store, cgroup: Cgroup, running: list[str], wanted: list[str]
+) -> None:
+    """Layers that were loaded before another one, and have constants that depend on that one."""
+    if "cgroup" in wanted and "cgroup" not in running and "drops" in running:
+        replace_layer(store, "drops", cgroup)  # from now on it counts sockets of the cgroup, too
+    if "app" in wanted and "app" not in running and attached_mode(store, "cgroup") != "off":
+        _renew_cgroup_layer(store, cgroup, attached_mode(store, "app"))
+
+
+def _renew_cgroup_layer(store: Store, cgroup: Cgroup, app_mode: str) -> None:
     if app_mode in BY_CALLERS:
         replace_layer(store, "cgroup", cgroup)
     elif app_mode in ON_SOCKETS:
-        replace_hooks(store, MAKES_UP, cgroup)
+        replace_hooks(store, CLOSED_SOCKETS, cgroup)
 
 
 def _cgroup_of(store: Store, request: Request, *, is_running: bool) -> Path | None:
@@ -96,9 +96,10 @@ def _cgroup_of(store: Store, request: Request, *, is_running: bool) -> Path | No
 
 
 def _unsupported(layer: str, only: str, note: str) -> UnsupportedError:
-    if only != "auto":
-        return UnsupportedError(f"app layer by {only}", _APP_SINCE[only], note)
-    return UnsupportedError(f"way to have layer {layer}", _SINCE[layer], note)
+    asked = [variant.since for variant in LAYERS[layer] if only in ("auto", variant.mode)]
+    first = min(asked, key=lambda version: [int(part) for part in version.split(".")])
+    feature = f"hooks for layer {layer}" if only == "auto" else f"app layer by {only}"
+    return UnsupportedError(feature, first, note)
 
 
 def _one(
