@@ -17,6 +17,7 @@ from tests.lab import raw
 from tests.lab.cgroup import own_cgroup
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
+from trafficmon.host.lock import file_of
 from trafficmon.libbpf.map import Map
 from trafficmon.records import FIRST_KEY
 
@@ -30,7 +31,6 @@ WAYS = {
 ALL_LAYERS = "all layers"
 """One more way: with the layers of the host, on a cgroup of its own."""
 
-LOCKS = Path("/run/trafficmon")
 _LAYOUT_VERSION_OFFSET = 4  # bpf/wire.h, struct tm_meta
 _numbers = itertools.count()
 
@@ -66,7 +66,7 @@ def lab_and_program() -> Iterator[tuple[Lab, Program]]:
 
 def lock_of(program: Program) -> Path:
     """The file by which attach and detach exclude each other."""
-    return LOCKS / f"attach{str(program.pin_dir).replace('/', '-')}.lock"
+    return file_of(program.pin_dir, "attach", ".lock")
 
 
 def attach(program: Program, *interfaces: str, options: tuple[str, ...] = ()) -> str:

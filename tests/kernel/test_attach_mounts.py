@@ -139,11 +139,15 @@ def test_a_second_one_over_the_first_hides_its_pins() -> None:
         attach(program, "lo")
         namespace.run(["mount", "-t", "bpf", "bpf", "/sys/fs/bpf"])
         assert HIDDEN in complaint(program, 3, "status")
+        said = program.run("detach").stdout.splitlines()
+        assert said[0] == "nothing was attached"
+        assert said[1].startswith(f"note: {HIDDEN}")
         assert f"note: {HIDDEN}" in attach(program, "lo")
         assert f"note: {HIDDEN}" in program.run("status").stderr
-        program.run("detach")
+        assert f"note: {HIDDEN}" in program.run("detach").stdout
         namespace.run(["umount", "/sys/fs/bpf"])
         assert "hidden" not in program.run("status").stderr
+        assert "hidden" not in program.run("detach").stdout
 
 
 def test_the_same_one_mounted_again_hides_nothing() -> None:

@@ -31,6 +31,7 @@ from tests.lab import processes, raw
 from tests.lab.cgroup import entering, own_cgroup
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
+from trafficmon.host.lock import dns_file
 
 pytestmark = pytest.mark.kernel
 
@@ -490,6 +491,6 @@ def test_a_book_goes_with_its_attachment(lab: Lab, tmp_path: Path) -> None:
         with resolver(lab, tmp_path / "log", SERVER):
             ask(lab.client, ["www.x.test A"])
         assert len(program.rows("dns")) == 1
-        book = Path(f"/run/trafficmon/dns{str(program.pin_dir).replace('/', '-')}.db")
+        book = dns_file(program.pin_dir)
         assert book.stat().st_mode & 0o777 == 0o600
     assert not book.exists()

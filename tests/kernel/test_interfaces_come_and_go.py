@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,27 @@ def test_one_that_has_gone_keeps_its_counters(place: tuple[Lab, Program], way: s
     assert (row["rx_packets"], row["ifindex"], row["xdp_mode"]) == (5, None, "gone")
     assert state(program, SERVER)["state"] == "gone"
     assert program.run("detach").stdout == f"detached from {SERVER}\n"
+
+
+@WAY
+def test_one_of_two_that_was_removed_is_a_note_and_both_are_a_fault(
+    place: tuple[Lab, Program], way: str
+) -> None:
+    lab, program = place
+    connect(lab.client, lab.server, names=("tmother0", "tmother"), network=2)
+    attach(program, SERVER, "tmother", options=WAYS[way])
+    lose(lab)
+
+    done = program.run("status", "--json", check=False)
+    assert done.returncode == 0
+    assert done.stderr == f"note: {SERVER} has gone; its counters stand as they were\n"
+    states = {one["interface"]: one["state"] for one in json.loads(done.stdout)["interfaces"]}
+    assert states == {SERVER: "gone", "tmother": "attached"}
+    bring_back(lab)
+    assert program.run("status", check=False).returncode == 1, "it is back, and not counted"
+    lose(lab)
+    lab.server.run(["ip", "link", "delete", "tmother"])
+    assert program.run("status", check=False).returncode == 1
 
 
 @WAY

@@ -204,8 +204,7 @@ def said(*found: InterfaceFinding, host: dict[str, Verdict] | None = None) -> li
     fake = FakeLive()
     fake.findings = Findings({one.slot: one for one in found}, host or {})
     lines = complaints(fake.live)
-    wrong = [v for one in found for v in one.hooks.values() if v.is_wrong]
-    assert is_wrong(fake.live) == bool(wrong or host)
+    assert is_wrong(fake.live)
     return lines
 
 
@@ -217,6 +216,33 @@ def finding(slot: int, presence: Presence, back_as: int | None = None) -> Interf
 def test_many_that_are_gone_are_one_line() -> None:
     (line,) = said(*(finding(slot, Presence.GONE) for slot in range(64)))
     assert line.startswith("veth0, veth1, veth2, veth3, veth4 and 59 more have gone; their ")
+
+
+HERE_ALIVE = InterfaceFinding(9, "eth0", Presence.HERE, None, {"tc_tx": ALIVE})
+
+
+@pytest.mark.parametrize(
+    ("found", "wrong"),
+    [
+        ([HERE_ALIVE], False),
+        ([HERE_ALIVE, finding(0, Presence.GONE)], False),
+        ([HERE_ALIVE, finding(0, Presence.MOVED)], False),
+        ([HERE_ALIVE, finding(0, Presence.GONE, back_as=7)], True),
+        ([HERE_ALIVE, finding(0, Presence.HERE)], True),
+        ([finding(0, Presence.GONE)], True),
+        ([finding(0, Presence.GONE), finding(1, Presence.MOVED)], True),
+        ([finding(0, Presence.NAMESPACE_GONE), finding(1, Presence.NAMESPACE_GONE)], True),
+        ([], False),
+    ],
+)
+def test_a_removed_interface_is_no_fault_while_another_is_there(
+    found: list[InterfaceFinding], wrong: bool
+) -> None:
+    by_slot = {one.slot: one for one in found}
+    assert Findings(by_slot, {}).is_wrong == wrong
+    assert Findings(by_slot, {"cgroup_rx": ALIVE}).is_wrong == wrong
+    lost = Verdict(Condition.GONE, "its link was detached by force")
+    assert Findings(by_slot, {"cgroup_rx": lost}).is_wrong
 
 
 def test_hooks_that_were_lost_alike_are_one_line() -> None:

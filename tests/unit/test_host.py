@@ -124,6 +124,16 @@ def test_a_second_process_is_told_who_holds_the_lock(run_dir: Path) -> None:
     assert not run_dir.exists()
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("/a/b-c", "/a-b/c"), ("/a-b-c", "/a/b/c"), ("/a-b", r"/a\x2db"), (r"/a\x2d", r"/a\x5cx2d")],
+)
+def test_two_pin_directories_have_two_files(run_dir: Path, one: str, other: str) -> None:
+    with lock.exclusive(Path(one)), lock.exclusive(Path(other)):
+        assert lock.dns_file(Path(one)) != lock.dns_file(Path(other))
+        assert len(list(run_dir.glob("attach*.lock"))) == 2
+
+
 def test_a_killed_holder_blocks_nobody(run_dir: Path) -> None:
     with holder(run_dir) as process:
         process.kill()

@@ -35,14 +35,17 @@ class Detached:
 
     interfaces: list[str] = field(default_factory=list)
     foreign: list[Path] = field(default_factory=list)  # left where it is
+    notes: list[str] = field(default_factory=list)  # what may be attached and cannot be seen here
     anything: bool = False
 
 
 def detach(pins: PinDirectory, names: list[str]) -> Detached:
     """Remove what attach made: of the named interfaces, or all of it. Harmless when repeated."""
     if not pins.exists():
-        lock.discard(pins.root)
-        return Detached()
+        hidden = bpffs.hidden(pins.root)
+        if not hidden:  # else its files are of what is hidden
+            lock.discard(pins.root)
+        return Detached(notes=hidden)
     capabilities.require(
         "detach",
         capabilities.CAP_BPF,
@@ -57,7 +60,9 @@ def detach(pins: PinDirectory, names: list[str]) -> Detached:
     if pins.root.is_dir():  # else another's file, where there is nothing of ours
         pins.require_ours()
     with lock.exclusive(pins.root), signals.deferred():
-        return _some(pins, names) if names else remove_everything(pins)
+        done = _some(pins, names) if names else remove_everything(pins)
+    done.notes += bpffs.hidden(pins.root)
+    return done
 
 
 def _some(pins: PinDirectory, names: list[str]) -> Detached:

@@ -32,3 +32,5 @@ def detach(
         say("nothing was attached")
     for pin in done.foreign:
         say(f"note: {pin} is not trafficmon's and was left where it is")
+    for line in done.notes:
+        say(f"note: {line}")

@@ -15,7 +15,8 @@ from trafficmon.errors import NotAttachedError
 def status(as_json: Json = False, pin_dir: PinDir = None) -> None:
     """What is attached where, how full the tables are, and what was lost.
 
-    Ends with 1 when something that was attached is not there any more.
+    Ends with 1 when a hook was taken away, or all watched interfaces have gone; one that was
+    removed is a note.
     """
     from trafficmon.pins import PinDirectory, chosen
     from trafficmon.reader.live import Live

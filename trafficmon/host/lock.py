@@ -128,8 +128,13 @@ def _discard(path: Path) -> None:
 
 
 def file_of(pin_dir: Path, what: str, suffix: str) -> Path:
-    """Where ``what`` belongs to a pin directory outside of it: below /run/trafficmon."""
-    return RUN_DIR / f"{what}{str(pin_dir).replace('/', '-')}{suffix}"
+    """The file for ``what`` of a pin directory, below /run/trafficmon.
+
+    Its name is the path with - for /, and other dashes escaped as systemd-escape(1) does: no two
+    directories have one file.
+    """
+    escaped = str(pin_dir).replace("\\", r"\x5c").replace("-", r"\x2d").replace("/", "-")
+    return RUN_DIR / f"{what}{escaped}{suffix}"
 
 
 def dns_file(pin_dir: Path) -> Path:

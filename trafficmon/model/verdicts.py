@@ -71,7 +71,15 @@ class Findings:
     interfaces: dict[int, InterfaceFinding]
     host: dict[str, Verdict]
 
-    def verdicts(self) -> list[Verdict]:
-        """All of them."""
-        at_interfaces = [v for one in self.interfaces.values() for v in one.hooks.values()]
-        return [*at_interfaces, *self.host.values()]
+    @property
+    def is_wrong(self) -> bool:
+        """Whether a hook does not count though its place is there, or all interfaces have gone.
+
+        One of several interfaces that was removed is no fault: containers end, cards are pulled.
+        """
+        watched = self.interfaces.values()
+        there = [one for one in watched if not one.has_gone or one.back_as is not None]
+        if watched and not there:
+            return True
+        verdicts = [*self.host.values(), *(v for one in there for v in one.hooks.values())]
+        return any(verdict.is_wrong for verdict in verdicts)

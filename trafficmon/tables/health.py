@@ -41,7 +41,7 @@ _REPAIR = "'trafficmon attach --replace'"
 
 def is_wrong(live: Live) -> bool:
     """Whether something that attach has made counts no more, or will not for long."""
-    return any(verdict.is_wrong for verdict in live.findings.verdicts()) or any(
+    return live.findings.is_wrong or any(
         interface.state == State.ATTACHING for interface in live.interfaces
     )
 
