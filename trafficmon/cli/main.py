@@ -137,7 +137,8 @@ def _usage(error: Exception) -> int:
 
 def _as_ours(message: str) -> str:
     """click's words for a wrong value in the form of all other messages."""
-    found = re.match(r"Invalid value for '([^']+)'(?: / '[^']+')*: (.*)", message, re.DOTALL)
+    names = r"'([^']+)'(?: / '[^']+')*(?: \(env var: '[^']*'\))?"
+    found = re.match(rf"Invalid value for {names}: (.*)", message, re.DOTALL)
     if found is None:
         return message
     return f"invalid value for {found[1]}: {found[2].rstrip('.')}"
