@@ -28,6 +28,8 @@ from tests.lab.veth import Link, connect
 from trafficmon.layout import Hook
 from trafficmon.pins import PinDirectory
 from trafficmon.reader.live import Live
+from trafficmon.sources.pinned import PinnedSource
+from trafficmon.tables.catalogue import parts_of
 from trafficmon.tables.flows import flow_table
 from trafficmon.tables.hosts import host_table
 from trafficmon.tables.layers import layer_table
@@ -88,12 +90,11 @@ def sums(program: Program) -> dict[str, int]:
     """Packets by everything that sums over interfaces."""
     pins = PinDirectory(program.pin_dir)
     tables = {"protocols": protocol_table, "hosts": host_table, "flows": flow_table}
-    with Live(pins) as live:
-        by_table = {
-            name: int(_column(make(live), "packets").sum()) for name, make in tables.items()
-        }
-        layers = layer_table(live)
-        (tc,) = (row for row in map(layers.record, range(layers.length)) if row["layer"] == "tc")
+    with PinnedSource(pins) as source:
+        sample = source.read(parts_of(*tables, "layers"))
+    by_table = {name: int(_column(make(sample), "packets").sum()) for name, make in tables.items()}
+    layers = layer_table(sample)
+    (tc,) = (row for row in map(layers.record, range(layers.length)) if row["layer"] == "tc")
     return {**by_table, "layers": (tc["rx_packets"] or 0) + tc["tx_packets"]}
 
 

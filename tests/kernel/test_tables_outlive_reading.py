@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tables of pinned maps, shown after those have been closed and their processes have ended."""
+"""Samples of pinned maps, shown after these have been closed and their processes have ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tests.kernel.owned import Place, connected, exchange, place_of
 from tests.unit.test_tables_outlive_reading import everything
 from trafficmon.pins import PinDirectory
 from trafficmon.reader.live import Live
-from trafficmon.tables.catalogue import TABLES, table_maker
+from trafficmon.sources.pinned import PinnedSource
+from trafficmon.tables.catalogue import TABLES, parts_of, table_maker
 
 pytestmark = pytest.mark.kernel
 
@@ -30,13 +31,16 @@ def after_all_has_ended(place: Place, names: list[str]) -> dict[str, Any]:
     """What the tables say when they are made; the same is required of them later."""
     server, client = connected(place)
     exchange(server, client, 30_000, 7_000)
-    with Live(PinDirectory(place.program.pin_dir)) as live:
-        tables = {name: table_maker(name)(live) for name in names}
+    with PinnedSource(PinDirectory(place.program.pin_dir)) as source:
+        sample = source.read(parts_of(*names))
+        tables = {name: table_maker(name)(sample) for name in names}
         before = {name: everything(table) for name, table in tables.items()}
+    exchange(server, client, 5_000, 5_000)
     place.program.run("detach")
     while place.workers:
         place.workers.pop().end()
     assert {name: everything(table) for name, table in tables.items()} == before
+    assert {name: everything(table_maker(name)(sample)) for name in names} == before
     return before
 
 
@@ -60,6 +64,7 @@ def test_a_closed_reading_refuses(place: Place) -> None:
     asked: list[Any] = [
         lambda: live.map("owners"),
         live.flows,
+        live.ledger,
         lambda: live.sockets,
         lambda: live.owners,
         lambda: live.remote_names,
@@ -69,3 +74,10 @@ def test_a_closed_reading_refuses(place: Place) -> None:
     for ask in asked:
         with pytest.raises(ValueError, match="closed"):
             ask()
+
+
+def test_a_closed_source_refuses(place: Place) -> None:
+    with PinnedSource(PinDirectory(place.program.pin_dir)) as source:
+        source.read(parts_of("ports"))
+    with pytest.raises(ValueError, match="closed"):
+        source.read(parts_of("ports"))

@@ -76,8 +76,9 @@ class Told:
         """Those under a table, which are those of the dashboard's state line."""
         said = self.program.run("top", self.table, "--json").stderr
         session = Session(pinned(PinDirectory(self.program.pin_dir))[0])
-        with self.program.namespace.inside(), session.reading():
-            notes = session.notes
+        with self.program.namespace.inside():
+            session.read()
+        notes = session.notes
         assert said == "".join(f"note: {note}\n" for note in notes)
         return notes
 

@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import BuiltSource, SampleBuilder
 from trafficmon.errors import TrafficmonError
 from trafficmon.layout import Hook, Layer, Mode, Role, ServiceKind
-from trafficmon.model.labels import ProcessLabel
-from trafficmon.reader.live import Live
+from trafficmon.model.parts import Part
+from trafficmon.model.sample import Sample
 from trafficmon.tables.table import Record
 
 HOSTILE = "\x1b[31m[red]ev\u202eil[/]"
@@ -35,25 +32,26 @@ class Clock:
         return self.now_s
 
 
-class FakeSource:
+class FakeSource(BuiltSource):
     """Each reading has counted on; ``error``: what the next ones end with."""
 
     def __init__(self) -> None:
+        super().__init__(self.reading)
         self.error: TrafficmonError | None = None
         self.readings = 0
         self.attached_at_ns = 7
         self.without: set[str] = set()
 
-    @contextmanager
-    def __call__(self) -> Iterator[Live]:
+    def read(self, parts: Part) -> Sample:
         if self.error is not None:
             raise self.error
         self.readings += 1
-        yield self.reading().live
+        self.build = self.reading
+        return super().read(parts)
 
-    def reading(self) -> FakeLive:
-        fake, more = FakeLive(), self.readings * 1000
-        fake.meta["attached_at_ns"] = self.attached_at_ns
+    def reading(self) -> SampleBuilder:
+        fake, more = SampleBuilder(), self.readings * 1000
+        fake.attached_at_ns = self.attached_at_ns
         fake.interface(0, "eth0", xdp_mode=Mode.XDP_NATIVE)
         fake.hooks -= self.without
         self._owners(fake, more)
@@ -61,9 +59,9 @@ class FakeSource:
         self._layers(fake)
         return fake
 
-    def _owners(self, fake: FakeLive, more: int) -> None:
+    def _owners(self, fake: SampleBuilder, more: int) -> None:
         fake.cgroup_labels = dict(CGROUPS)
-        fake.process_labels = {1: ProcessLabel("/usr/sbin/nginx", "nginx -g daemon")}
+        fake.label(1, "/usr/sbin/nginx", "nginx -g daemon")
         rows = (
             (1, 99_999_998, 0, "nginx", (9, 900 + more), (9, 90)),
             (2, 99_999_999, 0, HOSTILE[:15], (1, 10), (1, 10)),
@@ -85,7 +83,7 @@ class FakeSource:
         own["tx_packets"], own["tx_bytes"] = 100, 80
 
     @staticmethod
-    def _flows(fake: FakeLive, more: int) -> None:
+    def _flows(fake: SampleBuilder, more: int) -> None:
         for remote, owner_id, octets in (
             ("10.0.0.2", 1, 5000),
             ("10.0.0.3", 2, 300),
@@ -96,7 +94,7 @@ class FakeSource:
             fake.flow(local, remote, ports=ports, rx=rx, tx=(5, 50), owner_id=owner_id)
         fake.service(ServiceKind.PORT, 443, protocol=6, rx=(30, 6000 + more), flows=3)
 
-    def _layers(self, fake: FakeLive) -> None:
+    def _layers(self, fake: SampleBuilder) -> None:
         many = 100 * self.readings
         fake.hook(Hook.XDP_RX, [many], 100 * many)
         fake.hook(Hook.TC_TX, [many // 2], 50 * many)

@@ -24,7 +24,7 @@ from tests.tui.drive import (
     type_filter,
 )
 from tests.tui.fake import FakeSource
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.errors import LayoutError, MissingPrivilegeError, NotAttachedError, TrafficmonError
 from trafficmon.tui.app import TABS, TrafficApp
 from trafficmon.tui.panes.detail import DetailScreen
@@ -272,7 +272,7 @@ def test_input_is_not_kept_waiting_by_a_reading(source: FakeSource, settings: Pa
 
     go_on, real = threading.Event(), FakeSource.reading
 
-    def slow(self: FakeSource) -> FakeLive:
+    def slow(self: FakeSource) -> SampleBuilder:
         go_on.wait(10)
         return real(self)
 

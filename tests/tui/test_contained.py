@@ -25,7 +25,7 @@ from tests.tui.drive import (
     screen,
 )
 from tests.tui.fake import Clock, FakeFeed, FakeSource
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.tui import app as app_module
 from trafficmon.tui.app import TABS, TrafficApp
 from trafficmon.tui.panes.detail import DetailScreen
@@ -217,7 +217,7 @@ def test_a_reading_that_hangs_is_told_and_keeps_nobody_from_quitting(
 ) -> None:
     hangs, real = threading.Event(), FakeSource.reading
 
-    def hanging() -> FakeLive:
+    def hanging() -> SampleBuilder:
         hangs.wait(60)
         return real(source)
 

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from tests.tui.drive import drawn, open_tab, press, quiet, read_again, run, screen, table
 from tests.tui.fake import FakeSource
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.tui.app import TrafficApp
 from trafficmon.tui.panes.detail import DetailScreen
 
@@ -23,7 +23,7 @@ class Crowd(FakeSource):
 
     many = MANY
 
-    def _flows(self, fake: FakeLive, more: int) -> None:  # type: ignore[override]
+    def _flows(self, fake: SampleBuilder, more: int) -> None:  # type: ignore[override]
         for number in range(self.many):
             remote = f"10.0.{number // 100 + 1}.{number % 100}"
             rx = (10, number * (1000 + more))

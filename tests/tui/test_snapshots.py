@@ -14,8 +14,9 @@ from textual.pilot import Pilot
 
 from tests.tui.drive import NARROW, WIDE, open_tab, press, read_again, run, settled
 from tests.tui.fake import FakeFeed, FakeSource
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.errors import LayoutError, MissingPrivilegeError, NotAttachedError, TrafficmonError
-from trafficmon.tables.drops import DropNames
+from trafficmon.model.drops import DropNames
 from trafficmon.tui.app import TABS, TrafficApp
 
 FOLDER = Path(__file__).parent / "snapshots"
@@ -29,7 +30,7 @@ def this_kernels_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reasons and functions are of the kernel that runs; and users of the machine."""
     monkeypatch.setattr(DropNames, "reason", lambda _, number: f"REASON_{number}")
     monkeypatch.setattr(DropNames, "location", lambda *_: "tcp_v4_rcv+0x0")
-    monkeypatch.setattr("trafficmon.tables.names.Names.user", lambda _, uid: f"user{uid}")
+    monkeypatch.setattr(SampleBuilder, "user_name", lambda _, uid: f"user{uid}")
 
 
 def _file(name: str, size: str) -> Path:

@@ -4,24 +4,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from trafficmon.host.cgroup_tree import CgroupTree
-from trafficmon.reader.labels import Labels
-from trafficmon.tables import names
-from trafficmon.tables.names import Names
-
-
-class Noted:
-    """In the place of Labels: what the kernel's programs have noted."""
-
-    def __init__(self, paths: dict[int, str]) -> None:
-        self._paths = paths
-
-    def cgroup(self, cgroup_id: int) -> str | None:
-        return self._paths.get(cgroup_id)
+from trafficmon.host import identities
+from trafficmon.host.identities import Identities
 
 
 @pytest.mark.parametrize("also", ["/host/a/here.service", None], ids=["another", "none other"])
@@ -34,12 +21,11 @@ def test_one_that_has_gone_is_called_as_it_was(
     """Whether or not another one was noted that is still there."""
     there = tmp_path / "a" / "here.service"
     there.mkdir(parents=True)
-    tree = CgroupTree(tmp_path)
-    monkeypatch.setattr(names, "_cgroups", lambda: tree)
-    monkeypatch.setattr(names, "in_namespace", lambda: namespaced)
+    monkeypatch.setattr(identities, "version_2_root", lambda: tmp_path)
+    monkeypatch.setattr(identities, "in_namespace", lambda: namespaced)
     number = there.stat().st_ino
-    noted = {number: also} if also else {}
-    named = Names(cast("Labels", Noted({**noted, 0: "/host/a/gone.service"})))
-    assert named.cgroup(number) == "/a/here.service"
-    assert named.cgroup(0) == shown
-    assert named.cgroup(1) is None
+    noted = {0: "/host/a/gone.service"} | ({number: also} if also else {})
+    named = Identities()
+    assert named.cgroup(number, noted.get) == "/a/here.service"
+    assert named.cgroup(0, noted.get) == shown
+    assert named.cgroup(1, noted.get) is None

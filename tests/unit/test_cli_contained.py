@@ -6,18 +6,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.tui.fake import FakeSource
-from trafficmon.cli import main, top
+from trafficmon.cli import main
 from trafficmon.cli.contained import Contained
 from trafficmon.errors import NotAttachedError
-from trafficmon.reader import live
+from trafficmon.sources import pinned
 from trafficmon.tables import owners
 from trafficmon.tables.table import Table
 
@@ -41,11 +39,6 @@ def test_top_watch_goes_on_after_a_round_that_failed(
     source, made = FakeSource(), owners.process_table
     rounds: list[float] = []
 
-    @contextmanager
-    def reading(*_: object) -> Iterator[Any]:
-        with source() as opened:
-            yield opened
-
     def odd(opened: Any) -> Table:
         if len(rounds) in (1, 2):
             raise KeyError("nobody\x1b[2J")
@@ -57,9 +50,8 @@ def test_top_watch_goes_on_after_a_round_that_failed(
         if len(rounds) == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(live, "Live", reading)
+    monkeypatch.setattr(pinned, "PinnedSource", lambda *_: source)
     monkeypatch.setattr(owners, "process_table", odd)
-    monkeypatch.setattr(top, "_refresh_names", lambda *_: None)
     monkeypatch.setattr(time, "sleep", sleep)
     assert run(monkeypatch, "top", "processes", "--watch", "3", "--json") == 130
     told = capsys.readouterr()

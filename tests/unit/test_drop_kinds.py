@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.layout import DropFact
 from trafficmon.model.drop_kinds import HOUSEKEEPING, LOSS, drop_kind
 from trafficmon.tables import drops
@@ -52,27 +52,26 @@ def test_only_what_is_known_to_be_housekeeping_is(
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeLive:
-    reasons = {"SKB_DROP_REASON_QUEUE_PURGE": 5, "SKB_DROP_REASON_NO_SOCKET": 6}
-    monkeypatch.setattr(drops, "kernel_enumerators", lambda _: reasons)
-    made = FakeLive()
+def fake() -> SampleBuilder:
+    made = SampleBuilder()
+    made.reasons = {5: "SKB_DROP_REASON_QUEUE_PURGE", 6: "SKB_DROP_REASON_NO_SOCKET"}
     made.drop(1, 5, packets=7, octets=0, facts=NO_DATA)
     made.drop(1, 5, packets=2, octets=90)
     made.drop(1, 6, packets=3, octets=120)
     return made
 
 
-def test_the_table_has_losses_and_with_all_the_rest(fake: FakeLive) -> None:
+def test_the_table_has_losses_and_with_all_the_rest(fake: SampleBuilder) -> None:
     def told(*, every: bool) -> list[tuple[str, int, str]]:
-        table = table_maker("drops", every=every)(fake.live)
+        table = table_maker("drops", every=every)(fake.sample)
         records = [table.record(row) for row in range(table.length)]
         return sorted((r["reason"], r["packets"], r["kind"]) for r in records)
 
     losses = [("no_socket", 3, LOSS), ("queue_purge", 2, LOSS)]
     assert told(every=False) == losses
     assert told(every=True) == sorted([*losses, ("queue_purge", 7, HOUSEKEEPING)])
-    assert drops.lost_packets(fake.live) == 5
+    assert drops.lost_packets(fake.sample) == 5
 
 
-def test_layers_are_not_told_of_packets_without_data(fake: FakeLive) -> None:
-    assert drops.drops_by_side(fake.live) == (3, 2)
+def test_layers_are_not_told_of_packets_without_data(fake: SampleBuilder) -> None:
+    assert drops.drops_by_side(fake.sample) == (3, 2)

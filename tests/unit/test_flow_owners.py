@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.fake_live import FakeLive, packed
+from tests.unit.sample_builder import SampleBuilder, packed
 from trafficmon.layout import FLOW, FLOW_SLOT, KERNEL_STARTED_NS, OWNER
 from trafficmon.model.owners import is_known, without_kernel
 from trafficmon.reader import flows as reader_flows
@@ -19,15 +19,15 @@ CONTAINER_NETNS = 4026532000
 FREE_PID = 0x7FFFFFFF  # beyond what a pid can be
 
 
-def socket_in(fake: FakeLive, netns: int, owner_id: int, remote_port: int = 443) -> None:
+def socket_in(fake: SampleBuilder, netns: int, owner_id: int, remote_port: int = 443) -> None:
     row: Any = fake.socket(owner_id, netns_inode=netns, family=2, protocol=6, tcp_state=1)
     for side, address in (("local", "172.17.0.2"), ("remote", "10.0.0.9")):
         row[f"{side}_addr"] = np.frombuffer(packed(address), np.uint8)
     row["local_port_be"], row["remote_port_be"] = np.array((40000, remote_port), ">u2").view("=u2")
 
 
-def comms(fake: FakeLive) -> list[object]:
-    table = table_maker("flows")(fake.live)
+def comms(fake: SampleBuilder) -> list[object]:
+    table = table_maker("flows")(fake.sample)
     return [table.record(row)["comm"] for row in range(table.length)]
 
 
@@ -43,7 +43,7 @@ def comms(fake: FakeLive) -> list[object]:
 def test_a_containers_socket_has_its_flow_where_there_is_no_doubt(
     elsewhere: list[int], here: list[int], told: str | None
 ) -> None:
-    fake = FakeLive()
+    fake = SampleBuilder()
     fake.owner(1, pid=FREE_PID, comm="inside")
     fake.owner(2, pid=FREE_PID - 1, comm="other")
     fake.owner(3, pid=FREE_PID - 2, comm="outside")
@@ -63,7 +63,7 @@ def test_a_namespace_that_has_the_number_of_one_that_has_gone(
     watched: int, of_the_socket: int, told: str | None
 ) -> None:
     """It has another cookie, where the kernel has such."""
-    fake = FakeLive()
+    fake = SampleBuilder()
     fake.netns_cookie = watched
     fake.owner(1, pid=FREE_PID, comm="listener")
     row: Any = fake.socket(1, netns_cookie=of_the_socket, family=2, protocol=6, tcp_state=10)
@@ -97,18 +97,18 @@ def test_the_kernel_is_known_where_the_root_is_watched() -> None:
 
 
 def test_what_the_kernel_answers_counts_as_covered() -> None:
-    fake = FakeLive()
+    fake = SampleBuilder()
     fake.owner(1, started_ns=KERNEL_STARTED_NS, comm="kernel", tx=(1, 84))
     fake.owner(2, comm="", tx=(1, 16))
     fake.layer_counters["bytes"] = (0, 100)
     fake.flow("10.0.0.1", "10.0.0.2", 1, rx=(1, 98), tx=(1, 98), owner_id=1)
-    told = ledger_record(fake.live, fake.services(), fake.flows())
+    told = ledger_record(fake.sample)
     assert (told["unattributed_packets"], told["unattributed_bytes"]) == (1, 16)
     assert told["coverage_percent"] == {"xdp": 100.0, "tc": 100.0, "cgroup": 84.0}
     assert comms(fake) == ["kernel"]
 
 
-def _tcp_socket(fake: FakeLive, owner_id: int, local: str, remote: str, **more: Any) -> Any:
+def _tcp_socket(fake: SampleBuilder, owner_id: int, local: str, remote: str, **more: Any) -> Any:
     row: Any = fake.socket(owner_id, family=10 if ":" in local else 2, protocol=6, tcp_state=1)
     for side, address in (("local", local), ("remote", remote)):
         row[f"{side}_addr"] = np.frombuffer(packed(address), np.uint8)
@@ -129,13 +129,13 @@ def _tcp_socket(fake: FakeLive, owner_id: int, local: str, remote: str, **more: 
     ],
 )
 def test_a_flow_belongs_to_the_socket_that_agrees_in_all(other: dict[str, Any]) -> None:
-    fake = FakeLive()
+    fake = SampleBuilder()
     fake.owner(1, pid=FREE_PID, comm="its own")
     _tcp_socket(fake, 1, "10.0.0.1", "10.0.0.9")
     fake.flow("10.0.0.1", "10.0.0.9", ports=(443, 40000))
     assert comms(fake) == ["its own"]
     local, remote = other.get("local", ("10.0.0.1", "10.0.0.9"))
-    fake = FakeLive()
+    fake = SampleBuilder()
     fake.owner(1, pid=FREE_PID, comm="its own")
     _tcp_socket(fake, 1, "10.0.0.1", "10.0.0.9")
     ports = other.get("ports", (443, 40000))
@@ -149,7 +149,7 @@ def test_a_flow_belongs_to_the_socket_that_agrees_in_all(other: dict[str, Any]) 
 )
 def test_who_sends_comes_before_who_listens(*, is_connected: bool, noted: int, told: int) -> None:
     """And a connected socket before both: it may have changed hands since."""
-    fake = FakeLive()
+    fake = SampleBuilder()
     fake.owner(1, pid=FREE_PID, comm="1")
     fake.owner(2, pid=FREE_PID - 1, comm="2")
     row = _tcp_socket(fake, 1, "10.0.0.1", "10.0.0.9")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.hook_registry import HOST_KINDS
 from trafficmon.hooks.facts import CgroupFacts, HookFacts, Pin, PlaceFacts
 from trafficmon.hooks.verdict import host_verdict, interface_verdict
@@ -201,10 +201,10 @@ def test_there_is_room_for_all_hooks() -> None:
 
 
 def said(*found: InterfaceFinding, host: dict[str, Verdict] | None = None) -> list[str]:
-    fake = FakeLive()
+    fake = SampleBuilder()
     fake.findings = Findings({one.slot: one for one in found}, host or {})
-    lines = complaints(fake.live)
-    assert is_wrong(fake.live)
+    lines = complaints(fake.sample)
+    assert is_wrong(fake.sample)
     return lines
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.layout import CGROUP_PATH, PROCESS
 from trafficmon.model.labels import ProcessLabel, path_of, process_label
 from trafficmon.tables.catalogue import table_maker
@@ -50,9 +50,9 @@ def test_processes() -> None:
 
 
 def test_who_has_gone_is_still_named() -> None:
-    fake = FakeLive()
+    fake = SampleBuilder()
     fake.owner(7, pid=GONE, cgroup_id=1 << 60, comm="job", rx=(1, 1))
-    fake.process_labels[7] = ProcessLabel("/opt/job", "job --once")
+    fake.label(7, "/opt/job", "job --once")
     fake.cgroup_labels[1 << 60] = "/batch.slice/job.service"
     (process,) = table_of(fake, "processes")
     assert (process["comm"], process["exe"], process["cmdline"], process["cgroup"]) == (
@@ -65,6 +65,6 @@ def test_who_has_gone_is_still_named() -> None:
     assert (group["path"], group["unit"]) == ("/batch.slice/job.service", "job.service")
 
 
-def table_of(fake: FakeLive, name: str) -> list[dict[str, object]]:
-    table = table_maker(name)(fake.live)
+def table_of(fake: SampleBuilder, name: str) -> list[dict[str, object]]:
+    table = table_maker(name)(fake.sample)
     return [table.record(row) for row in range(table.length)]

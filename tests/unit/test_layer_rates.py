@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import pytest
 
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import BuiltSource, SampleBuilder
 from trafficmon.layout import Hook, Layer
 from trafficmon.tui.readings.session import Session
 from trafficmon.tui.readings.way import Way, WayReader
@@ -17,9 +15,9 @@ class Machine:
     """A session over a reading that changes, and a clock."""
 
     def __init__(self) -> None:
-        self.fake, self.now = FakeLive(), 50.0
+        self.fake, self.now = SampleBuilder(), 50.0
         self.fake.interface(0, "eth0")
-        self.session = Session(lambda: nullcontext(self.fake.live), lambda: self.now)
+        self.session = Session(BuiltSource(lambda: self.fake), lambda: self.now)
         self.reader = WayReader()
 
     def read(self, wire: int, sockets: int, drops: int) -> Way:

@@ -8,14 +8,16 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.unit.fake_live import NOW_JIFFIES, FakeLive
+from tests.unit.sample_builder import NOW_JIFFIES, SampleBuilder
 from trafficmon.layout import FLOW, FLOW_KEY, FlowFlag
 from trafficmon.model.flows import Flows
+from trafficmon.model.parts import Part
 from trafficmon.render.csvout import write_csv
 from trafficmon.render.jsonout import write_json
 from trafficmon.render.shown import COLUMNS
@@ -34,7 +36,7 @@ WRITERS: dict[str, Callable[[Iterator[Record], Table, Any], None]] = {
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    fake = FakeLive()
+    fake = SampleBuilder()
     fake.interface(1, "eth0")
     generator = np.random.default_rng(3)
     keys, values = np.zeros(ROWS, FLOW_KEY), np.zeros(ROWS, FLOW)
@@ -46,8 +48,8 @@ def table() -> Table:
         values[name] = generator.integers(1, 1 << 40, ROWS)
     values["first_seen_jiffies"] = NOW_JIFFIES - generator.integers(5000, 10**6, ROWS)
     values["last_seen_jiffies_low"] = (values["first_seen_jiffies"] + 900) & 0xFFFFFFFF
-    fake.flows = lambda: Flows(keys, values, ROWS)  # type: ignore[method-assign]
-    return flow_table(fake.live)
+    held = {**fake.sample.held, Part.FLOWS: Flows(keys, values, ROWS)}
+    return flow_table(replace(fake.sample, held=held))
 
 
 def every_row(table: Table) -> Iterator[Record]:

@@ -28,7 +28,7 @@ TERMS = (*EXAMPLES.values(), *FAMILIES, "dir in", "local port 1", "remote port 1
 def made(name: str) -> Table:
     source = FakeSource()
     source.readings = 1
-    return table_maker(name)(source.reading().live)
+    return table_maker(name)(source.reading().sample)
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.layout import Hook, Layer, Mode, ServiceKind
+from trafficmon.model.dns import Dns, NameCounts
+from trafficmon.model.parts import Part
 from trafficmon.tables.catalogue import TABLES, table_maker
+from trafficmon.tables.dns import dns_table
 from trafficmon.tables.rates import RateKeeper
 from trafficmon.tables.table import Record
 
@@ -16,9 +18,9 @@ RX, TX = 6_000, 1_500  # bytes between the two readings: in and out are not to b
 BEFORE_RX, BEFORE_TX = 70_000, 90_000
 
 
-def reading(rx: int, tx: int) -> FakeLive:
+def reading(rx: int, tx: int) -> SampleBuilder:
     """All counters of it have counted so many bytes in and out."""
-    fake, rx_counts, tx_counts = FakeLive(), (rx // 100, rx), (tx // 100, tx)
+    fake, rx_counts, tx_counts = SampleBuilder(), (rx // 100, rx), (tx // 100, tx)
     fake.interface(0, "eth0")
     fake.flow("10.0.0.1", "10.0.0.2", ports=(443, 50000), owner_id=1, rx=rx_counts, tx=tx_counts)
     fake.service(ServiceKind.PORT, 443, protocol=6, rx=rx_counts, tx=tx_counts)
@@ -40,9 +42,9 @@ def rated(name: str, elapsed_s: float) -> list[Record]:
     """The rows of the second of two readings, which were so far apart."""
     moments = iter((1000.0, 1000.0 + elapsed_s))
     keeper = RateKeeper(lambda: next(moments))
-    keeper.add_rates(table_maker(name)(reading(BEFORE_RX, BEFORE_TX).live))
+    keeper.add_rates(table_maker(name)(reading(BEFORE_RX, BEFORE_TX).sample))
     later = reading(BEFORE_RX + RX, BEFORE_TX + TX)
-    table = keeper.add_rates(table_maker(name)(later.live))
+    table = keeper.add_rates(table_maker(name)(later.sample))
     return [table.record(row) for row in range(table.length)]
 
 
@@ -73,10 +75,10 @@ def test_what_nothing_counts_has_no_rate() -> None:
 def test_a_direction_that_nothing_counts_has_no_rate() -> None:
     keeper = RateKeeper(iter((1.0, 2.0)).__next__)
     for rx in (1000, 4000):
-        fake = FakeLive()
+        fake = SampleBuilder()
         fake.interface(0, "eth0", xdp_mode=Mode.XDP_NATIVE, tc_mode=Mode.OFF)
         fake.hook(Hook.XDP_RX, [rx // 100], rx)
-        row = keeper.add_rates(table_maker("interfaces")(fake.live)).record(0)
+        row = keeper.add_rates(table_maker("interfaces")(fake.sample)).record(0)
     assert (row["rx_rate"], row["tx_rate"], row["rate"]) == (3000.0, None, 3000.0)
 
 
@@ -85,10 +87,8 @@ def test_the_time_is_that_of_the_counters_however_long_the_reading_took() -> Non
     keeper = RateKeeper(lambda: 0.0)
     for rx, at_s in ((0, 100.0), (RX, 112.5)):
         fake = reading(rx, 0)
-        fake.read_at_s = dict.fromkeys(
-            ("flows", "services", "hooks", "drops", "owners", "sockets"), at_s
-        )
-        table = keeper.add_rates(table_maker("ports")(fake.live))
+        fake.read_at_s = dict.fromkeys(Part, at_s)
+        table = keeper.add_rates(table_maker("ports")(fake.sample))
     assert table.record(0)["rx_rate"] == pytest.approx(RX / 12.5)
     assert keeper.elapsed_s == 12.5
 
@@ -96,38 +96,19 @@ def test_the_time_is_that_of_the_counters_however_long_the_reading_took() -> Non
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_that_is_rated_says_when_it_was_read(name: str) -> None:
     fake = reading(RX, TX)
-    fake.read_at_s = dict.fromkeys(
-        ("flows", "services", "hooks", "drops", "owners", "sockets"), 5.0
-    )
-    assert table_maker(name)(fake.live).read_at_s == (None if name == "dns" else 5.0)
+    fake.read_at_s = dict.fromkeys(Part, 5.0)
+    assert table_maker(name)(fake.sample).read_at_s == (None if name == "dns" else 5.0)
 
 
 def test_a_name_of_dns_keeps_its_identity_when_others_come_before_it() -> None:
     """By its place it would be another name's row in the next reading."""
 
-    class Book:
-        def __init__(self, *names: str) -> None:
-            self._names = names
-
-        def names(self) -> list[object]:
-            return [(("dns", name, "A"), None) for name in self._names]
-
-        def addresses(self) -> dict[str, object]:
-            return {}
-
     def identities(*names: str) -> list[int]:
-        fake = FakeLive()
-        fake.dns_book = Book(*names)  # type: ignore[assignment]
-        found: list[int] = np.array(_dns(fake)).tolist()
+        fake = SampleBuilder()
+        fake.dns = Dns([(("dns", name, "A"), NameCounts()) for name in names])
+        found: list[int] = dns_table(fake.sample).identity().tolist()
         return found
 
     first, second = identities("a.example", "b.example")
     assert identities("new.example", "a.example", "b.example")[1:] == [first, second]
     assert first != second
-
-
-def _dns(fake: FakeLive) -> object:
-    from trafficmon.tables.dns import identities_of  # noqa: PLC0415 - here alone
-
-    assert fake.dns_book is not None
-    return identities_of(fake.dns_book.names())

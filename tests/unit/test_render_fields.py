@@ -52,7 +52,7 @@ def test_no_field_of_any_table_is_a_raw_number() -> None:
         keeper._now = times.__next__
         for _ in range(2):
             source.readings += 1
-            table = keeper.add_rates(table_maker(name)(source.reading().live))
+            table = keeper.add_rates(table_maker(name)(source.reading().sample))
         records += [table.record(row) for row in range(table.length)]
     for record in records:
         for name, value in record.items():

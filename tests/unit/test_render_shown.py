@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.render.shown import COLUMNS, rate_columns
 from trafficmon.tables.catalogue import TABLES, table_maker
 from trafficmon.tables.dns import LATENCY_LABELS
@@ -18,7 +18,7 @@ def test_every_table_has_columns() -> None:
 
 @pytest.mark.parametrize("name", list(TABLES))
 def test_every_column_is_a_field_and_one_of_them_stays(name: str) -> None:
-    fields = _with_parts(name, table_maker(name)(FakeLive().live).fields)
+    fields = _with_parts(name, table_maker(name)(SampleBuilder().sample).fields)
     shown = [column.name for column in COLUMNS[name]]
     assert set(shown) <= set(fields)
     assert len(set(shown)) == len(shown)
@@ -35,6 +35,8 @@ def _with_parts(table: str, fields: tuple[str, ...]) -> tuple[str, ...]:
 @pytest.mark.parametrize("name", list(TABLES))
 def test_rates_are_fields_that_watching_adds(name: str) -> None:
     """In two directions where the table has these, else in one column or in none."""
-    shown = [column.name for column in rate_columns(table_maker(name)(FakeLive().live).rated)]
+    shown = [
+        column.name for column in rate_columns(table_maker(name)(SampleBuilder().sample).rated)
+    ]
     assert set(shown) <= set(RATE_FIELDS)
     assert shown == {"drops": ["rate"], "dns": []}.get(name, ["rx_rate", "tx_rate"])

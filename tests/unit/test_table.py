@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.errors import UsageError
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.tables.catalogue import TABLES, table_maker
@@ -90,7 +90,7 @@ def test_texts_of_no_rows_are_an_array_too() -> None:
 
 def test_tables_are_found_by_name() -> None:
     for name in TABLES:
-        assert table_maker(name)(FakeLive().live).name == name
+        assert table_maker(name)(SampleBuilder().sample).name == name
 
 
 def test_an_unknown_table_is_answered_with_the_closest() -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from typing import cast
 
 import pytest
 
-from tests.unit.fake_live import BOOT_S, FakeLive
-from trafficmon.dns.book import Book
-from trafficmon.model.dns import NameCounts, NameKey
+from tests.unit.sample_builder import BOOT_S, SampleBuilder
+from trafficmon.model.dns import Dns, NameCounts, NameKey
 from trafficmon.tables.dns import dns_table
 from trafficmon.tables.table import choose_rows
 
@@ -24,33 +22,20 @@ B = NameCounts(7, 3, B_CODES, BOOT_S + 10, array("I", range(1, 202)))
 C = NameCounts(6, 9, C_CODES, BOOT_S + 20, array("I"))
 
 
-class NotedNames:
-    """A DNS book that has nothing but names."""
-
-    def __init__(self, names: list[tuple[NameKey, NameCounts]]) -> None:
-        self._names = names
-
-    def names(self) -> list[tuple[NameKey, NameCounts]]:
-        return self._names
-
-    def losses(self) -> dict[str, int]:
-        return {"names_forgotten": 1200}
-
-
 @pytest.fixture
-def fake() -> FakeLive:
-    made = FakeLive()
-    names = [
+def fake() -> SampleBuilder:
+    made = SampleBuilder()
+    names: list[tuple[NameKey, NameCounts]] = [
         (("dns", "b.example", "A"), A),
         (("mdns", "c.local", "AAAA"), B),
         (("llmnr", "a", ""), C),
     ]
-    made.dns_book = cast("Book", NotedNames(names))
+    made.dns, made.dns_losses = Dns(names), {"names_forgotten": 1200}
     return made
 
 
-def test_records(fake: FakeLive) -> None:
-    table = dns_table(fake.live)
+def test_records(fake: SampleBuilder) -> None:
+    table = dns_table(fake.sample)
     told = [table.record(row) for row in range(table.length)]
     assert [(r["kind"], r["name"], r["type"]) for r in told] == [
         ("dns", "b.example", "A"),
@@ -88,14 +73,14 @@ def test_records(fake: FakeLive) -> None:
         (None, "mdns llmnr dns"),
     ],
 )
-def test_orders(fake: FakeLive, key: str | None, order: str) -> None:
+def test_orders(fake: SampleBuilder, key: str | None, order: str) -> None:
     """Numbers and times from the largest down, text from the first letter on."""
-    table = dns_table(fake.live)
+    table = dns_table(fake.sample)
     kinds = [table.record(row)["kind"] for row in choose_rows(table, None, key, None)]
     assert kinds == order.split()
 
 
 def test_without_a_book_there_are_no_rows() -> None:
-    table = dns_table(FakeLive().live)
+    table = dns_table(SampleBuilder().sample)
     assert (table.length, table.name) == (0, "dns")
     assert list(choose_rows(table, None, None, 10)) == []

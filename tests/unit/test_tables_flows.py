@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.fake_live import BOOT_S, JIFFIES_A_SECOND, NOW_JIFFIES, FakeLive
+from tests.unit.sample_builder import BOOT_S, JIFFIES_A_SECOND, NOW_JIFFIES, SampleBuilder
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
 from trafficmon.model.flows import with_ids_joined
@@ -29,8 +29,8 @@ UDP, TCP, ICMP = 17, 6, 1
 
 
 @pytest.fixture
-def fake() -> FakeLive:
-    made = FakeLive()
+def fake() -> SampleBuilder:
+    made = SampleBuilder()
     made.interface(0, "eth0")
     made.interface(3, "wlan0.5")
     return made
@@ -44,7 +44,7 @@ def shown(table: Table, expression: str) -> list[str]:
 
 
 def test_a_record_has_what_the_contract_says_and_null_for_what_is_not_known(
-    fake: FakeLive,
+    fake: SampleBuilder,
 ) -> None:
     fake.flow(
         HERE,
@@ -58,7 +58,7 @@ def test_a_record_has_what_the_contract_says_and_null_for_what_is_not_known(
         first=NOW_JIFFIES - 2 * JIFFIES_A_SECOND,
         last=NOW_JIFFIES - 1,
     )
-    table = flow_table(fake.live)
+    table = flow_table(fake.sample)
     record = table.record(0)
     at = BOOT_S + NOW_JIFFIES // JIFFIES_A_SECOND
     assert record == {
@@ -81,11 +81,11 @@ def test_a_record_has_what_the_contract_says_and_null_for_what_is_not_known(
     assert json.loads(json.dumps(record)) == record, "no numpy types in it"
 
 
-def test_port_0_is_a_port_and_no_port_is_null(fake: FakeLive) -> None:
+def test_port_0_is_a_port_and_no_port_is_null(fake: SampleBuilder) -> None:
     fake.flow(HERE, THERE, UDP, ports=(0, 0))
     fake.flow(HERE, THERE, UDP)
     fake.flow(HERE, THERE, ICMP)
-    table = flow_table(fake.live)
+    table = flow_table(fake.sample)
     found = [
         (table.record(row)["local_port"], table.record(row)["remote_port"]) for row in range(3)
     ]
@@ -98,37 +98,37 @@ def test_port_0_is_a_port_and_no_port_is_null(fake: FakeLive) -> None:
     ("bits", "text"), [((), ""), ((0,), "F"), (range(8), "FSRPAUEC"), ((1,), "S"), ((4, 1), "SA")]
 )
 def test_tcp_flags_are_letters_and_null_elsewhere(
-    fake: FakeLive, bits: tuple[int, ...], text: str
+    fake: SampleBuilder, bits: tuple[int, ...], text: str
 ) -> None:
     fake.flow(HERE, THERE, TCP, ports=(1, 2), tcp_flags=bits)
     fake.flow(HERE, THERE, UDP, ports=(1, 2))
-    table = flow_table(fake.live)
+    table = flow_table(fake.sample)
     assert [table.record(row)["tcp_flags"] for row in range(2)] == [text, None]
 
 
-def test_a_slot_without_an_interface_has_no_name(fake: FakeLive) -> None:
+def test_a_slot_without_an_interface_has_no_name(fake: SampleBuilder) -> None:
     fake.flow(HERE, THERE, UDP, slot=5)
-    assert flow_table(fake.live).record(0)["interface"] is None
+    assert flow_table(fake.sample).record(0)["interface"] is None
 
 
-def test_filters_reach_the_columns(fake: FakeLive) -> None:
+def test_filters_reach_the_columns(fake: SampleBuilder) -> None:
     fake.flow(HERE, THERE, TCP, ports=(443, 50000), rx=(1, 60))
     fake.flow("2001:db8::1", THERE6, UDP, ports=(53, 40000), tx=(1, 60), slot=3)
-    table = flow_table(fake.live)
+    table = flow_table(fake.sample)
     four, six = [f"{THERE} 50000"], [f"{THERE6} 40000"]
     assert shown(table, "proto tcp") == shown(table, "dir in") == shown(table, "ip") == four
     assert shown(table, "host 2001:db8::7") == shown(table, "iface wlan0.5") == six
     assert shown(table, "port 443 or port 40000") == sorted(four + six)
 
 
-def test_every_field_sorts_and_an_empty_table_too(fake: FakeLive) -> None:
-    names = list(flow_table(fake.live).sort_keys)
+def test_every_field_sorts_and_an_empty_table_too(fake: SampleBuilder) -> None:
+    names = list(flow_table(fake.sample).sort_keys)
     for name in names:
-        assert choose_rows(flow_table(fake.live), None, name, 5) == []
+        assert choose_rows(flow_table(fake.sample), None, name, 5) == []
     fake.flow("10.0.0.1", THERE, TCP, ports=(1, 9), rx=(1, 100), first=7, last=NOW_JIFFIES - 9)
     fake.flow("10.0.0.2", THERE6, UDP, ports=(2, 8), rx=(2, 90), tx=(5, 50), slot=3, first=8)
     fake.flow("10.0.0.3", "192.0.2.8", ICMP, tx=(3, 120), first=6, last=NOW_JIFFIES - 5)
-    table = flow_table(fake.live)
+    table = flow_table(fake.sample)
     expected = {
         "rx_packets": [1, 0, 2],
         "rx_bytes": [0, 1, 2],
@@ -149,13 +149,13 @@ def test_every_field_sorts_and_an_empty_table_too(fake: FakeLive) -> None:
     assert choose_rows(table, None, None, 2) == [1, 2], "by bytes, if nothing else is asked for"
 
 
-def test_identities_stay_and_differ(fake: FakeLive) -> None:
+def test_identities_stay_and_differ(fake: SampleBuilder) -> None:
     for number in range(50):
         fake.flow(HERE, THERE, TCP, ports=(443, number))
-    before = flow_table(fake.live).identity()
+    before = flow_table(fake.sample).identity()
     assert len(set(before.tolist())) == 50
     fake.flow(HERE, THERE, UDP)
-    assert flow_table(fake.live).identity()[:50].tolist() == before.tolist()
+    assert flow_table(fake.sample).identity()[:50].tolist() == before.tolist()
 
 
 @given(st.integers(2**32, 2**40), st.integers(0, 2**32 - 20_000))
@@ -187,9 +187,9 @@ def test_addresses_are_short() -> None:
     assert address_text(b"\x7f\0\0\1".ljust(16, b"\0"), ipv6=False) == "127.0.0.1"
 
 
-def _left_out_at_times(jiffies: int) -> FakeLive:
+def _left_out_at_times(jiffies: int) -> SampleBuilder:
     """A flow in the sums and out of them, the latter at ``jiffies``, and one out of them alone."""
-    fake = FakeLive()
+    fake = SampleBuilder()
     fake.interface(1, "br0", covered=True)
 
     def flow(
@@ -215,7 +215,7 @@ def _left_out_at_times(jiffies: int) -> FakeLive:
 
 
 def test_a_flow_of_an_interface_that_sums_left_out_for_a_time_is_one_row() -> None:
-    flows = flow_table(_left_out_at_times(NOW_JIFFIES).live)
+    flows = flow_table(_left_out_at_times(NOW_JIFFIES).sample)
     assert flows.length == 2
     flow = flows.record(choose_rows(flows, None, "bytes", 1)[0])
     assert (flow["rx_packets"], flow["rx_bytes"]) == (7, 300 + 2**40)
@@ -225,7 +225,7 @@ def test_a_flow_of_an_interface_that_sums_left_out_for_a_time_is_one_row() -> No
 @pytest.mark.parametrize("jiffies", [NOW_JIFFIES, 2**32 + 50])
 def test_of_both_the_first_and_the_last_time_and_the_owner_that_is_known(jiffies: int) -> None:
     """Also where the lower half of jiffies has begun anew between them."""
-    flows = _left_out_at_times(jiffies).flows()
+    flows = _left_out_at_times(jiffies).sample.flows
     joined = with_ids_joined(flows)
     (row,) = np.flatnonzero(joined.keys["protocol"] == TCP)
     value = joined.values[row]

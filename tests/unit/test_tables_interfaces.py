@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
 from trafficmon.layout import Hook, Mode, ServiceKind, State
@@ -26,17 +26,17 @@ NOTHING = [None] * 4
 
 
 @pytest.fixture
-def fake() -> FakeLive:
-    return FakeLive()
+def fake() -> SampleBuilder:
+    return SampleBuilder()
 
 
-def interfaces(fake: FakeLive) -> dict[str, Record]:
-    table = interface_table(fake.live)
+def interfaces(fake: SampleBuilder) -> dict[str, Record]:
+    table = interface_table(fake.sample)
     return {record["interface"]: record for record in map(table.record, range(table.length))}
 
 
-def layers(fake: FakeLive) -> dict[str, Record]:
-    table = layer_table(fake.live)
+def layers(fake: SampleBuilder) -> dict[str, Record]:
+    table = layer_table(fake.sample)
     return {record["layer"]: record for record in map(table.record, range(table.length))}
 
 
@@ -44,7 +44,7 @@ def counts(record: Record) -> list[int | None]:
     return [record[name] for name in COUNTS]
 
 
-def test_an_interface_with_everything(fake: FakeLive) -> None:
+def test_an_interface_with_everything(fake: SampleBuilder) -> None:
     fake.interface(1, "eth0", xdp_mode=Mode.XDP_NATIVE)
     fake.hook(Hook.XDP_RX, [1, 2, 0, 4], 2000, broken=3, slot=1)
     fake.hook(Hook.TC_TX, [0, 0, 0, 1, 0, 0, 0, 2], 30000, broken=1, slot=1)
@@ -77,11 +77,11 @@ def test_an_interface_with_everything(fake: FakeLive) -> None:
         "parse_errors": 4,
         "packet_size": dict(zip(SIZES, [1, 2, 0, 5, 0, 0, 0, 2], strict=True)),
     }
-    assert list(record) == list(interface_table(fake.live).fields) == INTERFACE_FIELDS.split()
+    assert list(record) == list(interface_table(fake.sample).fields) == INTERFACE_FIELDS.split()
     assert json.loads(json.dumps(record)) == record, "no numpy types in it"
 
 
-def test_directions_that_nothing_counts_are_null_and_quiet_ones_0(fake: FakeLive) -> None:
+def test_directions_that_nothing_counts_are_null_and_quiet_ones_0(fake: SampleBuilder) -> None:
     fake.interface(0, "quiet")
     fake.interface(1, "xdp only", xdp_mode=Mode.XDP_NATIVE, tc_mode=Mode.OFF)
     fake.interface(2, "nothing yet", tc_mode=Mode.OFF, state=State.ATTACHING)
@@ -94,7 +94,7 @@ def test_directions_that_nothing_counts_are_null_and_quiet_ones_0(fake: FakeLive
     assert counts(found["once"]) == [None, None, 1, 60]
 
 
-def test_generic_xdp_is_counted_by_tc(fake: FakeLive) -> None:
+def test_generic_xdp_is_counted_by_tc(fake: SampleBuilder) -> None:
     fake.interface(0, "eth0", xdp_mode=Mode.XDP_GENERIC)
     fake.hook(Hook.XDP_GENERIC, [5], 300, broken=2)
     fake.hook(Hook.TC_RX, [8], 480, broken=2)
@@ -105,7 +105,7 @@ def test_generic_xdp_is_counted_by_tc(fake: FakeLive) -> None:
     assert sum(record["packet_size"].values()) == 8
 
 
-def test_interfaces_that_are_not_there_any_more(fake: FakeLive) -> None:
+def test_interfaces_that_are_not_there_any_more(fake: SampleBuilder) -> None:
     fake.interface(0, "gone", gone=True, xdp_mode=Mode.XDP_NATIVE)
     fake.interface(1, "detached", state=State.DETACHED, xdp_mode=Mode.XDP_NATIVE)
     found = interfaces(fake)
@@ -113,15 +113,15 @@ def test_interfaces_that_are_not_there_any_more(fake: FakeLive) -> None:
     assert (found["detached"]["xdp_mode"], found["detached"]["ifindex"]) == ("detached", 101)
 
 
-def test_interfaces_sort_and_filter(fake: FakeLive) -> None:
-    for key in interface_table(fake.live).sort_keys:
-        assert choose_rows(interface_table(fake.live), None, key, 5) == []
+def test_interfaces_sort_and_filter(fake: SampleBuilder) -> None:
+    for key in interface_table(fake.sample).sort_keys:
+        assert choose_rows(interface_table(fake.sample), None, key, 5) == []
     fake.interface(0, "lo")
     fake.interface(1, "eth0")
     fake.interface(2, "eth1", tc_mode=Mode.OFF)
     fake.hook(Hook.TC_RX, [1, 1], 100, slot=0)
     fake.hook(Hook.TC_TX, [3], 90, slot=1)
-    table = interface_table(fake.live)
+    table = interface_table(fake.sample)
     assert choose_rows(table, None, None, None) == choose_rows(table, None, "bytes", 9) == [0, 1, 2]
     assert choose_rows(table, None, "packets", None) == [1, 0, 2]
     assert choose_rows(table, None, "interface", None) == [1, 2, 0]
@@ -139,7 +139,7 @@ def check_layers(table: Table) -> None:
         assert json.loads(json.dumps(record)) == record
 
 
-def test_a_layer_that_is_not_there_is_null_and_a_quiet_one_0(fake: FakeLive) -> None:
+def test_a_layer_that_is_not_there_is_null_and_a_quiet_one_0(fake: SampleBuilder) -> None:
     fake.hooks.clear()
     assert [counts(record) for record in layers(fake).values()] == [NOTHING] * 4
     fake.interface(0, "eth0")
@@ -148,10 +148,10 @@ def test_a_layer_that_is_not_there_is_null_and_a_quiet_one_0(fake: FakeLive) -> 
     assert counts(found["tc"]) == [0, 0, 0, 0]
     fake.interface(1, "eth1", xdp_mode=Mode.XDP_NATIVE)
     assert counts(layers(fake)["xdp"]) == [0, 0, None, None]
-    check_layers(layer_table(fake.live))
+    check_layers(layer_table(fake.sample))
 
 
-def test_layers_are_sums_over_interfaces_with_their_differences(fake: FakeLive) -> None:
+def test_layers_are_sums_over_interfaces_with_their_differences(fake: SampleBuilder) -> None:
     fake.interface(0, "eth0", xdp_mode=Mode.XDP_GENERIC)
     fake.interface(1, "eth1", xdp_mode=Mode.XDP_NATIVE)
     fake.interface(2, "bond0", covered=True)
@@ -171,11 +171,11 @@ def test_layers_are_sums_over_interfaces_with_their_differences(fake: FakeLive) 
     assert found["xdp"]["rx_packets_difference"] is None
     for cause in ("generic XDP", "leaves to native XDP", "where XDP is off"):
         assert cause in found["tc"]["causes"]
-    check_layers(layer_table(fake.live))
+    check_layers(layer_table(fake.sample))
 
 
-def test_layers_stand_in_the_order_of_a_packet(fake: FakeLive) -> None:
-    table = layer_table(fake.live)
+def test_layers_stand_in_the_order_of_a_packet(fake: SampleBuilder) -> None:
+    table = layer_table(fake.sample)
     assert [table.record(row)["layer"] for row in choose_rows(table, None, None, 20)] == [
         "xdp",
         "tc",
@@ -186,7 +186,9 @@ def test_layers_stand_in_the_order_of_a_packet(fake: FakeLive) -> None:
         assert sorted(choose_rows(table, None, key, None)) == [0, 1, 2, 3]
 
 
-def test_an_interface_that_sums_leave_out_keeps_what_it_counted_in_them(fake: FakeLive) -> None:
+def test_an_interface_that_sums_leave_out_keeps_what_it_counted_in_them(
+    fake: SampleBuilder,
+) -> None:
     fake.interface(0, "br0", covered=True)
     fake.interface(1, "eth0", state=State.DETACHED)
     for slot, covered, packets in ((0, False, 5), (0, True, 7), (1, False, 1)):
@@ -197,11 +199,11 @@ def test_an_interface_that_sums_leave_out_keeps_what_it_counted_in_them(fake: Fa
     assert (found["br0"]["rx_packets"], found["br0"]["rx_bytes"]) == (12, 720)
     assert (found["br0"]["icmp_packets"], found["br0"]["xdp_mode"]) == (12, "off")
     assert (found["eth0"]["rx_packets"], found["eth0"]["xdp_mode"]) == (1, "detached")
-    assert interface_table(fake.live).length == 2
+    assert interface_table(fake.sample).length == 2
     assert layers(fake)["tc"]["rx_packets"] == 6
 
 
-def test_what_earlier_interfaces_counted_in_a_slot_is_in_sums_alone(fake: FakeLive) -> None:
+def test_what_earlier_interfaces_counted_in_a_slot_is_in_sums_alone(fake: SampleBuilder) -> None:
     kind = ServiceKind.PROTOCOL
     fake.hook(Hook.TC_RX, [5, 2], 700, broken=1)
     fake.hook(Hook.TC_RX, [1], 60, covered=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.layout import Hook, Layer, Mode
 from trafficmon.tables.layers import layer_table
 
@@ -15,9 +15,9 @@ COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 
 
 @pytest.fixture
-def fake() -> FakeLive:
+def fake() -> SampleBuilder:
     """eth0 with native XDP, bond0 on top of it (not in the sums); an owner with app bytes."""
-    made = FakeLive()
+    made = SampleBuilder()
     made.interface(0, "eth0", xdp_mode=Mode.XDP_GENERIC)
     made.interface(1, "bond0", covered=True)
     made.hook(Hook.XDP_GENERIC, [0, 7], 700)
@@ -31,8 +31,8 @@ def fake() -> FakeLive:
     return made
 
 
-def rows(fake: FakeLive) -> dict[str, dict[str, Any]]:
-    table = layer_table(fake.live)
+def rows(fake: SampleBuilder) -> dict[str, dict[str, Any]]:
+    table = layer_table(fake.sample)
     return {table.record(row)["layer"]: table.record(row) for row in range(table.length)}
 
 
@@ -40,7 +40,7 @@ def counts(row: dict[str, Any], suffix: str = "") -> tuple[int | None, ...]:
     return tuple(row[f"{name}{suffix}"] for name in COUNTS)
 
 
-def test_totals(fake: FakeLive) -> None:
+def test_totals(fake: SampleBuilder) -> None:
     told = rows(fake)
     assert list(told) == ["xdp", "tc", "cgroup", "app"]
     assert counts(told["xdp"]) == (7, 700, None, None)
@@ -49,7 +49,7 @@ def test_totals(fake: FakeLive) -> None:
     assert counts(told["app"]) == (None, 660, None, 3300)
 
 
-def test_differences_are_to_the_layer_below(fake: FakeLive) -> None:
+def test_differences_are_to_the_layer_below(fake: SampleBuilder) -> None:
     told = rows(fake)
     assert counts(told["xdp"], "_difference") == (None, None, None, None)
     assert counts(told["tc"], "_difference") == (2, 300, None, None)
@@ -57,7 +57,7 @@ def test_differences_are_to_the_layer_below(fake: FakeLive) -> None:
     assert counts(told["app"], "_difference") == (None, -220, None, -700)
 
 
-def test_layers_that_are_not_there_are_null(fake: FakeLive) -> None:
+def test_layers_that_are_not_there_are_null(fake: SampleBuilder) -> None:
     fake.hooks.clear()
     told = rows(fake)
     for layer in ("cgroup", "app"):
@@ -66,7 +66,7 @@ def test_layers_that_are_not_there_are_null(fake: FakeLive) -> None:
 
 
 def test_a_layer_that_has_seen_nothing_yet_is_zero_and_not_null() -> None:
-    quiet = FakeLive()
+    quiet = SampleBuilder()
     quiet.interface(0, "eth0")
     told = rows(quiet)
     assert counts(told["tc"]) == (0, 0, 0, 0)

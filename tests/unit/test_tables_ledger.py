@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from tests.unit.fake_live import FakeLive
-from trafficmon.dns.book import Book
+from tests.unit.sample_builder import SampleBuilder
 from trafficmon.layout import KERNEL_STARTED_NS, EventKind, Hook, Layer, ServiceKind
 from trafficmon.model.ledger import Ledger
 from trafficmon.tables.ledger import cgroup_coverage, ledger_record
@@ -19,34 +18,24 @@ KNOWN_PID = 4321
 
 
 @pytest.fixture
-def fake() -> FakeLive:
-    made = FakeLive()
+def fake() -> SampleBuilder:
+    made = SampleBuilder()
     made.interface(0, "eth0")
     return made
 
 
-def ledger(fake: FakeLive) -> dict[str, Any]:
-    return ledger_record(fake.live, fake.services(), fake.flows())
+def ledger(fake: SampleBuilder) -> dict[str, Any]:
+    return ledger_record(fake.sample)
 
 
-class NotedLosses:
-    """A DNS book that has nothing but losses."""
-
-    def __init__(self, **losses: int) -> None:
-        self._losses = losses
-
-    def losses(self) -> dict[str, int]:
-        return self._losses
-
-
-def test_nothing_seen_is_nothing_lost(fake: FakeLive) -> None:
+def test_nothing_seen_is_nothing_lost(fake: SampleBuilder) -> None:
     told = ledger(fake)
     assert told.pop("coverage_percent") == {"xdp": None, "tc": None, "cgroup": None}
     assert told.pop("flow_coverage_percent") is None
     assert set(told.values()) == {0}
 
 
-def test_what_could_not_be_inserted(fake: FakeLive) -> None:
+def test_what_could_not_be_inserted(fake: SampleBuilder) -> None:
     fake.losses = Ledger(
         flow_inserts=1,
         flow_insert_failures=2,
@@ -71,7 +60,9 @@ def test_what_could_not_be_inserted(fake: FakeLive) -> None:
 
 
 @pytest.mark.parametrize("is_tx", [False, True])
-def test_evictions_take_the_bytes_along_that_no_flow_has(fake: FakeLive, *, is_tx: bool) -> None:
+def test_evictions_take_the_bytes_along_that_no_flow_has(
+    fake: SampleBuilder, *, is_tx: bool
+) -> None:
     def side(packets: int, octets: int) -> Any:
         return {"tx" if is_tx else "rx": (packets, octets)}
 
@@ -89,13 +80,13 @@ def test_evictions_take_the_bytes_along_that_no_flow_has(fake: FakeLive, *, is_t
     assert told["flow_coverage_percent"] == 50.0
 
 
-def test_more_entries_than_inserts_are_no_evictions(fake: FakeLive) -> None:
+def test_more_entries_than_inserts_are_no_evictions(fake: SampleBuilder) -> None:
     """The table is read after the counts: a flow may have begun in between."""
     fake.flow(HERE, THERE, ports=(1, 443), rx=(1, 1500))
     assert ledger(fake)["flow_evictions"] == 0
 
 
-def test_without_evictions_a_packet_between_two_readings_is_no_loss(fake: FakeLive) -> None:
+def test_without_evictions_a_packet_between_two_readings_is_no_loss(fake: SampleBuilder) -> None:
     fake.losses = Ledger(1, 0, 0, 0, 0, 0)
     fake.service(PORT, 443, protocol=6, rx=(3, 3000))
     fake.flow(HERE, THERE, ports=(1, 443), rx=(1, 1500))
@@ -105,7 +96,7 @@ def test_without_evictions_a_packet_between_two_readings_is_no_loss(fake: FakeLi
     assert told["flow_coverage_percent"] == 100.0
 
 
-def test_each_kind_of_event_is_lost_under_its_name(fake: FakeLive) -> None:
+def test_each_kind_of_event_is_lost_under_its_name(fake: SampleBuilder) -> None:
     for kind in EventKind:
         fake.events[kind]["lost"] = 1 << kind
         fake.events[kind]["limited"] = 1 << (kind + 8)
@@ -129,14 +120,14 @@ def test_each_kind_of_event_is_lost_under_its_name(fake: FakeLive) -> None:
         ("addresses_forgotten", "dns_addresses_forgotten"),
     ],
 )
-def test_what_the_dns_book_lost(fake: FakeLive, noted: str, field: str) -> None:
-    fake.dns_book = cast("Book", NotedLosses(**{noted: 9}))
+def test_what_the_dns_book_lost(fake: SampleBuilder, noted: str, field: str) -> None:
+    fake.dns_losses = {noted: 9}
     told = {name: value for name, value in ledger(fake).items() if name.startswith("dns_")}
     assert told.pop(field) == 9
     assert set(told.values()) == {0}
 
 
-def test_broken_headers_count_once_where_two_hooks_saw_them(fake: FakeLive) -> None:
+def test_broken_headers_count_once_where_two_hooks_saw_them(fake: SampleBuilder) -> None:
     for place, hook in enumerate((Hook.XDP_RX, Hook.TC_RX, Hook.TC_TX, Hook.XDP_GENERIC)):
         fake.hook(hook, [10**place], 0, broken=10**place)
     assert ledger(fake)["parse_errors"] == 111, "what generic XDP saw, tc counts"
@@ -144,7 +135,7 @@ def test_broken_headers_count_once_where_two_hooks_saw_them(fake: FakeLive) -> N
 
 class TestOwners:
     @pytest.fixture
-    def owned(self, fake: FakeLive) -> FakeLive:
+    def owned(self, fake: SampleBuilder) -> SampleBuilder:
         """Of 10,000 bytes at the cgroup layer 700 have no owner, and 300 one without a process."""
         fake.owner(1, pid=KNOWN_PID, rx=(10, 5000), tx=(20, 3000))
         fake.owner(2, uid=33, rx=(1, 100), tx=(2, 200))
@@ -156,13 +147,13 @@ class TestOwners:
         rx["owner_insert_failures"], tx["owner_insert_failures"] = 64, 128
         return fake
 
-    def test_what_has_no_process(self, owned: FakeLive) -> None:
+    def test_what_has_no_process(self, owned: SampleBuilder) -> None:
         told = ledger(owned)
         assert told["unattributed_packets"] == 5 + 14 + 1 + 2
         assert told["unattributed_bytes"] == 400 + 300 + 100 + 200
         assert told["owner_insert_failures"] == 192
 
-    def test_coverage_by_layer(self, owned: FakeLive) -> None:
+    def test_coverage_by_layer(self, owned: SampleBuilder) -> None:
         owned.flow(HERE, THERE, ports=(1, 80), rx=(1, 600), tx=(1, 100), owner_id=1)
         owned.flow(HERE, THERE, ports=(2, 80), rx=(1, 150), tx=(1, 700), owner_id=2)
         owned.flow(HERE, THERE, ports=(3, 80), rx=(1, 50), tx=(1, 200), owner_id=3)
@@ -170,13 +161,13 @@ class TestOwners:
 
         told = ledger(owned)["coverage_percent"]
         assert told == {"xdp": 65.0, "tc": 47.5, "cgroup": 90.0}
-        assert cgroup_coverage(owned.live) == 90.0
+        assert cgroup_coverage(owned.sample) == 90.0
 
-    def test_without_the_layer_they_are_null(self, owned: FakeLive) -> None:
+    def test_without_the_layer_they_are_null(self, owned: SampleBuilder) -> None:
         owned.hooks.clear()
         told = ledger(owned)
         assert told["unattributed_packets"] is None
         assert told["unattributed_bytes"] is None
         assert told["owner_insert_failures"] is None
         assert told["coverage_percent"] == {"xdp": None, "tc": None, "cgroup": None}
-        assert cgroup_coverage(owned.live) is None
+        assert cgroup_coverage(owned.sample) is None

@@ -1,55 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""A table that has been made needs its reading no more, and goes on saying what it said."""
+"""A table is made of its sample alone, and a sample of data alone."""
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.tui.fake import FakeSource
-from tests.unit.fake_live import FakeLive
+from tests.unit.sample_builder import BuiltSource
 from trafficmon.model.names import ProcessName
-from trafficmon.tables import names
-from trafficmon.tables.catalogue import TABLES, table_maker
+from trafficmon.model.parts import Part
+from trafficmon.model.sample import MissingPartError, Sample
+from trafficmon.model.verdicts import ALIVE, Findings
+from trafficmon.tables.catalogue import TABLES, parts_of, table_maker
 from trafficmon.tables.rates import RateKeeper
+from trafficmon.tables.status import STATUS_PARTS, status_record
 from trafficmon.tables.table import Table
 
-
-class Closing(FakeLive):
-    """A reading of which nothing can be had any more, once it is closed."""
-
-    is_closed = False
-
-    def __getattribute__(self, name: str) -> Any:
-        if object.__getattribute__(self, "is_closed"):
-            raise ValueError("the reading is closed")
-        return object.__getattribute__(self, name)
-
-
-class Elsewhere:
-    """What the system says of names; all of it is something else once ``has_changed``."""
-
-    def __init__(self) -> None:
-        self.has_changed = False
-
-    def _said(self, text: str) -> str | None:
-        return None if self.has_changed else text
-
-    def name(self, number: int, started_ns: int | None = None) -> Any:
-        if started_ns is None:
-            return self._said(f"user{number}")
-        return ProcessName(self._said("now"), self._said("/bin/now"), self._said("now -x"))
-
-    def running(self) -> frozenset[int]:
-        return frozenset() if self.has_changed else frozenset({99_999_998})
-
-    def remembered(self, *_: int) -> ProcessName | None:
-        return ProcessName("other", None, None) if self.has_changed else None
-
-    def path(self, number: int) -> str | None:
-        return self._said(f"/there/{number}")
+EVERY = parts_of(*TABLES) | STATUS_PARTS
 
 
 def everything(table: Table) -> dict[str, Any]:
@@ -62,44 +33,71 @@ def everything(table: Table) -> dict[str, Any]:
             name: np.array(getattr(columns, name)).tolist() for name in type(columns).__slots__
         },
         "identity": table.identity().tolist(),
+        "notes": table.notes,
     }
 
 
-@pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
-    made = Elsewhere()
-    for place in ("_users", "_processes", "_cgroups"):
-        monkeypatch.setattr(names, place, lambda: made)
-    return made
-
-
-def reading() -> Closing:
-    """As the dashboard's tests have it, of that class."""
+def sample(parts: Part = EVERY) -> Sample:
+    """As the dashboard's tests have it, with a process that runs."""
     source = FakeSource()
+
     source.readings = 1
     made = source.reading()
-    made.__class__ = Closing
-    assert isinstance(made, Closing)
-    return made
+    made.findings = Findings({}, dict.fromkeys(made.hooks, ALIVE))
+    made.processes[1] = ProcessName("now", "/bin/now", "now -x")
+    return BuiltSource(lambda: made).read(parts)
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_outlives_its_reading(name: str, elsewhere: Elsewhere) -> None:
-    known, closing = reading(), reading()
-    before = everything(table_maker(name)(known.live))
-    table = RateKeeper().add_rates(table_maker(name)(closing.live))
-    plain = table_maker(name)(closing.live)
-    closing.is_closed = True
-    elsewhere.has_changed = True
-    assert everything(plain) == before
-    assert [row["rate"] for row in everything(table)["records"]] == [None] * table.length
+def test_a_table_of_a_pickled_sample_is_the_same(name: str) -> None:
+    whole = sample()
+    table = table_maker(name)(whole)
+    before, raw = everything(table), pickle.dumps(whole)
+    again = pickle.loads(raw)
+    assert everything(table_maker(name)(again)) == before
+    rated = RateKeeper().add_rates(table_maker(name)(again))
+    assert [row["rate"] for row in everything(rated)["records"]] == [None] * table.length
+    assert pickle.dumps(whole) == raw, "what a table derives is not part of the sample"
 
 
-def test_it_is_made_of_what_there_is(elsewhere: Elsewhere) -> None:
-    """What the test above compares is not empty."""
-    told = {name: everything(table_maker(name)(reading().live)) for name in TABLES}
+def test_status_of_a_pickled_sample_is_the_same() -> None:
+    whole = sample()
+    assert status_record(pickle.loads(pickle.dumps(whole))) == status_record(whole)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_needs_no_part_that_it_does_not_declare(name: str) -> None:
+    assert everything(table_maker(name)(sample(parts_of(name)))) == everything(
+        table_maker(name)(sample())
+    )
+
+
+def test_status_needs_no_part_that_it_does_not_declare() -> None:
+    assert status_record(sample(STATUS_PARTS)) == status_record(sample())
+
+
+def test_a_part_that_is_not_held_is_named() -> None:
+    few = sample(parts_of("ports"))
+    assert Part.FLOWS not in few.parts
+    with pytest.raises(MissingPartError, match=r"holds no FLOWS; read it with Part\.FLOWS"):
+        table_maker("flows")(few)
+
+
+def test_nothing_can_be_changed_in_a_sample() -> None:
+    samples: list[Any] = [sample(), pickle.loads(pickle.dumps(sample()))]
+    for whole in samples:
+        with pytest.raises(ValueError, match="read-only"):
+            whole.flows.values["rx_bytes"] = 0
+        with pytest.raises(ValueError, match="read-only"):
+            whole.hook_counters["bytes"] = 0
+        with pytest.raises(AttributeError):
+            whole.attachment = None
+
+
+def test_it_is_made_of_what_there_is() -> None:
+    """What the tests above compare is not empty."""
+    told = {name: everything(table_maker(name)(sample())) for name in TABLES}
     assert not [name for name in TABLES if not told[name]["records"] and name != "dns"]
     assert {row["comm"] for row in told["flows"]["records"]} > {"now"}
     assert {row["exe"] for row in told["processes"]["records"]} > {"/bin/now"}
-    assert {row["path"] for row in told["cgroups"]["records"]} > {"/there/900001"}
-    assert {row["user"] for row in told["users"]["records"]} == {"user0", "user1000"}
+    assert {row["user"] for row in told["users"]["records"]} == {"root", None}

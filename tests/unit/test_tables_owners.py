@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.fake_live import FakeLive, packed
+from tests.unit.sample_builder import SampleBuilder, packed
 from trafficmon.errors import NotAttachedError
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
@@ -29,14 +29,14 @@ FREE_PID = 0x7FFFFFFF
 
 
 @pytest.fixture
-def fake() -> FakeLive:
-    made = FakeLive()
+def fake() -> SampleBuilder:
+    made = SampleBuilder()
     made.interface(0, "eth0")
     return made
 
 
-def rows(fake: FakeLive, name: str, expression: str = "") -> list[dict[str, Any]]:
-    table = table_maker(name)(fake.live)
+def rows(fake: SampleBuilder, name: str, expression: str = "") -> list[dict[str, Any]]:
+    table = table_maker(name)(fake.sample)
     mask = matches(parse(expression), table.filter_columns()) if expression else None
     told = [table.record(row) for row in choose_rows(table, mask, None, None)]
     for record in told:
@@ -47,7 +47,7 @@ def rows(fake: FakeLive, name: str, expression: str = "") -> list[dict[str, Any]
     return told
 
 
-def socket(fake: FakeLive, owner_id: int, local: str, remote: str = "", **more: Any) -> Any:
+def socket(fake: SampleBuilder, owner_id: int, local: str, remote: str = "", **more: Any) -> Any:
     """A connected socket, or one that takes from everybody; addresses with their ports."""
     members: dict[str, Any] = {"protocol": TCP, "tcp_state": ESTABLISHED, "family": INET}
     for side, text in (("local", local), ("remote", remote)):
@@ -60,13 +60,13 @@ def socket(fake: FakeLive, owner_id: int, local: str, remote: str = "", **more: 
 
 
 @pytest.mark.parametrize("name", ["users", "processes", "cgroups", "connections", "drops"])
-def test_a_layer_that_is_not_attached_is_named(fake: FakeLive, name: str) -> None:
+def test_a_layer_that_is_not_attached_is_named(fake: SampleBuilder, name: str) -> None:
     fake.hooks.clear()
     with pytest.raises(NotAttachedError, match="attach --layer"):
-        table_maker(name)(fake.live)
+        table_maker(name)(fake.sample)
 
 
-def test_owners_are_put_together_by_user_process_and_cgroup(fake: FakeLive) -> None:
+def test_owners_are_put_together_by_user_process_and_cgroup(fake: SampleBuilder) -> None:
     fake.owner(1, pid=FREE_PID, uid=0, cgroup_id=7, comm="nginx", rx=(1, 100), tx=(2, 20))
     fake.owner(2, pid=FREE_PID - 1, uid=0, cgroup_id=8, comm="nginx", rx=(4, 400), app=(5, 6))
     fake.owner(3, pid=FREE_PID, uid=FREE_PID, cgroup_id=7, comm="sh", tx=(8, 800), connections=3)
@@ -93,14 +93,14 @@ def test_owners_are_put_together_by_user_process_and_cgroup(fake: FakeLive) -> N
         assert len(sums) == 1
 
 
-def test_without_the_app_layer_its_bytes_are_null(fake: FakeLive) -> None:
+def test_without_the_app_layer_its_bytes_are_null(fake: SampleBuilder) -> None:
     fake.hooks = {kind for kind, hook in HOST_HOOKS.items() if hook.layer != "app"}
     fake.owner(1, pid=FREE_PID, rx=(1, 1))
     (user,) = rows(fake, "users")
     assert (user["app_rx_bytes"], user["app_tx_bytes"], user["rx_bytes"]) == (None, None, 1)
 
 
-def test_open_sockets_count_what_they_have_not_handed_over(fake: FakeLive) -> None:
+def test_open_sockets_count_what_they_have_not_handed_over(fake: SampleBuilder) -> None:
     fake.owner(1, pid=FREE_PID, rx=(10, 1000), connections=1)
     one = socket(fake, 1, "10.0.0.1:80", "10.0.0.2:999")
     one["socket"]["own"]["rx_bytes"], one["socket"]["settled"]["rx_bytes"] = 700, 200
@@ -118,7 +118,7 @@ def test_open_sockets_count_what_they_have_not_handed_over(fake: FakeLive) -> No
     assert told[None]["tx_bytes"] == 5
 
 
-def test_what_a_listener_counted_is_not_its_childrens(fake: FakeLive) -> None:
+def test_what_a_listener_counted_is_not_its_childrens(fake: SampleBuilder) -> None:
     listener = socket(fake, 1, "10.0.0.1:80", tcp_state=TCP_LISTEN)
     child = socket(fake, 1, "10.0.0.1:80", "10.0.0.2:999")
     for one in (listener, child):
@@ -133,20 +133,20 @@ def test_what_a_listener_counted_is_not_its_childrens(fake: FakeLive) -> None:
 def test_a_socket_caught_while_handing_over_never_counts_below_nothing(
     own: int, moved: int
 ) -> None:
-    fake = FakeLive()
+    fake = SampleBuilder()
     one = socket(fake, 1, "10.0.0.1:80", "10.0.0.2:999")
     one["socket"]["own"]["tx_bytes"], one["socket"]["settled"]["tx_bytes"] = own, moved
     assert not_handed_over(fake.sockets, "tx_bytes").tolist() == [max(0, own - moved)]
 
 
 class TestFlowsHaveOwners:
-    def test_by_who_sent_last(self, fake: FakeLive) -> None:
+    def test_by_who_sent_last(self, fake: SampleBuilder) -> None:
         fake.owner(5, pid=FREE_PID, comm="curl")
         fake.flow("10.0.0.1", "10.0.0.2", ports=(50000, 443), owner_id=5)
         (row,) = rows(fake, "flows")
         assert (row["pid"], row["comm"], row["user"]) == (FREE_PID, "curl", "root")
 
-    def test_by_the_open_socket_before_that(self, fake: FakeLive) -> None:
+    def test_by_the_open_socket_before_that(self, fake: SampleBuilder) -> None:
         fake.owner(5, pid=FREE_PID, comm="master")
         fake.owner(6, pid=FREE_PID - 1, comm="worker")
         socket(fake, 6, "10.0.0.1:443", "10.0.0.2:50000", srtt_us=77)
@@ -156,7 +156,9 @@ class TestFlowsHaveOwners:
         assert rows(fake, "flows", "comm master") == []
 
     @pytest.mark.parametrize("at", ["10.0.0.1:53", "0.0.0.0:53"])
-    def test_what_only_comes_in_is_whose_socket_takes_it(self, fake: FakeLive, at: str) -> None:
+    def test_what_only_comes_in_is_whose_socket_takes_it(
+        self, fake: SampleBuilder, at: str
+    ) -> None:
         fake.owner(5, pid=FREE_PID, comm="named")
         socket(fake, 5, at, protocol=UDP, tcp_state=7)
         fake.flow("10.0.0.1", "10.0.0.2", UDP, ports=(53, 4000))
@@ -164,7 +166,7 @@ class TestFlowsHaveOwners:
         told = {row["local_port"]: row["comm"] for row in rows(fake, "flows")}
         assert told == {53: "named", 54: None}
 
-    def test_ipv6_is_not_ipv4(self, fake: FakeLive) -> None:
+    def test_ipv6_is_not_ipv4(self, fake: SampleBuilder) -> None:
         fake.owner(5, pid=FREE_PID, comm="six")
         socket(fake, 5, "fd00::1:443", "fd00::2:50000")
         fake.flow("fd00::1", "fd00::2", ports=(443, 50000))
@@ -172,7 +174,7 @@ class TestFlowsHaveOwners:
         told = {row["local_addr"]: row["comm"] for row in rows(fake, "flows")}
         assert told == {"fd00::1": "six", "10.0.0.1": None}
 
-    def test_without_the_layer_nobody_is_known(self, fake: FakeLive) -> None:
+    def test_without_the_layer_nobody_is_known(self, fake: SampleBuilder) -> None:
         fake.hooks.clear()
         fake.flow("10.0.0.1", "10.0.0.2", ports=(1, 2), owner_id=5)
         (row,) = rows(fake, "flows")
@@ -181,7 +183,7 @@ class TestFlowsHaveOwners:
 
 
 class TestConnections:
-    def test_a_tcp_connection(self, fake: FakeLive) -> None:
+    def test_a_tcp_connection(self, fake: SampleBuilder) -> None:
         fake.owner(5, pid=os.getpid(), uid=os.getuid())
         one = socket(fake, 5, "10.0.0.1:443", "10.0.0.2:50000", srtt_us=90, retransmits=2)
         one["tcp_read_bytes"], one["tcp_written_bytes"], one["min_rtt_us"] = 11, 22, 0xFFFFFFFF
@@ -197,7 +199,7 @@ class TestConnections:
         assert (row["pid"], row["uid"]) == (os.getpid(), os.getuid())
         assert row["opened_at"] is None
 
-    def test_a_datagram_socket_without_a_remote_end(self, fake: FakeLive) -> None:
+    def test_a_datagram_socket_without_a_remote_end(self, fake: SampleBuilder) -> None:
         one = socket(fake, 5, "0.0.0.0:53", protocol=UDP, tcp_state=7)
         one["socket"]["own"]["app_rx_bytes"], one["socket"]["opened_ns"] = 33, 1
         (row,) = rows(fake, "connections")
@@ -205,13 +207,13 @@ class TestConnections:
         assert (row["local_port"], row["app_rx_bytes"], row["pid"]) == (53, 33, None)
         assert row["opened_at"] is not None
 
-    def test_a_packet_socket(self, fake: FakeLive) -> None:
+    def test_a_packet_socket(self, fake: SampleBuilder) -> None:
         fake.socket(5, family=17, protocol=0x0300)
         (row,) = rows(fake, "connections")
         assert (row["protocol"], row["local_addr"]) == ("packet", None)
 
 
-def test_drops_by_reason_and_place(fake: FakeLive) -> None:
+def test_drops_by_reason_and_place(fake: SampleBuilder) -> None:
     fake.drop(1, 3, 10, 600)
     fake.drop(1, 3, 1, 60)
     fake.drop(1, 3_000_000, 2, 120)
@@ -233,16 +235,13 @@ def test_drops_by_reason_and_place(fake: FakeLive) -> None:
     ],
 )
 def test_drops_before_and_behind_the_count_of_sockets(
-    fake: FakeLive, monkeypatch: pytest.MonkeyPatch, reason: str, sides: tuple[int, int]
+    fake: SampleBuilder, reason: str, sides: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr(drops, "kernel_enumerators", lambda _: {f"SKB_DROP_REASON_{reason}": 5})
+    fake.reasons = {5: f"SKB_DROP_REASON_{reason}"}
     fake.drop(1, 5, 7, 420)
-    assert drops.drops_by_side(fake.live) == sides
+    assert drops.drops_by_side(fake.sample) == sides
 
 
-def test_drops_without_reasons_are_all_on_the_way(
-    fake: FakeLive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(drops, "kernel_enumerators", lambda _: {})
+def test_drops_without_reasons_are_all_on_the_way(fake: SampleBuilder) -> None:
     fake.drop(1, 0, 7, 420)
-    assert drops.drops_by_side(fake.live) == (7, 0)
+    assert drops.drops_by_side(fake.sample) == (7, 0)

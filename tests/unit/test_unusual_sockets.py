@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.fake_live import FakeLive, packed
+from tests.unit.sample_builder import SampleBuilder, packed
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
 from trafficmon.layout import SocketKind
@@ -24,8 +24,8 @@ INET, INET6, TCP, LISTEN = 2, 10, 6, 10
 IPPROTO_SMC = 256
 
 
-def rows(fake: FakeLive, expression: str = "") -> list[dict[str, Any]]:
-    table = table_maker("connections")(fake.live)
+def rows(fake: SampleBuilder, expression: str = "") -> list[dict[str, Any]]:
+    table = table_maker("connections")(fake.sample)
     mask = matches(parse(expression), table.filter_columns()) if expression else None
     told = [table.record(row) for row in choose_rows(table, mask, None, None)]
     for key in table.sort_keys:
@@ -34,8 +34,8 @@ def rows(fake: FakeLive, expression: str = "") -> list[dict[str, Any]]:
     return told
 
 
-def every(field: str, values: range, **others: int) -> FakeLive:
-    fake = FakeLive()
+def every(field: str, values: range, **others: int) -> SampleBuilder:
+    fake = SampleBuilder()
     for value in values:
         fake.socket(1, **({"family": INET, "protocol": TCP, "tcp_state": 1} | others))[field] = (
             value
@@ -86,7 +86,7 @@ def test_every_family() -> None:
     "member", ["role", "kind", "close_reason", "write_seq_flags", "predates_attach", "released"]
 )
 def test_every_value_of_what_the_programs_write(member: str) -> None:
-    fake = FakeLive()
+    fake = SampleBuilder()
     for value in range(256):
         fake.socket(1, family=INET, protocol=TCP, tcp_state=1)["socket"][member] = value
     assert len(rows(fake)) == 256
@@ -104,7 +104,7 @@ def test_owners_take_every_protocol_and_state() -> None:
     as_on_the_wire(fake.sockets)
 
 
-def subflow(fake: FakeLive, local: str, remote: str, **members: Any) -> Any:
+def subflow(fake: SampleBuilder, local: str, remote: str, **members: Any) -> Any:
     row = fake.socket(1, family=INET, protocol=TCP, tcp_state=1, **members)
     row["socket"]["kind"] = SocketKind.SUBFLOW
     for side, text in (("local", local), ("remote", remote)):
@@ -115,7 +115,7 @@ def subflow(fake: FakeLive, local: str, remote: str, **members: Any) -> Any:
 
 class TestMptcp:
     @staticmethod
-    def connection(fake: FakeLive, local: str, remote: str, token: int) -> Any:
+    def connection(fake: SampleBuilder, local: str, remote: str, token: int) -> Any:
         row = fake.socket(1, family=INET, protocol=IPPROTO_MPTCP, tcp_state=1, mptcp_token=token)
         for side, text in (("local", local), ("remote", remote)):
             row[f"{side}_addr"] = np.frombuffer(packed(text), np.uint8)
@@ -123,7 +123,7 @@ class TestMptcp:
         return row
 
     def test_subflows_are_in_the_row_of_their_connection(self) -> None:
-        fake = FakeLive()
+        fake = SampleBuilder()
         subflow(fake, "10.0.0.1", "10.0.0.2", mptcp_token=5, retransmits=1, srtt_us=40)
         self.connection(fake, "10.0.0.1", "10.0.0.2", 5)
         other = subflow(fake, "10.9.0.1", "10.9.0.2", mptcp_token=5, retransmits=2, srtt_us=90)
@@ -134,14 +134,14 @@ class TestMptcp:
         assert (row["retransmits"], row["rtt_us"], row["role"]) == (3, 90, "passive")
 
     def test_one_that_fell_back_has_no_token(self) -> None:
-        fake = FakeLive()
+        fake = SampleBuilder()
         self.connection(fake, "10.0.0.1", "10.0.0.2", 0)
         subflow(fake, "10.0.0.1", "10.0.0.2")
         (row,) = rows(fake)
         assert (row["rx_bytes"], row["app_rx_bytes"]) == (100, 77)
 
     def test_other_connections_subflows_stay_apart(self) -> None:
-        fake = FakeLive()
+        fake = SampleBuilder()
         self.connection(fake, "10.0.0.1", "10.0.0.2", 5)
         subflow(fake, "10.0.0.1", "10.0.0.3", mptcp_token=6)
         one, other = rows(fake)
@@ -149,7 +149,7 @@ class TestMptcp:
         assert (other["rx_bytes"], other["app_rx_bytes"]) == (0, 77)
 
     def test_a_listener_is_not_its_connection(self) -> None:
-        fake = FakeLive()
+        fake = SampleBuilder()
         self.connection(fake, "0.0.0.0", "0.0.0.0", 0)["tcp_state"] = LISTEN
         mine = subflow(fake, "0.0.0.0", "0.0.0.0")
         mine["tcp_state"], mine["socket"]["listening"]["rx_packets"] = LISTEN, 3
@@ -157,7 +157,7 @@ class TestMptcp:
         assert (row["state"], row["rx_packets"]) == ("listen", 3)
 
     def test_what_was_read_is_not_changed(self) -> None:
-        fake = FakeLive()
+        fake = SampleBuilder()
         self.connection(fake, "10.0.0.1", "10.0.0.2", 5)
         subflow(fake, "10.0.0.1", "10.0.0.2", mptcp_token=5)
         sockets = fake.sockets
@@ -166,7 +166,7 @@ class TestMptcp:
         assert (sockets == before).all()
 
     def test_it_is_one_connection_of_its_owner(self) -> None:
-        fake = FakeLive()
+        fake = SampleBuilder()
         self.connection(fake, "10.0.0.1", "10.0.0.2", 5)
         for remote in ("10.0.0.2", "10.0.0.3"):
             subflow(fake, "10.0.0.1", remote, mptcp_token=5)["socket"]["has_traffic"] = 1

@@ -21,6 +21,7 @@ from trafficmon.filter.columns import FilterColumns
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.nodes import Expression
 from trafficmon.host import cgroups, clock
+from trafficmon.host.identities import Identities
 from trafficmon.host.interfaces import Interface, all_interfaces
 from trafficmon.layout import EVENT_COUNTS, SAMPLE, FlowFlag, State
 from trafficmon.libbpf.map import Map
@@ -82,7 +83,7 @@ class Session:
         self._names, self._maps = names, maps
         self._expression = None if steps.is_exact else wish.expression
         self._snap_bytes = wish.snap_bytes
-        self._owners = OwnerLookup(live)
+        self._owners = OwnerLookup(live, Identities())
         self._cpus = int(live.meta["cpus"])
         self._waiting: list[bytes] = []
         self._lost: dict[tuple[str, int], int] = {}

@@ -19,25 +19,25 @@ def status(as_json: Json = False, pin_dir: PinDir = None) -> None:
     removed is a note.
     """
     from trafficmon.pins import PinDirectory, chosen
-    from trafficmon.reader.live import Live
+    from trafficmon.sources.pinned import PinnedSource
     from trafficmon.tables.health import is_wrong
-    from trafficmon.tables.status import status_record
+    from trafficmon.tables.status import STATUS_PARTS, status_record
 
-    with Live(PinDirectory(chosen(pin_dir))) as live:
-        record = status_record(live)
-        is_counting = any(i["state"] != "detached" for i in record["interfaces"])
-        if not (is_counting or record["layers"]):
-            raise NotAttachedError("nothing is attached; start with 'trafficmon attach'")
-        wrong = is_wrong(live)
-        if as_json:
-            from trafficmon.render.plain import to_json
+    with PinnedSource(PinDirectory(chosen(pin_dir))) as source:
+        sample = source.read(STATUS_PARTS)
+    record = status_record(sample)
+    is_counting = any(i["state"] != "detached" for i in record["interfaces"])
+    if not (is_counting or record["layers"]):
+        raise NotAttachedError("nothing is attached; start with 'trafficmon attach'")
+    if as_json:
+        from trafficmon.render.plain import to_json
 
-            print(to_json(record))
-        else:
-            _print(record)
-        for line in record["problems"]:
-            complain(f"note: {line}")
-    if wrong:
+        print(to_json(record))
+    else:
+        _print(record)
+    for line in record["problems"]:
+        complain(f"note: {line}")
+    if is_wrong(sample):
         raise typer.Exit(1)
 
 

@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 
     from trafficmon.filter.nodes import Expression
     from trafficmon.pins import PinDirectory
-    from trafficmon.reader.live import Live
     from trafficmon.tables.table import Record, Table
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _HEADER_LINES = 3
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 86400.0
 _MOST_ROWS = (1 << 63) - 1  # what an array's length can be
-_ALL_NAMES_S, _SOME_NAMES_S = 600.0, 0.2
 
 
 @dataclass(frozen=True)
@@ -99,38 +97,42 @@ def top(
 
 
 def _show_once(pins: PinDirectory, wish: Wish) -> None:
-    from trafficmon.tables.catalogue import read_ahead, table_maker
+    from trafficmon.reader.ahead import read_ahead
+    from trafficmon.tables.catalogue import parts_of
 
-    with read_ahead(pins, wish.table) as ahead:
-        from trafficmon.reader.live import Live
+    parts = parts_of(wish.table)
+    with read_ahead(pins, parts) as ahead:
+        from trafficmon.sources.pinned import PinnedSource
+        from trafficmon.tables.catalogue import table_maker
+        from trafficmon.tables.health import complaints
 
         maker = table_maker(wish.table, every=wish.every)
-        with Live(pins, ahead) as live:
-            _refresh_names(live, wish.table)
-            table = maker(live)
-            _write(table, _rows(table, wish), wish)
-            _say([*table.notes, *_notes(live)])
+        with PinnedSource(pins, ahead) as source:
+            sample = source.read(parts)
+    table = maker(sample)
+    _write(table, _rows(table, wish), wish)
+    _say([*table.notes, *complaints(sample)])
 
 
 def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> None:
     """The live view: sorted by what goes on now, and to the screen's size unless -n says else."""
-    from trafficmon.reader.live import Live
-    from trafficmon.tables.catalogue import table_maker
+    from trafficmon.sources.pinned import PinnedSource
+    from trafficmon.tables.catalogue import parts_of, table_maker
+    from trafficmon.tables.health import complaints
     from trafficmon.tables.rates import RateKeeper
 
     maker = table_maker(wish.table, every=wish.every)
     gc.enable()  # see __main__
-    keeper = RateKeeper()
+    source, keeper = PinnedSource(pins), RateKeeper()
     on_screen = wish.form == "text" and sys.stdout.isatty()
 
     said: list[str] = []
     head = f"{_HOME_AND_CLEAR}trafficmon top {wish.table}, every {seconds:g} s; Ctrl-C ends it\n"
 
     def show() -> None:
-        with Live(pins) as live:
-            _refresh_names(live, wish.table)
-            table = keeper.add_rates(maker(live)) if wish.form == "text" else maker(live)
-            notes = [*table.notes, *_notes(live)]
+        sample = source.read(parts_of(wish.table))
+        table = keeper.add_rates(maker(sample)) if wish.form == "text" else maker(sample)
+        notes = [*table.notes, *complaints(sample)]
         spare = len(notes)
         rows = _rows(table, _for_screen(wish, table, spare) if fill and on_screen else wish)
         if on_screen:
@@ -147,20 +149,6 @@ def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> Non
         if told and on_screen:  # numbers of before would be taken for new ones
             print(f"{head}\n{told}", flush=True)
         time.sleep(seconds)
-
-
-def _refresh_names(live: Live, table: str) -> None:
-    """What DNS messages have told since somebody last asked; all of it where that is the table."""
-    from trafficmon.tables.catalogue import NAMED
-
-    if table not in NAMED or not any(one.dns for one in live.interfaces):
-        return
-    from trafficmon.dns.collect import refresh
-
-    seconds = _ALL_NAMES_S if table == "dns" else _SOME_NAMES_S
-    why_not = refresh(live.pins, live.meta, live.attached_ifindexes(), seconds)
-    if why_not and table == "dns":
-        complain(f"note: {why_not}")
 
 
 def _for_screen(wish: Wish, table: Table, spare: int) -> Wish:
@@ -231,13 +219,6 @@ def _csv_columns(table: Table) -> list[Any]:
     else:
         return list(table.fields)
     return [Nested(f, nested[f]) if f in nested else f for f in table.fields]
-
-
-def _notes(live: Live) -> list[str]:
-    """What is meant to count and does not, and what to do."""
-    from trafficmon.tables.health import complaints
-
-    return complaints(live)
 
 
 def _say(notes: Iterable[str]) -> None:

@@ -7,10 +7,10 @@ import struct
 from typing import Any
 
 from trafficmon.errors import BpfError
+from trafficmon.host.identities import Identities
 from trafficmon.layout import OWNER
 from trafficmon.reader.live import Live
 from trafficmon.records import record_of
-from trafficmon.tables.names import Names
 from trafficmon.tables.owned import FIELDS
 from trafficmon.tables.table import Record
 
@@ -20,8 +20,9 @@ _KEPT = 4096
 class OwnerLookup:
     """Remembers those asked for before."""
 
-    def __init__(self, live: Live) -> None:
-        self._map, self._names = live.map("owners"), Names(live.labels)
+    def __init__(self, live: Live, identities: Identities) -> None:
+        self._map, self._identities = live.map("owners"), identities
+        self._noted_cgroup = live.labels.cgroup
         self._known: dict[int, Record] = {}
 
     def record(self, owner_id: int) -> Record:
@@ -39,10 +40,10 @@ class OwnerLookup:
         owner: Any = record_of(raw, OWNER)
         return {
             "uid": int(owner["uid"]),
-            "user": self._names.user(int(owner["uid"])),
+            "user": self._identities.users.name(int(owner["uid"])),
             "pid": int(owner["pid"]) or None,
-            "comm": self._names.comm(owner),
-            "cgroup": self._names.cgroup(int(owner["cgroup_id"])),
+            "comm": self._identities.comm(owner),
+            "cgroup": self._identities.cgroup(int(owner["cgroup_id"]), self._noted_cgroup),
         }
 
     def _look_up(self, owner_id: int) -> bytes | None:

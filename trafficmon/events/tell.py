@@ -10,6 +10,7 @@ from typing import Any
 from trafficmon.dns.learn import Seen
 from trafficmon.events.owners import OwnerLookup
 from trafficmon.host import clock
+from trafficmon.host.identities import Identities
 from trafficmon.layout import (
     CONN,
     DROP_EVENT,
@@ -24,10 +25,10 @@ from trafficmon.layout import (
 from trafficmon.model.drop_kinds import HOUSEKEEPING
 from trafficmon.model.interfaces import interface_number
 from trafficmon.protocols import protocol_name
+from trafficmon.reader.drop_names import KernelDropNames
 from trafficmon.reader.live import Live
 from trafficmon.records import record_of
 from trafficmon.tables.addresses import address_text
-from trafficmon.tables.drops import DropNames
 from trafficmon.tables.table import Record
 from trafficmon.tables.times import time_text
 
@@ -55,8 +56,9 @@ class Teller:
     """Of one attachment."""
 
     def __init__(self, live: Live) -> None:
-        self._live, self._owners = live, OwnerLookup(live)
-        self._drops = DropNames(live.drop_place)
+        identities = Identities()
+        self._live, self._owners = live, OwnerLookup(live, identities)
+        self._drops = KernelDropNames(live.drop_place, identities.kernel_function)
         self._interfaces = live.interface_names
         self._by_ifindex = {
             one.ifindex: one.name

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 
 _FUNCTIONS = "tTwW"
@@ -31,18 +29,3 @@ class KernelSymbols:
         """The function that holds ``address``; the bare address where none is known."""
         place = bisect_right(self._addresses, address) - 1
         return self._names[place] if place >= 0 else f"{address:#x}"
-
-
-def kernel_symbols() -> KernelSymbols:
-    """The running kernel's; the long list is read again only when modules have come or gone."""
-    modules: tuple[str, ...] = ()
-    with suppress(FileNotFoundError):  # a kernel without modules
-        lines = Path("/proc/modules").read_text(encoding="utf-8").splitlines()
-        modules = tuple(line.partition(" ")[0] for line in lines)
-    return _read(modules)
-
-
-@lru_cache(maxsize=1)
-def _read(modules: tuple[str, ...]) -> KernelSymbols:
-    del modules
-    return KernelSymbols()

@@ -21,3 +21,14 @@ class NameCounts:
 
 NameKey = tuple[str, str, str]
 """Kind (dns, mdns, llmnr), name, type."""
+
+
+@dataclass(frozen=True)
+class Dns:
+    """``names`` with their counts.
+
+    ``why_incomplete``: why messages are missing that the source could not read, for people.
+    """
+
+    names: list[tuple[NameKey, NameCounts]] = field(default_factory=list)
+    why_incomplete: str | None = None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -15,3 +16,16 @@ class ProcessName:
     cmdline: str | None
     is_running: bool = True
     """False: executable and command line are those of when it was last seen running."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """Of all owners of a sample: by uid, by cgroup_id, and of processes by owner_id.
+
+    ``processes``: those that ran when the sample was taken, and those that ran when the source last
+    looked.
+    """
+
+    users: Mapping[int, str | None]
+    cgroups: Mapping[int, str | None]
+    processes: Mapping[int, ProcessName]

@@ -24,10 +24,14 @@ COUNTS = tuple(SOCKET_COUNTS.names or ())
 
 @dataclass(frozen=True)
 class Owners:
-    """``ids`` ascending, and their ``records`` (OWNER), open sockets included."""
+    """``ids`` ascending, and their ``records`` (OWNER), open sockets included.
+
+    ``entries``: those in the kernel's table.
+    """
 
     ids: Records
     records: Records
+    entries: int = 0
 
     def rows_of(self, ids: Records) -> Records:
         """The row of each id; -1 where there is none."""
@@ -64,7 +68,7 @@ def with_open_sockets(ids: Records, records: Records, rows: Records) -> Owners:
     every = np.concatenate([ids[order], lone])
     known = np.concatenate([records[order], np.zeros(len(lone), OWNER)])
     order = np.argsort(every)
-    owners = Owners(every[order], known[order])
+    owners = Owners(every[order], known[order], len(ids))
     place = owners.rows_of(sockets["owner_id"])
     for name in COUNTS:
         np.add.at(owners.records[name], place, not_handed_over(rows, name))

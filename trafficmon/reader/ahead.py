@@ -7,14 +7,18 @@ both at the same time. Nothing here may import numpy, then.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from threading import Thread
 from typing import Self
 
 from trafficmon.errors import TrafficmonError
 from trafficmon.libbpf.rawmap import RawEntries, RawMap
+from trafficmon.model.parts import Part
 from trafficmon.pins import PinDirectory
+
+# What takes longest to read of a sample: a map, and the cache in front of it.
+_MAPS = {Part.FLOWS: ("flows", "flow_cache"), Part.SERVICES: ("services", "service_cache")}
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,11 @@ class ReadAhead:
         self._thread.join()
         looks, self._looks = self._looks, None
         return looks
+
+
+def read_ahead(pins: PinDirectory, parts: Part) -> AbstractContextManager[ReadAhead | None]:
+    """Begins to read what a sample with ``parts`` will be made of, if that takes long."""
+    for part, maps in _MAPS.items():
+        if part in parts:
+            return ReadAhead(pins, *maps)
+    return nullcontext()

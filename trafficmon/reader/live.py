@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
@@ -39,13 +39,13 @@ from trafficmon.layout import (
     State,
 )
 from trafficmon.libbpf.map import Map
-from trafficmon.libbpf.rawmap import RawEntries
 from trafficmon.model.flow_owners import SocketIndex
 from trafficmon.model.flows import Flows
 from trafficmon.model.groups import Records
 from trafficmon.model.interfaces import WatchedInterface, watched
 from trafficmon.model.ledger import Ledger
 from trafficmon.model.owners import Owners, with_open_sockets, without_kernel
+from trafficmon.model.parts import Part
 from trafficmon.model.remote_names import RemoteNames
 from trafficmon.model.services import Services
 from trafficmon.model.verdicts import Findings
@@ -72,9 +72,8 @@ class Live:
         self.pins = pins
         self._ahead = ahead
         self._is_closed = False
-        self.read_at_s: dict[str, float] = {}
-        """On CLOCK_MONOTONIC, when counters were read: flows, services, hooks, drops, owners,
-        sockets. Rates are of the time between two of these."""
+        self.read_at_s: dict[Part, float] = {}
+        """See Sample."""
         self._open = ExitStack()
         self._maps: dict[str, Map] = {}
         try:
@@ -103,7 +102,7 @@ class Live:
         return self._maps[name]
 
     @contextmanager
-    def _timed(self, what: str) -> Iterator[None]:
+    def _timed(self, what: Part) -> Iterator[None]:
         """A large table takes seconds to read: its rows are of the middle of these, on average."""
         begun = time.monotonic()
         yield
@@ -176,33 +175,48 @@ class Live:
 
     def flows(self) -> Flows:
         """All flows."""
-        with self._timed("flows"):
-            looks = self._looks("flows")
-            before = self.ledger(looks.ledger if looks else None)
-            flows = read_flows(self.map("flows"), self.map("flow_cache"), looks)
+        with self._timed(Part.FLOWS):
+            before = self.ledger()
+            maps = self.map("flows"), self.map("flow_cache")
+            flows = read_flows(*maps, self._take_looks("flows"))
         return replace(flows, lost=before.lost_flows(flows.entries))
 
     def services(self) -> Services:
         """All services."""
         maps = self.map("services"), self.map("service_cache")
-        with self._timed("services"):
-            return read_services(*maps, self._looks("services"))
+        with self._timed(Part.SERVICES):
+            return read_services(*maps, self._take_looks("services"))
 
-    def _looks(self, table: str) -> Looks | None:
-        return self._ahead.take() if self._ahead and self._ahead.table == table else None
+    @cached_property
+    def _looks(self) -> Looks | None:
+        """What was read ahead; its ledger is of the time before its table."""
+        return self._ahead.take() if self._ahead else None
+
+    def _take_looks(self, table: str) -> Looks | None:
+        """Once, as they are large, and the next reading is to be newer."""
+        if self._ahead is None or self._ahead.table != table:
+            return None
+        looks, self._looks = self._looks, None
+        return looks
 
     def hook_counters(self) -> Records:
         """HOOK_COUNTERS by [row, hook], summed over CPUs: of the slots that have ever been used."""
         rows = len(self._interface_records) * ROWS_OF_AN_INTERFACE
         cells = rows * HOOKS * int(self.meta["cpus"])
-        with self._timed("hooks"):
+        with self._timed(Part.HOOK_COUNTERS):
             by_cpu = self.map("hook_counters").read_first(HOOK_COUNTERS, cells)
         return _over_cpus(by_cpu.reshape(rows, HOOKS, int(self.meta["cpus"])))
 
-    def ledger(self, raw: RawEntries | None = None) -> Ledger:
-        """The losses; ``raw``: as read before."""
+    @cached_property
+    def _ledger(self) -> Ledger:
+        raw = self._looks.ledger if self._looks is not None else None
         total = _over_cpus(self.map("ledger").read_array(LEDGER, raw).reshape(1, -1))[0]
         return Ledger(*(int(total[name]) for name in Ledger.__dataclass_fields__))
+
+    def ledger(self) -> Ledger:
+        """The losses, read once: before the flows and services that it is compared with."""
+        self._require_open()
+        return self._ledger
 
     def _sum(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Records:
         return _over_cpus(self.map(name).read_array(dtype).reshape(shape))
@@ -213,7 +227,7 @@ class Live:
 
     def drops(self) -> tuple[Records, Records]:
         """DROP_KEY and DROP, row by row."""
-        with self._timed("drops"):
+        with self._timed(Part.DROPS):
             return self.map("drops").read_all(DROP_KEY, DROP)
 
     def drop_place(self, number: int) -> str | None:
@@ -266,15 +280,11 @@ class Live:
         """Whether a layer of the host is attached, by any of its hooks."""
         return any(self.has_hook(kind) for kind, hook in HOST_HOOKS.items() if hook.layer == layer)
 
-    def owner_entries(self) -> int:
-        """Rows in the owners' table."""
-        return self.map("owners").raw_entries().count
-
     @cached_property
     def sockets(self) -> Records | None:
         """SOCKET_ROW, one a socket that is open; None without the cgroup layer. Read once."""
         self._require_open()
-        with self._timed("sockets"):
+        with self._timed(Part.SOCKETS):
             return read_sockets(self.pins)
 
     @cached_property
@@ -282,12 +292,15 @@ class Live:
         """All owners, and what their open sockets counted; None without the cgroup layer."""
         if not self.has_hook("sockets"):
             return None
-        with self._timed("owners"):
+        with self._timed(Part.OWNERS):
             ids, records = self.map("owners").read_all(np.dtype("u8"), OWNER)
+            entries = len(ids)
             rows = self.sockets  # after the table: see read_owners
         if not cgroups.is_root(Path(text_of(self.meta["cgroup"]))):
             ids, records = without_kernel(ids, records)
-        return None if rows is None else with_open_sockets(ids, records, rows)
+        if rows is None:
+            return None
+        return replace(with_open_sockets(ids, records, rows), entries=entries)
 
     @cached_property
     def labels(self) -> Labels:
@@ -307,22 +320,6 @@ class Live:
         self._require_open()
         passed_ns = clock.monotonic_ns() - int(self.meta["monotonic_ns_at"])
         return int(self.meta["jiffies_at"]) + passed_ns // int(self.meta["jiffy_ns"])
-
-    def wall_clock(self) -> Callable[[int], float]:
-        """What turns jiffies into seconds since 1970.
-
-        Jiffies and CLOCK_MONOTONIC go on in step (kernel/time/tick-sched.c: jiffies are counted up
-        from ktime), so one common reading, taken by attach, holds until the next boot.
-        """
-        jiffy_ns = int(self.meta["jiffy_ns"])
-        offset = int(self.meta["monotonic_ns_at"]) + clock.wall_minus_monotonic_ns()
-        start = int(self.meta["jiffies_at"])
-        now = time.time()
-
-        def seconds(jiffies: int) -> float:
-            return min((offset + (jiffies - start) * jiffy_ns) / 1e9, now)
-
-        return seconds
 
 
 def _over_cpus(cells: Records) -> Records:

@@ -1,59 +1,81 @@
 # SPDX-License-Identifier: MIT
-"""The tables by name."""
+"""The tables by name, and the parts of a sample that each is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from trafficmon.errors import UsageError, invalid_choice
-from trafficmon.pins import PinDirectory
-from trafficmon.reader.ahead import ReadAhead
+from trafficmon.model.parts import Part
 from trafficmon.suggest import closest
 
 if TYPE_CHECKING:
-    from trafficmon.reader.live import Live
+    from trafficmon.model.sample import Sample
     from trafficmon.tables.table import Table
 
-# Modules by name: a command shows one table and does not wait for the others.
+HEALTH = Part.INTERFACES | Part.FINDINGS
+"""Of each table: what is not counted is noted below it."""
+_OWNERS = Part.OWNERS | Part.SOCKETS | Part.NAMES
+_OF_FLOWS = Part.LEDGER | Part.FLOWS | Part.INTERFACE_NAMES | Part.REMOTE_NAMES
+_OF_SERVICES = Part.LEDGER | Part.SERVICES
+_OF_OWNERS = Part.LAYERS | _OWNERS
+
+
+class Entry(NamedTuple):
+    """``module`` and ``maker`` by name: a command shows one table and does not wait for others."""
+
+    module: str
+    maker: str
+    parts: Part
+
+
 TABLES = {
-    "flows": ("flows", "flow_table"),
-    "interfaces": ("interfaces", "interface_table"),
-    "ports": ("services", "port_table"),
-    "protocols": ("services", "protocol_table"),
-    "hosts": ("hosts", "host_table"),
-    "layers": ("layers", "layer_table"),
-    "users": ("owners", "user_table"),
-    "processes": ("owners", "process_table"),
-    "cgroups": ("owners", "cgroup_table"),
-    "connections": ("connections", "connection_table"),
-    "drops": ("drops", "drop_table"),
-    "dns": ("dns", "dns_table"),
+    "flows": Entry("flows", "flow_table", _OF_FLOWS | _OWNERS),
+    "interfaces": Entry("interfaces", "interface_table", Part.HOOK_COUNTERS | Part.SERVICES),
+    "ports": Entry("services", "port_table", _OF_SERVICES),
+    "protocols": Entry("services", "protocol_table", _OF_SERVICES),
+    "hosts": Entry("hosts", "host_table", _OF_FLOWS),
+    "layers": Entry(
+        "layers",
+        "layer_table",
+        Part.HOOK_COUNTERS
+        | Part.LAYERS
+        | Part.OWNERS
+        | Part.SOCKETS
+        | Part.LEDGER
+        | Part.SERVICES
+        | Part.FLOWS
+        | Part.DROPS,
+    ),
+    "users": Entry("owners", "user_table", _OF_OWNERS),
+    "processes": Entry("owners", "process_table", _OF_OWNERS | Part.PROCESS_LABELS),
+    "cgroups": Entry("owners", "cgroup_table", _OF_OWNERS),
+    "connections": Entry(
+        "connections", "connection_table", _OWNERS | Part.LINK_NAMES | Part.REMOTE_NAMES
+    ),
+    "drops": Entry("drops", "drop_table", Part.DROPS),
+    "dns": Entry("dns", "dns_table", Part.DNS | Part.DNS_LOSSES),
 }
-WITH_ALL_ROWS = {"drops": ("drops", "every_drop_table")}
-# What the longest of them read most of their time: a map, and the cache in front of it.
-_FLOWS, _SERVICES = ("flows", "flow_cache"), ("services", "service_cache")
-_MAPS = {"flows": _FLOWS, "hosts": _FLOWS, "ports": _SERVICES, "protocols": _SERVICES}
-NAMED = ("flows", "hosts", "connections", "dns")
-"""Those that tell names that DNS told."""
+WITH_ALL_ROWS = {"drops": Entry("drops", "every_drop_table", Part.DROPS)}
 
 
-def read_ahead(pins: PinDirectory, name: str) -> AbstractContextManager[ReadAhead | None]:
-    """Begins to read what the table called ``name`` will be made of, if that takes long."""
-    if name not in _MAPS:
-        return nullcontext()
-    return ReadAhead(pins, *_MAPS[name])
+def parts_of(*names: str) -> Part:
+    """What these tables are made of, and the notes below them."""
+    together = HEALTH
+    for name in names:
+        together |= TABLES[name].parts
+    return together
 
 
-def table_maker(name: str, *, every: bool = False) -> Callable[[Live], Table]:
-    """What reads the table called ``name``; ``every`` row, also those it leaves out as a rule."""
+def table_maker(name: str, *, every: bool = False) -> Callable[[Sample], Table]:
+    """What makes the table called ``name``; ``every`` row, also those it leaves out as a rule."""
     if every and name in TABLES and name not in WITH_ALL_ROWS:
         raise UsageError(f"--all is for the table drops; {name} always has all rows")
     if name in TABLES:
-        module, maker = WITH_ALL_ROWS[name] if every else TABLES[name]
-        found: Callable[[Live], Table] = getattr(
+        module, maker, _ = WITH_ALL_ROWS[name] if every else TABLES[name]
+        found: Callable[[Sample], Table] = getattr(
             import_module(f"trafficmon.tables.{module}"), maker
         )
         return found

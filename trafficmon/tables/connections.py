@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
-from trafficmon.host import clock, netns
 from trafficmon.layout import Role
+from trafficmon.model.flows import COUNTS
 from trafficmon.model.groups import Records, hash_words
 from trafficmon.model.mptcp import is_mptcp, whole_connections
+from trafficmon.model.parts import Part
+from trafficmon.model.sample import Sample
 from trafficmon.model.sockets import (
     AF_INET,
     AF_INET6,
@@ -24,7 +26,6 @@ from trafficmon.model.sockets import (
     TCP_LISTEN,
 )
 from trafficmon.protocols import socket_protocol_name
-from trafficmon.reader.live import Live
 from trafficmon.tables.addresses import address_text, without_zone
 from trafficmon.tables.health import without_sockets
 from trafficmon.tables.names import OwnerNames
@@ -75,7 +76,6 @@ STATES: tuple[str | None, ...] = (
     "closing",
     "syn-recv",
 )
-_SOCKET_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 _WITHOUT_PORTS = (1, 58)  # ICMP, ICMPv6
 _APP_BYTES = {
     "app_rx_bytes": ("tcp_read_bytes", "tcp_read_at_attach"),
@@ -91,16 +91,16 @@ def state_name(number: int) -> str | None:
     return STATES[number] if number < len(STATES) else None
 
 
-def connection_table(live: Live) -> Table:
+def connection_table(sample: Sample) -> Table:
     """One row a socket, with all subflows of an MPTCP socket in its row.
 
     Bytes of the application are TCP's own counters, since attach as all others; else the hooks'.
     """
-    sockets = live.sockets
+    sockets = sample.sockets
     if sockets is None:
-        raise without_sockets(live, "lists sockets")
+        raise without_sockets(sample, "lists sockets")
     rows = whole_connections(sockets)
-    columns = _Columns(live, rows)
+    columns = _Columns(sample, rows)
     own, who = columns.own, columns.owners
     sort_keys: dict[str, Callable[[], Array]] = {
         **{name: partial(own.__getitem__, name) for name in own},
@@ -126,27 +126,27 @@ def connection_table(live: Live) -> Table:
         filter_columns=columns.with_owners,
         identity=columns.identity,
         rated=by_direction(sort_keys),
-        read_at_s=live.read_at_s.get("sockets"),
+        read_at_s=sample.read_at_s.get(Part.SOCKETS),
     )
 
 
 class _Columns:
     """The sockets' arrays, and how a row of them is told."""
 
-    def __init__(self, live: Live, rows: Records) -> None:
+    def __init__(self, sample: Sample, rows: Records) -> None:
         self.rows = rows
         is_ip = (rows["family"] == AF_INET) | (rows["family"] == AF_INET6)
         is_raw = rows["type"] == SOCK_RAW
         self.is_ip, self.is_mptcp = is_ip, is_ip & is_mptcp(rows)
         self.is_tcp = is_ip & ((rows["protocol"] == IPPROTO_TCP) | self.is_mptcp) & ~is_raw
         self.is_listener = self.is_tcp & (rows["tcp_state"] == TCP_LISTEN)
-        names = OwnerNames(live.owners, live.labels)
-        self.owners = OwnerColumns(live.owners, rows["socket"]["owner_id"], names)
-        self.has_app = live.has_layer("app")
-        self.remote_names = live.remote_names
-        self.now_ns, self.wall = clock.monotonic_ns(), clock.wall_minus_monotonic_ns()
+        names = OwnerNames(sample.owners, sample.names)
+        self.owners = OwnerColumns(sample.owners, rows["socket"]["owner_id"], names)
+        self.has_app = sample.has_layer("app")
+        self.remote_names = sample.remote_names
+        self.clock = sample.clock
         self.own = self._counts()
-        self.zones = _Zones(live)
+        self.zones = _Zones(sample)
         # of others the protocol's number, or ICMP's identifier, is where the port would be
         has_ports = ~is_raw & ~np.isin(rows["protocol"], _WITHOUT_PORTS)
         self.local_port = np.where(has_ports, _port(rows["local_port_be"]), -1)
@@ -175,7 +175,7 @@ class _Columns:
         sockets, rows = self.rows["socket"], self.rows
         counts = {
             name: np.where(self.is_listener, sockets["listening"][name], sockets["own"][name])
-            for name in _SOCKET_COUNTS
+            for name in COUNTS
         }
         for name, (of_tcp, before) in _APP_BYTES.items():
             since = rows[of_tcp] - np.minimum(sockets[before], rows[of_tcp])
@@ -216,11 +216,11 @@ class _Columns:
             if record["remote_addr"] is not None:
                 record["remote_name"] = self.remote_names.name(
                     without_zone(record["remote_addr"]),
-                    (opened + self.wall) / 1e9,
+                    self.clock.wall_ns(opened) / 1e9,
                     self.owners.owner(row),
                 )
-            record["opened_at"] = time_text((opened + self.wall) / 1e9)
-            record["duration_s"] = round(max(0, self.now_ns - opened) / 1e9, 3)
+            record["opened_at"] = time_text(self.clock.wall_ns(opened) / 1e9)
+            record["duration_s"] = round(max(0, self.clock.monotonic_ns - opened) / 1e9, 3)
         return record
 
     def _knows_app_bytes(self, row: int) -> bool:
@@ -253,10 +253,9 @@ class _Zones:
     Numbers of interfaces begin anew in each network namespace: elsewhere a link goes by its number.
     """
 
-    def __init__(self, live: Live) -> None:
-        self._netns = int(live.meta["netns_inode"]), int(live.meta["netns_cookie"])
-        self._attached = {one.ifindex: one.name for one in live.interfaces if not one.gone}
-        self._is_here = netns.is_this(*self._netns)
+    def __init__(self, sample: Sample) -> None:
+        self._netns = sample.attachment.netns_inode, sample.attachment.netns_cookie
+        self._names = sample.link_names
 
     def name(self, row: Any) -> str | None:
         """Of SOCKET_ROW; None where it is bound to none."""
@@ -265,7 +264,7 @@ class _Zones:
             return None
         known = None
         if row["netns_inode"] == inode and (not cookie or row["netns_cookie"] == cookie):
-            known = netns.name_of(number) if self._is_here else self._attached.get(number)
+            known = self._names.get(number)
         return known or str(number)
 
 

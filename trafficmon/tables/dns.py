@@ -5,18 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
-from trafficmon.reader.live import Live
+from trafficmon.model.dns import NameCounts
+from trafficmon.model.sample import Sample
 from trafficmon.tables.gaps import of_names
 from trafficmon.tables.table import Array, Record, Table, as_text
 from trafficmon.tables.times import time_text
-
-if TYPE_CHECKING:
-    from trafficmon.model.dns import NameCounts
 
 _QUERIES = ("queries", "responses")
 _ERRORS = {
@@ -40,12 +37,12 @@ FIELDS = (
 LATENCY_LABELS = ("p50", "p99")
 
 
-def dns_table(live: Live) -> Table:
+def dns_table(sample: Sample) -> Table:
     """One row a name and type; latencies are of the latest 512 answers whose question was seen.
 
     ``rcodes`` counts all responses by their code (RFC 6895, 2.3), also those without an error.
     """
-    rows = live.dns_book.names() if live.dns_book is not None else []
+    rows = sample.dns.names
     numbers = np.array([_counts(counts) for _, counts in rows], np.int64)
     numbers = numbers.reshape(len(rows), len(_COUNTS))
     last_seen = np.array([counts.last_seen for _, counts in rows])
@@ -65,7 +62,7 @@ def dns_table(live: Live) -> Table:
 
     return Table(
         name="dns",
-        notes=of_names(live),
+        notes=of_names(sample),
         fields=FIELDS,
         length=len(rows),
         sort_keys={

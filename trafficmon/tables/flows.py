@@ -12,11 +12,12 @@ import numpy as np
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import LAST_INTERFACE_NUMBER, FlowFlag
 from trafficmon.model.flow_owners import owner_ids
-from trafficmon.model.flows import Flows, with_ids_joined
+from trafficmon.model.flows import COUNTS, Flows, with_ids_joined
 from trafficmon.model.groups import Records, hash_words, words
 from trafficmon.model.interfaces import interface_number
+from trafficmon.model.parts import Part
+from trafficmon.model.sample import Sample
 from trafficmon.protocols import protocol_name
-from trafficmon.reader.live import Live
 from trafficmon.tables.addresses import without_zone
 from trafficmon.tables.chunks import AddressTexts, TimeColumn, or_none
 from trafficmon.tables.gaps import of_flows
@@ -58,13 +59,12 @@ def _flag_text(flags: int) -> str:
 _FLAG_TEXTS = np.array([*map(_flag_text, range(256)), None], object)
 _NO_FLAGS = 256
 _PROTOCOLS = np.array([protocol_name(number) for number in range(256)], object)
-_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 
 
-def interface_names(live: Live) -> Array:
+def interface_names(sample: Sample) -> Array:
     """Names by number."""
     names = np.full(LAST_INTERFACE_NUMBER + 1, None, dtype=object)
-    for number, name in live.interface_names.items():
+    for number, name in sample.interface_names.items():
         names[number] = name
     return names
 
@@ -74,13 +74,13 @@ def ports(column: Array, has_ports: Array) -> Array:
     return np.where(has_ports, column.astype(">u2").view("<u2").astype(np.int32), -1)
 
 
-def flow_table(live: Live) -> Table:
+def flow_table(sample: Sample) -> Table:
     """All flows of all interfaces."""
-    flows = _flows_by_interface(live)
+    flows = _flows_by_interface(sample)
     keys, values = flows.keys, flows.values
-    columns = _Columns(live, keys, values)
+    columns = _Columns(sample, keys, values)
     sort_keys: dict[str, Callable[[], Array]] = {
-        name: partial(values.__getitem__, name) for name in _COUNTS
+        name: partial(values.__getitem__, name) for name in COUNTS
     }
     sort_keys |= {
         "bytes": lambda: values["rx_bytes"] + values["tx_bytes"],
@@ -97,7 +97,7 @@ def flow_table(live: Live) -> Table:
     return Table(
         name="flows",
         fields=FIELDS,
-        notes=of_flows(live, flows.lost),
+        notes=of_flows(sample, flows.lost),
         length=len(keys),
         sort_keys=sort_keys,
         default_sort="bytes",
@@ -106,13 +106,13 @@ def flow_table(live: Live) -> Table:
         filter_columns=columns.with_owners,
         identity=lambda: hash_words(words(keys)),
         rated=by_direction(sort_keys),
-        read_at_s=live.read_at_s.get("flows"),
+        read_at_s=sample.read_at_s.get(Part.FLOWS),
     )
 
 
-def _flows_by_interface(live: Live) -> Flows:
+def _flows_by_interface(sample: Sample) -> Flows:
     """A flow is in one row, also where sums left its interface out for a time."""
-    flows = live.flows()
+    flows = sample.flows
     has_flows = np.bincount(flows.keys["interface_id"], minlength=2).astype(bool)
     both = has_flows[0 : len(has_flows) & ~1 : 2] & has_flows[1::2]
     return with_ids_joined(flows) if both.any() else flows
@@ -135,17 +135,22 @@ def _sortable(addresses: Array) -> Array:
 class _Columns:
     """The flows' arrays, and how a row of them is told."""
 
-    def __init__(self, live: Live, keys: Records, values: Records) -> None:
+    def __init__(self, sample: Sample, keys: Records, values: Records) -> None:
         self.keys, self.values = keys, values
-        self.index, self.owners = live.socket_index, live.owners
-        self.names, self.remote_names = OwnerNames(live.owners, live.labels), live.remote_names
-        self.seconds, self.addresses = live.wall_clock(), AddressTexts()
-        self.last_seen_jiffies = whole_jiffies(values["last_seen_jiffies_low"], live.jiffies_now())
+        self.index, self.owners = sample.socket_index, sample.owners
+        self.names, self.remote_names = (
+            OwnerNames(sample.owners, sample.names),
+            sample.remote_names,
+        )
+        self.seconds, self.addresses = sample.clock.seconds, AddressTexts()
+        self.last_seen_jiffies = whole_jiffies(
+            values["last_seen_jiffies_low"], sample.clock.jiffies
+        )
         has_ports = (keys["flags"] & FlowFlag.PORTS) != 0
         self.is_ipv6 = (keys["flags"] & FlowFlag.IPV6) != 0
         self.local_port = ports(keys["local_port_be"], has_ports)
         self.remote_port = ports(keys["remote_port_be"], has_ports)
-        self.interface = interface_names(live)[interface_number(keys["interface_id"])]
+        self.interface = interface_names(sample)[interface_number(keys["interface_id"])]
         self.filter = FilterColumns(
             table="flows",
             length=len(keys),
@@ -187,7 +192,7 @@ class _Columns:
             "local_port": or_none(self.local_port[rows]),
             "remote_addr": remote,
             "remote_port": or_none(self.remote_port[rows]),
-            **{name: values[name].tolist() for name in _COUNTS},
+            **{name: values[name].tolist() for name in COUNTS},
             "tcp_flags": _flags(keys["protocol"], values["tcp_flags"]),
             "first_seen": first.texts,
             "last_seen": last.texts,

@@ -7,16 +7,16 @@ owners, services and DNS names are in tables that may be full. Everything else i
 
 from __future__ import annotations
 
-from trafficmon.reader.live import Live
+from trafficmon.model.sample import Sample
 
 Notes = tuple[str, ...]
 
 
-def of_flows(live: Live, lost: int) -> Notes:
+def of_flows(sample: Sample, lost: int) -> Notes:
     """``lost``: flows that are not in the table any more, or never were."""
     if not lost:
         return ()
-    room = int(live.meta["max_flows"])
+    room = sample.attachment.max_flows
     note = (
         f"{lost:,} flows had to give way to others (there is room for {room:,}): what they counted "
         "is not in flows and hosts, but is in interfaces, ports and protocols; "
@@ -25,17 +25,17 @@ def of_flows(live: Live, lost: int) -> Notes:
     return (note,)
 
 
-def of_services(live: Live) -> Notes:
+def of_services(sample: Sample) -> Notes:
     """Packets whose port or protocol found no row."""
-    lost = live.ledger().service_insert_failures
+    lost = sample.ledger.service_insert_failures
     if not lost:
         return ()
     return (f"{lost:,} packets are in no row, as there was no room for their port or protocol",)
 
 
-def of_processes(live: Live) -> Notes:
+def of_processes(sample: Sample) -> Notes:
     """Processes without a row of their own."""
-    lost = int(live.layers()["owner_insert_failures"].sum())
+    lost = int(sample.layers["owner_insert_failures"].sum())
     if not lost:
         return ()
     note = (
@@ -45,8 +45,8 @@ def of_processes(live: Live) -> Notes:
     return (note,)
 
 
-def of_names(live: Live) -> Notes:
-    """DNS names that had to go."""
-    losses = live.dns_book.losses() if live.dns_book is not None else {}
-    lost = losses.get("names_forgotten", 0)
-    return (f"{lost:,} names were forgotten, the longest unseen first",) if lost else ()
+def of_names(sample: Sample) -> Notes:
+    """DNS messages that could not be read yet, and names that had to go."""
+    why, lost = sample.dns.why_incomplete, sample.dns_losses.get("names_forgotten", 0)
+    forgotten = f"{lost:,} names were forgotten, the longest unseen first"
+    return (*((why,) if why else ()), *((forgotten,) if lost else ()))

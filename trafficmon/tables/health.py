@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from trafficmon.errors import NotAttachedError
-from trafficmon.hook_registry import HOST_HOOKS, SOCKET_ITERATORS
 from trafficmon.layout import State
+from trafficmon.model.attachment import HostHook
+from trafficmon.model.sample import Sample
 from trafficmon.model.verdicts import ALIVE, Condition, InterfaceFinding, Presence, Verdict
-from trafficmon.reader.live import Live
 
 _MOST_NAMES = 5
 _LEFT = {
@@ -39,16 +39,16 @@ _FOREIGN = {
 _REPAIR = "'trafficmon attach --replace'"
 
 
-def is_wrong(live: Live) -> bool:
+def is_wrong(sample: Sample) -> bool:
     """Whether something that attach has made counts no more, or will not for long."""
-    return live.findings.is_wrong or any(
-        interface.state == State.ATTACHING for interface in live.interfaces
+    return sample.findings.is_wrong or any(
+        interface.state == State.ATTACHING for interface in sample.interfaces
     )
 
 
-def without_sockets(live: Live, what: str) -> NotAttachedError:
+def without_sockets(sample: Sample, what: str) -> NotAttachedError:
     """Why there is no list of sockets; ``what``: the cgroup layer would do with it."""
-    if live.has_hook("sockets"):
+    if sample.has_hook("sockets"):
         return NotAttachedError(f"the list of sockets was taken away; {_REPAIR} puts it back")
     return NotAttachedError(
         f"the cgroup layer, which {what}, is not attached; "
@@ -56,20 +56,20 @@ def without_sockets(live: Live, what: str) -> NotAttachedError:
     )
 
 
-def complaints(live: Live) -> list[str]:
+def complaints(sample: Sample) -> list[str]:
     """One line for each thing that is meant to count and does not, with what helps."""
-    found = list(live.findings.interfaces.values())
+    found = list(sample.findings.interfaces.values())
     lines = [
         f"an attach to {interface.name} was interrupted; 'trafficmon attach --iface "
         f"{interface.name}' finishes it"
-        for interface in live.interfaces
+        for interface in sample.interfaces
         if interface.state == State.ATTACHING
     ]
     lines += _gone(found)
     for one in found:
         if not one.has_gone:
             lines += _at_interface(one)
-    return [*lines, *_on_host(live.findings.host)]
+    return [*lines, *_on_host(sample.findings.host, sample.attachment.hooks)]
 
 
 def _gone(found: list[InterfaceFinding]) -> Iterator[str]:
@@ -100,9 +100,10 @@ def _at_interface(one: InterfaceFinding) -> Iterator[str]:
             yield f"{one.name}: {_FOREIGN[kind].format(ids)}"
 
 
-def _on_host(host: dict[str, Verdict]) -> Iterator[str]:
+def _on_host(host: dict[str, Verdict], hooks: tuple[HostHook, ...]) -> Iterator[str]:
+    made = [hook for hook in hooks if hook.kind in host]
     for verdict, kinds in _by_verdict(host):
-        layers = list(_by_layer(kinds, host))
+        layers = list(_by_layer(kinds, made))
         noun, verb = ("layer", "is") if len(layers) == 1 else ("layers", "are")
         yield _sentence(f"{noun} {', '.join(layers)} {verb}", verdict)
     if _loses_at_close(host):
@@ -115,13 +116,13 @@ def _loses_at_close(host: dict[str, Verdict]) -> bool:
     return release.condition in (Condition.GONE, Condition.REPLACED) and not packets.is_wrong
 
 
-def _by_layer(kinds: list[str], host: dict[str, Verdict]) -> Iterator[str]:
+def _by_layer(kinds: list[str], made: list[HostHook]) -> Iterator[str]:
     """A layer with those of its hooks that are meant, where not all are."""
-    for layer in dict.fromkeys(HOST_HOOKS[kind].layer for kind in kinds):
-        meant = [kind for kind in kinds if HOST_HOOKS[kind].layer == layer]
-        every = {kind for kind in host if HOST_HOOKS[kind].layer == layer}
-        is_all = every <= {*meant, *SOCKET_ITERATORS}  # these count nothing
-        yield layer if is_all else f"{layer} ({', '.join(meant)})"
+    layer_of = {hook.kind: hook.layer for hook in made}
+    for layer in dict.fromkeys(layer_of[kind] for kind in kinds):
+        meant = [kind for kind in kinds if layer_of[kind] == layer]
+        counting = {h.kind for h in made if h.layer == layer and h.mode != "iterator"}
+        yield layer if counting <= {*meant} else f"{layer} ({', '.join(meant)})"
 
 
 def _by_verdict(hooks: dict[str, Verdict]) -> Iterable[tuple[Verdict, list[str]]]:

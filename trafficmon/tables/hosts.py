@@ -10,28 +10,29 @@ import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import FlowFlag
+from trafficmon.model.flows import COUNTS
 from trafficmon.model.groups import Groups, Records
 from trafficmon.model.interfaces import interface_number, is_in_sums
-from trafficmon.reader.live import Live
+from trafficmon.model.parts import Part
+from trafficmon.model.sample import Sample
 from trafficmon.tables.addresses import address_text, needs_zone, without_zone
 from trafficmon.tables.flows import interface_names
 from trafficmon.tables.gaps import of_flows
 from trafficmon.tables.table import Array, Record, Table, by_direction
 
-_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
-FIELDS = ("remote_addr", "remote_name", *_COUNTS, "connections", "complete")
+FIELDS = ("remote_addr", "remote_name", *COUNTS, "connections", "complete")
 
 
-def host_table(live: Live) -> Table:
+def host_table(sample: Sample) -> Table:
     """One row a remote address, of a link's addresses one a link; ``connections`` are flows.
 
     ``complete``: no flow has been evicted, or found no room. Then the sums are whole; else any of
     them may lack what such flows had counted, and be smaller than it was.
     """
-    flows = live.flows()
+    flows = sample.flows
     counted = is_in_sums(flows.keys["interface_id"])
     keys, values = flows.keys[counted], flows.values[counted]
-    zones, zone_of = _zones(live, keys)
+    zones, zone_of = _zones(sample, keys)
     columns = np.zeros((len(keys), 4), np.uint64)
     columns[:, :2] = np.ascontiguousarray(keys["remote_addr"]).view(np.uint64)
     columns[:, 2] = keys["flags"] & FlowFlag.IPV6
@@ -39,10 +40,10 @@ def host_table(live: Live) -> Table:
     groups = Groups(columns)
     addresses, zone_of = keys["remote_addr"][groups.first], zone_of[groups.first]
     is_ipv6 = columns[groups.first, 2] != 0
-    sums = {name: groups.sum(values[name]) for name in _COUNTS}
+    sums = {name: groups.sum(values[name]) for name in COUNTS}
     connections = np.bincount(groups.of_row, minlength=len(groups)).astype(np.uint64)
 
-    seconds, names = live.wall_clock(), live.remote_names
+    seconds, names = sample.clock.seconds, sample.remote_names
     began = values["first_seen_jiffies"]
     first, latest = groups.minimum(began), groups.maximum(began)
 
@@ -57,13 +58,13 @@ def host_table(live: Live) -> Table:
         return {
             "remote_addr": address,
             "remote_name": name_of(without_zone(address), row),
-            **{name: int(sums[name][row]) for name in _COUNTS},
+            **{name: int(sums[name][row]) for name in COUNTS},
             "connections": int(connections[row]),
             "complete": not flows.lost,
         }
 
     sort_keys: dict[str, Callable[[], Array]] = {
-        **{name: partial(sums.__getitem__, name) for name in _COUNTS},
+        **{name: partial(sums.__getitem__, name) for name in COUNTS},
         "bytes": lambda: sums["rx_bytes"] + sums["tx_bytes"],
         "packets": lambda: sums["rx_packets"] + sums["tx_packets"],
         "connections": lambda: connections,
@@ -86,16 +87,16 @@ def host_table(live: Live) -> Table:
         ),
         identity=lambda: groups.hashes,
         rated=by_direction(sort_keys),
-        read_at_s=live.read_at_s.get("flows"),
-        notes=of_flows(live, flows.lost),
+        read_at_s=sample.read_at_s.get(Part.FLOWS),
+        notes=of_flows(sample, flows.lost),
     )
 
 
-def _zones(live: Live, keys: Records) -> tuple[list[str], Records]:
+def _zones(sample: Sample, keys: Records) -> tuple[list[str], Records]:
     """Names of links, the first of which is none; and of each flow the place of its one."""
     is_scoped = ((keys["flags"] & FlowFlag.IPV6) != 0) & needs_zone(keys["remote_addr"])
     numbers = interface_number(keys["interface_id"][is_scoped])
-    names, place = np.unique(interface_names(live)[numbers].astype(str), return_inverse=True)
+    names, place = np.unique(interface_names(sample)[numbers].astype(str), return_inverse=True)
     zone_of = np.zeros(len(keys), np.uint64)
     zone_of[is_scoped] = place + 1
     return ["", *names.tolist()], zone_of

@@ -10,19 +10,20 @@ import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import SIZE_BOUNDS, Hook, Mode, State
+from trafficmon.model.flows import COUNTS
 from trafficmon.model.groups import Records
 from trafficmon.model.interfaces import WatchedInterface, counted_by_hook, since
+from trafficmon.model.parts import Part
+from trafficmon.model.sample import Sample
 from trafficmon.model.services import KINDS, Services, packets_by_kind
-from trafficmon.reader.live import Live
 from trafficmon.tables.table import Record, Table, as_text, or_nan
 
 SIZE_LABELS = (*(str(bound) for bound in SIZE_BOUNDS), "+Inf")
-_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 FIELDS = (
     "interface",
     "ifindex",
     "xdp_mode",
-    *_COUNTS,
+    *COUNTS,
     *KINDS,
     "parse_errors",
     "packet_size",
@@ -35,12 +36,12 @@ _XDP_NAMES = {
 }
 
 
-def interface_table(live: Live) -> Table:
+def interface_table(sample: Sample) -> Table:
     """One row an interface, also those that have gone."""
-    interfaces = live.interfaces  # before the counters: a slot given away meanwhile has more
-    seen, services = live.hook_counters(), live.services()
+    interfaces = sample.interfaces  # before the counters: a slot given away meanwhile has more
+    seen, services = sample.hook_counters, sample.services
     records = [_record(interface, seen, services) for interface in interfaces]
-    numeric = ("ifindex", *_COUNTS, *KINDS, "parse_errors")
+    numeric = ("ifindex", *COUNTS, *KINDS, "parse_errors")
     sort_keys = {name: _numbers(records, name) for name in numeric}
     names = [record["interface"] for record in records]
     return Table(
@@ -63,7 +64,7 @@ def interface_table(live: Live) -> Table:
             side: partial(or_nan, [record[f"{side}_bytes"] for record in records])
             for side in ("rx", "tx")
         },
-        read_at_s=live.read_at_s.get("hooks"),
+        read_at_s=sample.read_at_s.get(Part.HOOK_COUNTERS),
     )
 
 

@@ -10,33 +10,34 @@ import numpy as np
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import Hook, Layer, Mode, ServiceKind
 from trafficmon.model.flow_owners import owner_ids
+from trafficmon.model.flows import COUNTS
 from trafficmon.model.groups import Records
 from trafficmon.model.interfaces import is_in_sums
-from trafficmon.reader.live import Live
+from trafficmon.model.parts import Part
+from trafficmon.model.sample import Sample
 from trafficmon.tables.drops import drops_by_side
 from trafficmon.tables.table import Array, Record, Table, as_text, or_nan
 
-_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
-_DIFFERENCES = tuple(f"{name}_difference" for name in _COUNTS)
-FIELDS = ("layer", *_COUNTS, *_DIFFERENCES, "causes")
+_DIFFERENCES = tuple(f"{name}_difference" for name in COUNTS)
+FIELDS = ("layer", *COUNTS, *_DIFFERENCES, "causes")
 _LINK_HEADERS = "link headers, 14 bytes and more a packet"
 _REST = "the rest took another interface, or was counted before attach was complete"
 _Totals = tuple[int | None, int] | None
 
 
-def layer_table(live: Live) -> Table:
+def layer_table(sample: Sample) -> Table:
     """xdp, tc, cgroup, app; a layer that counts nothing says null.
 
     Differences are to the layer below: of what came in that is what this one did not see of it.
     """
-    wire = _wire_rows(live)
-    rows = [*wire, *_host_rows(live)]
+    wire = _wire_rows(sample)
+    rows = [*wire, *_host_rows(sample)]
     if rows[2]["rx_bytes"] is not None:
         _compare(rows[2], wire[1])
-        rows[2]["causes"] = _between_wire_and_sockets(live)
+        rows[2]["causes"] = _between_wire_and_sockets(sample)
     if rows[3]["rx_bytes"] is not None:
         _compare(rows[3], rows[2])
-        rows[3]["causes"] = _between_sockets_and_calls(live)
+        rows[3]["causes"] = _between_sockets_and_calls(sample)
     return Table(
         name="layers",
         fields=FIELDS,
@@ -44,7 +45,7 @@ def layer_table(live: Live) -> Table:
         sort_keys={
             "layer": lambda: as_text([row["layer"] for row in rows]),
             "order": lambda: -np.arange(len(rows)),
-            **{name: partial(_numbers, rows, name) for name in _COUNTS},
+            **{name: partial(_numbers, rows, name) for name in COUNTS},
         },
         default_sort="order",
         record=lambda row: rows[row],
@@ -53,14 +54,14 @@ def layer_table(live: Live) -> Table:
         rated={
             side: partial(or_nan, [row[f"{side}_bytes"] for row in rows]) for side in ("rx", "tx")
         },
-        read_at_s=live.read_at_s.get("hooks"),
+        read_at_s=sample.read_at_s.get(Part.HOOK_COUNTERS),
     )
 
 
-def _wire_rows(live: Live) -> list[Record]:
-    seen = live.hook_counters()
+def _wire_rows(sample: Sample) -> list[Record]:
+    seen = sample.hook_counters
     seen = seen[is_in_sums(np.arange(len(seen)))]
-    counted = [interface for interface in live.interfaces if not interface.covered]
+    counted = [interface for interface in sample.interfaces if not interface.covered]
     has_xdp = any(interface.xdp_mode != Mode.OFF for interface in counted)
     has_tc = any(interface.tc_mode != Mode.OFF for interface in counted)
     has_tc_rx = any(interface.tc_rx for interface in counted)
@@ -72,20 +73,20 @@ def _wire_rows(live: Live) -> list[Record]:
     )
     xdp["causes"] = "sees what comes in only"
     _compare(tc, xdp)
-    tc["causes"] = _between_hooks(live)
+    tc["causes"] = _between_hooks(sample)
     return [xdp, tc]
 
 
-def _host_rows(live: Live) -> list[Record]:
+def _host_rows(sample: Sample) -> list[Record]:
     """Of the app layer the calls are no packets."""
-    layers = live.layers()
+    layers = sample.layers
     cgroup: tuple[_Totals, _Totals] = (None, None)
     app: tuple[_Totals, _Totals] = (None, None)
-    if live.has_hook("cgroup_rx"):
+    if sample.has_hook("cgroup_rx"):
         rx, tx = layers[Layer.CGROUP_RX], layers[Layer.CGROUP_TX]
         cgroup = (int(rx["packets"]), int(rx["bytes"])), (int(tx["packets"]), int(tx["bytes"]))
-    if live.owners is not None and live.has_layer("app"):
-        sums = live.owners.records
+    if sample.owners is not None and sample.has_layer("app"):
+        sums = sample.owners.records
         app = (None, int(sums["app_rx_bytes"].sum())), (None, int(sums["app_tx_bytes"].sum()))
     return [_row("cgroup", *cgroup), _row("app", *app)]
 
@@ -109,13 +110,13 @@ def _row(layer: str, rx: _Totals, tx: _Totals) -> Record:
 
 
 def _compare(upper: Record, lower: Record) -> None:
-    for name in _COUNTS:
+    for name in COUNTS:
         if upper[name] is not None and lower[name] is not None:
             upper[f"{name}_difference"] = upper[name] - lower[name]
 
 
-def _between_hooks(live: Live) -> str | None:
-    modes = {interface.xdp_mode for interface in live.interfaces}
+def _between_hooks(sample: Sample) -> str | None:
+    modes = {interface.xdp_mode for interface in sample.interfaces}
     causes = []
     if Mode.XDP_GENERIC in modes:
         causes.append("generic XDP sees super-packets, tc counts their segments")
@@ -126,13 +127,15 @@ def _between_hooks(live: Live) -> str | None:
     return "; ".join(causes) or None
 
 
-def _between_wire_and_sockets(live: Live) -> str:
+def _between_wire_and_sockets(sample: Sample) -> str:
     """What is known by number first; then what the rest can only be."""
-    return "; ".join((_not_ip(live), _LINK_HEADERS, *_of_nobody(live), *_dropped(live), _REST))
+    return "; ".join(
+        (_not_ip(sample), _LINK_HEADERS, *_of_nobody(sample), *_dropped(sample), _REST)
+    )
 
 
-def _not_ip(live: Live) -> str:
-    services = live.services()
+def _not_ip(sample: Sample) -> str:
+    services = sample.services
     is_ip = (services.keys["kind"] == ServiceKind.PORT) | (
         services.keys["kind"] == ServiceKind.PROTOCOL
     )
@@ -142,38 +145,38 @@ def _not_ip(live: Live) -> str:
     return f"not IP: {packets} packets of {octets} bytes"
 
 
-def _of_nobody(live: Live) -> list[str]:
+def _of_nobody(sample: Sample) -> list[str]:
     """Flows of no known process, over all interfaces."""
-    owners = live.owners
+    owners = sample.owners
     if owners is None:
         return []
-    flows = live.flows()
-    rows = owners.rows_of(owner_ids(flows.keys, flows.values, live.socket_index))
+    flows = sample.flows
+    rows = owners.rows_of(owner_ids(flows.keys, flows.values, sample.socket_index))
     values = flows.values[rows < 0]
     packets = int(values["rx_packets"].sum() + values["tx_packets"].sum())
     octets = int(values["rx_bytes"].sum() + values["tx_bytes"].sum())
     return [f"in flows of no socket that is watched: {packets} packets of {octets} bytes"]
 
 
-def _dropped(live: Live) -> list[str]:
-    if not live.has_hook("drop"):
+def _dropped(sample: Sample) -> list[str]:
+    if not sample.has_hook("drop"):
         return []
-    before, _ = drops_by_side(live)
+    before, _ = drops_by_side(sample)
     return [f"dropped on the way in or out: {before} packets (top drops)"]
 
 
-def _dropped_behind(live: Live) -> list[str]:
-    _, behind = drops_by_side(live) if live.has_hook("drop") else (0, 0)
+def _dropped_behind(sample: Sample) -> list[str]:
+    _, behind = drops_by_side(sample) if sample.has_hook("drop") else (0, 0)
     return [f"dropped by sockets: {behind} packets (top drops)"] if behind else []
 
 
-def _between_sockets_and_calls(live: Live) -> str:
+def _between_sockets_and_calls(sample: Sample) -> str:
     """Of open TCP connections the kernel knows what was sent again and what nobody has read."""
-    rows = live.sockets
+    rows = sample.sockets
     causes = ["IP and transport headers, handshakes and bare acknowledgements"]
     if rows is not None:
         unread = int((rows["tcp_rx_bytes"] - rows["tcp_read_bytes"]).sum())
         causes.append(f"of open connections {unread} bytes have arrived and are not read")
         causes.append(f"{int(rows['retransmits'].sum())} of their segments were sent again")
-    causes += _dropped_behind(live)
+    causes += _dropped_behind(sample)
     return "; ".join(causes)

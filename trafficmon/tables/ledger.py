@@ -11,21 +11,21 @@ from trafficmon.layout import EventKind, Hook, Layer, ServiceKind
 from trafficmon.model.flow_owners import owner_ids
 from trafficmon.model.flows import Flows
 from trafficmon.model.owners import is_known
+from trafficmon.model.sample import Sample
 from trafficmon.model.services import Services
-from trafficmon.reader.live import Live
 
 _WIRE_HOOKS = (Hook.XDP_RX, Hook.TC_RX, Hook.TC_TX)
 
 
-def ledger_record(live: Live, services: Services, flows: Flows) -> dict[str, Any]:
+def ledger_record(sample: Sample) -> dict[str, Any]:
     """The contract's ledger. Null: the layer that would know is not there.
 
-    ``services`` was read before ``flows``, so that traffic between the two is no loss.
+    Services were read before flows, so that traffic between the two is no loss.
     ``flow_evictions`` follows from inserts and entries: the kernel's LRU evicts and tells nobody.
     ``flow_coverage_percent``: of the bytes of IP packets, those that are in some flow's row.
     """
-    losses = live.ledger()
-    seen = live.hook_counters()
+    services, flows, losses = sample.services, sample.flows, sample.ledger
+    seen = sample.hook_counters
     evictions = max(0, losses.flow_inserts - flows.entries)
     seen_bytes = _flow_bytes(services)
     in_flows = int(flows.values["rx_bytes"].sum() + flows.values["tx_bytes"].sum())
@@ -37,20 +37,20 @@ def ledger_record(live: Live, services: Services, flows: Flows) -> dict[str, Any
         "service_insert_failures": losses.service_insert_failures,
         "service_insert_failure_bytes": losses.service_insert_failure_bytes,
         "fragment_insert_failures": losses.fragment_insert_failures,
-        **_events(live),
+        **_events(sample),
         "parse_errors": int(seen[:, _WIRE_HOOKS]["parse_errors"].sum()),
-        **_unattributed(live),
+        **_unattributed(sample),
         "evicted_flow_bytes": max(0, lost_bytes - losses.flow_insert_failure_bytes),
         "flow_coverage_percent": _percent(seen_bytes - lost_bytes, seen_bytes),
-        "coverage_percent": _coverage(live, flows),
+        "coverage_percent": _coverage(sample, flows),
     }
 
 
-def _events(live: Live) -> dict[str, int]:
+def _events(sample: Sample) -> dict[str, int]:
     """What readers of events did not get: beyond a limit, or the ring buffer was full."""
-    counts = live.event_counts()
+    counts = sample.event_counts
     told = {"event_drops": int(counts["lost"].sum()), "event_limited": int(counts["limited"].sum())}
-    lost = live.dns_book.losses() if live.dns_book is not None else {}
+    lost = sample.dns_losses
     return {
         **told,
         "dns_message_drops": int(counts[EventKind.DNS]["lost"]),
@@ -65,14 +65,14 @@ def _events(live: Live) -> dict[str, int]:
     }
 
 
-def _unattributed(live: Live) -> dict[str, int | None]:
+def _unattributed(sample: Sample) -> dict[str, int | None]:
     """At the cgroup layer: of sockets that no process is known of."""
-    owners = live.owners
+    owners = sample.owners
     if owners is None:
         names = ("unattributed_packets", "unattributed_bytes", "owner_insert_failures")
         return dict.fromkeys(names)
     nobodys = owners.records[~is_known(owners.records)]
-    layers = live.layers()[[Layer.CGROUP_RX, Layer.CGROUP_TX]]
+    layers = sample.layers[[Layer.CGROUP_RX, Layer.CGROUP_TX]]
     told = {
         f"unattributed_{what}": int(
             layers[f"unowned_{what}"].sum()
@@ -81,31 +81,31 @@ def _unattributed(live: Live) -> dict[str, int | None]:
         )
         for what in ("packets", "bytes")
     }
-    return {**told, "owner_insert_failures": int(live.layers()["owner_insert_failures"].sum())}
+    return {**told, "owner_insert_failures": int(sample.layers["owner_insert_failures"].sum())}
 
 
-def _coverage(live: Live, flows: Flows) -> dict[str, float | None]:
+def _coverage(sample: Sample, flows: Flows) -> dict[str, float | None]:
     """Per layer: of the bytes seen, those that have a process; of the wire's, those of IP flows."""
-    owners = live.owners
+    owners = sample.owners
     if owners is None:
         return {"xdp": None, "tc": None, "cgroup": None}
-    ids = owner_ids(flows.keys, flows.values, live.socket_index)
+    ids = owner_ids(flows.keys, flows.values, sample.socket_index)
     rows = owners.rows_of(ids)
     known = np.append(is_known(owners.records), False)[rows]
     rx, tx = flows.values["rx_bytes"], flows.values["tx_bytes"]
     return {
         "xdp": _percent(int(rx[known].sum()), int(rx.sum())),
         "tc": _percent(int((rx + tx)[known].sum()), int((rx + tx).sum())),
-        "cgroup": cgroup_coverage(live),
+        "cgroup": cgroup_coverage(sample),
     }
 
 
-def cgroup_coverage(live: Live) -> float | None:
+def cgroup_coverage(sample: Sample) -> float | None:
     """Of the cgroup layer's bytes, those of a known process; None where there were none."""
-    if live.owners is None:
+    if sample.owners is None:
         return None
-    layers = live.layers()[[Layer.CGROUP_RX, Layer.CGROUP_TX]]
-    unknown = _unattributed(live)["unattributed_bytes"] or 0
+    layers = sample.layers[[Layer.CGROUP_RX, Layer.CGROUP_TX]]
+    unknown = _unattributed(sample)["unattributed_bytes"] or 0
     seen = int(layers["bytes"].sum())
     return _percent(seen - unknown, seen)
 

@@ -1,94 +1,39 @@
 # SPDX-License-Identifier: MIT
-"""Names that the tables put to numbers, remembered from one reading to the next.
-
-What is there is asked for; what has gone, the kernel's programs have noted.
-"""
+"""Names of a sample's owners, by their rows."""
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from trafficmon.host.cgroup_tree import CgroupTree
-from trafficmon.host.cgroups import in_namespace, version_2_root
-from trafficmon.host.processes import ProcessNames
-from trafficmon.host.users import UserNames
 from trafficmon.layout import OWNER
 from trafficmon.model.groups import Records
 from trafficmon.model.labels import LONGER, ProcessLabel
-from trafficmon.model.names import ProcessName
-from trafficmon.reader.labels import Labels
+from trafficmon.model.names import Names, ProcessName
+from trafficmon.model.owners import Owners
 from trafficmon.records import text_of
-
-if TYPE_CHECKING:
-    from trafficmon.model.owners import Owners
-
-
-@cache
-def _users() -> UserNames:
-    return UserNames()
-
-
-@cache
-def _processes() -> ProcessNames:
-    return ProcessNames()
-
-
-@cache
-def _cgroups() -> CgroupTree:
-    return CgroupTree(version_2_root())
-
-
-class Names:
-    """Of users, cgroups and processes; None where nobody can tell."""
-
-    def __init__(self, labels: Labels | None) -> None:
-        self._labels = labels
-
-    def user(self, uid: int) -> str | None:
-        """In the user database of this host."""
-        return _users().name(uid)
-
-    def comm(self, owner: Records) -> str | None:
-        """The name that the process (OWNER) goes by now, or went by when last seen."""
-        known = _processes().name(int(owner["pid"]), int(owner["started_ns"]))
-        return (known.comm if known else None) or text_of(owner["comm"]) or None
-
-    def cgroup(self, cgroup_id: int) -> str | None:
-        """Its path, below the root of the hierarchy, or of the cgroup namespace that we are in."""
-        path = _cgroups().path(cgroup_id)
-        if path is not None or self._labels is None:
-            return path
-        noted = self._labels.cgroup(cgroup_id)
-        if noted is None or not in_namespace():
-            return noted
-        return noted.removeprefix(_above_namespace(noted, self._labels))
 
 
 class OwnerNames:
-    """Names of a reading's owners, by their rows.
+    """What the source knew of them, and what the kernel's programs noted."""
 
-    All that has to be asked for is asked for when this is made. So a table tells the same names
-    however late it is shown, and after the processes have ended and the reading is closed.
-    """
+    def __init__(self, owners: Owners | None, names: Names) -> None:
+        none = Owners(np.zeros(0, np.uint64), np.zeros(0, OWNER))
+        self._owners, self._names = owners or none, names
 
-    def __init__(self, owners: Owners | None, labels: Labels) -> None:
-        names = Names(labels)
-        self._records: Records = np.zeros(0, OWNER) if owners is None else owners.records
-        self._processes = _asked_now(self._records)
-        uids, groups = (np.unique(self._records[n]).tolist() for n in ("uid", "cgroup_id"))
-        self._users = {uid: names.user(uid) for uid in uids}
-        self._cgroups = {number: names.cgroup(number) for number in groups}
+    @property
+    def _records(self) -> Records:
+        return self._owners.records
+
+    def _known(self, row: int) -> ProcessName | None:
+        return self._names.processes.get(int(self._owners.ids[row]))
 
     def user(self, row: int) -> str | None:
-        """In the user database of this host."""
-        return self._users[int(self._records["uid"][row])]
+        """In the user database of that host."""
+        return self._names.users[int(self._records["uid"][row])]
 
     def comm(self, row: int) -> str | None:
-        """The name that the process goes by, or went by when it ended."""
-        known = self._processes.get(row)
+        """The name that the process has, or had when it ended."""
+        known = self._known(row)
         if known is not None and known.is_running and known.comm:
             return known.comm
         noted = text_of(self._records["comm"][row])
@@ -97,10 +42,10 @@ class OwnerNames:
     def process(self, row: int, noted: ProcessLabel | None) -> ProcessName:
         """All that is known of the process; ``noted`` by the kernel's programs.
 
-        What runs is looked at. Of what has ended the last look holds, unless another program was
-        started since: the kernel's programs have noted that.
+        A running process was looked at. Of one that has ended the last look holds, unless another
+        program was started since: the kernel's programs have noted that.
         """
-        known, comm = self._processes.get(row), self.comm(row)
+        known, comm = self._known(row), self.comm(row)
         if noted is None:
             noted = ProcessLabel(None, None)
         if known is None or not (known.is_running or _is_of(known, noted)):
@@ -108,21 +53,8 @@ class OwnerNames:
         return ProcessName(comm, known.exe or noted.exe, known.cmdline or noted.cmdline)
 
     def cgroup(self, row: int) -> str | None:
-        """See Names."""
-        return self._cgroups[int(self._records["cgroup_id"][row])]
-
-
-def _asked_now(records: Records) -> dict[int, ProcessName]:
-    """Of those that run, and those that ran when they were last asked for. Most may have ended."""
-    processes = _processes()
-    running = processes.running() if len(records) else frozenset()
-    found = {}
-    pairs = zip(records["pid"].tolist(), records["started_ns"].tolist(), strict=True)
-    for row, (pid, started_ns) in enumerate(pairs):
-        tell = processes.name if pid in running else processes.remembered
-        if (known := tell(pid, started_ns)) is not None:
-            found[row] = known
-    return found
+        """Its path, below the root of the hierarchy or of the source's cgroup namespace."""
+        return self._names.cgroups[int(self._records["cgroup_id"][row])]
 
 
 def _is_of(known: ProcessName, noted: ProcessLabel) -> bool:
@@ -132,21 +64,3 @@ def _is_of(known: ProcessName, noted: ProcessLabel) -> bool:
             return False
     begin = (noted.cmdline or "").partition(LONGER)[0]
     return not known.cmdline or known.cmdline.startswith(begin)
-
-
-def _above_namespace(noted: str, labels: Labels) -> str:
-    """What ``noted`` has in front of our paths.
-
-    As a cgroup has it that is still there, else as its own parents have it that are.
-    """
-    known = _cgroups().known()
-    for number, path in known.items():
-        of_known = labels.cgroup(number)
-        if of_known is not None and of_known.endswith(path):
-            return of_known.removesuffix(path)
-    there = set(known.values())
-    *parents, _ = noted.split("/")
-    for at in range(1, len(parents)):
-        if "/".join(["", *parents[at:]]) in there:
-            return "/".join(parents[:at])
-    return ""

@@ -15,7 +15,8 @@ from trafficmon.filter.columns import FilterColumns
 from trafficmon.model.cgroup_names import name_of
 from trafficmon.model.groups import Groups, Records
 from trafficmon.model.owners import COUNTS
-from trafficmon.reader.live import Live
+from trafficmon.model.parts import Part
+from trafficmon.model.sample import Sample
 from trafficmon.tables.gaps import of_processes
 from trafficmon.tables.health import without_sockets
 from trafficmon.tables.names import OwnerNames
@@ -28,9 +29,9 @@ CGROUP_FIELDS = ("cgroup_id", "path", "unit", "container", *COUNT_FIELDS)
 _APP = ("app_rx_bytes", "app_tx_bytes")
 
 
-def user_table(live: Live) -> Table:
+def user_table(sample: Sample) -> Table:
     """One row a user."""
-    rows = _Rows(live, "uid")
+    rows = _Rows(sample, "uid")
     uids = rows.first["uid"].astype(np.int64)
     users = [rows.names.user(row) for row in rows.places]
 
@@ -48,12 +49,12 @@ def user_table(live: Live) -> Table:
     )
 
 
-def process_table(live: Live) -> Table:
+def process_table(sample: Sample) -> Table:
     """One row a process; a reused pid is another process. Null: nobody can tell any more."""
-    rows = _Rows(live, "pid", "started_ns", "uid", "cgroup_id")
+    rows = _Rows(sample, "pid", "started_ns", "uid", "cgroup_id")
     first = rows.first
     pids, uids = first["pid"].astype(np.int64), first["uid"].astype(np.int64)
-    names, noted = rows.names, live.labels.processes()
+    names, noted = rows.names, sample.process_labels
     users = [names.user(row) for row in rows.places]
     groups = [names.cgroup(row) for row in rows.places]
     comms = [names.comm(row) for row in rows.places]
@@ -92,9 +93,9 @@ def process_table(live: Live) -> Table:
     return rows.table("processes", PROCESS_FIELDS, record, sort_keys, columns)
 
 
-def cgroup_table(live: Live) -> Table:
+def cgroup_table(sample: Sample) -> Table:
     """One row a cgroup; null: it has gone, and its path was not noted."""
-    rows = _Rows(live, "cgroup_id")
+    rows = _Rows(sample, "cgroup_id")
     numbers = rows.first["cgroup_id"]
     paths = [rows.names.cgroup(row) for row in rows.places]
 
@@ -133,10 +134,10 @@ class _Rows:
     ``places``: where the first ones are among all owners, which is how ``names`` know them.
     """
 
-    def __init__(self, live: Live, *fields: str) -> None:
-        owners = live.owners
+    def __init__(self, sample: Sample, *fields: str) -> None:
+        owners = sample.owners
         if owners is None:
-            raise without_sockets(live, "knows who")
+            raise without_sockets(sample, "knows who")
         is_worth = _is_worth_a_row(owners.records)
         records = owners.records[is_worth]
         columns = [records[field].astype(np.uint64) for field in fields]
@@ -144,11 +145,11 @@ class _Rows:
         self.first = records[self.groups.first]
         places = np.flatnonzero(is_worth)[self.groups.first]
         self.places, self.ids = places.tolist(), owners.ids[places]
-        self.names = OwnerNames(owners, live.labels)
+        self.names = OwnerNames(owners, sample.names)
         self.sums = {name: self.groups.sum(records[name]) for name in COUNT_FIELDS}
-        self.read_at_s = live.read_at_s.get("owners")
-        self.notes = of_processes(live) if "pid" in fields else ()
-        self.unknown = () if live.has_layer("app") else _APP
+        self.read_at_s = sample.read_at_s.get(Part.OWNERS)
+        self.notes = of_processes(sample) if "pid" in fields else ()
+        self.unknown = () if sample.has_layer("app") else _APP
 
     @property
     def packets(self) -> dict[str, Array]:

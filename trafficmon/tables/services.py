@@ -14,24 +14,25 @@ import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.layout import ServiceKind
+from trafficmon.model.flows import COUNTS
 from trafficmon.model.groups import Records
 from trafficmon.model.interfaces import is_in_sums
+from trafficmon.model.parts import Part
+from trafficmon.model.sample import Sample
 from trafficmon.protocols import protocol_name
-from trafficmon.reader.live import Live
 from trafficmon.tables.gaps import of_services
 from trafficmon.tables.table import Array, Record, Table
 
 PROTOCOL_FIELDS = ("protocol", "number", "packets", "bytes")
-_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 PORT_FIELDS = ("protocol", "port", "packets", "bytes", "connections")
 
 
-def protocol_table(live: Live) -> Table:
+def protocol_table(sample: Sample) -> Table:
     """All 256 protocols."""
-    keys, values = _counted(live)
+    keys, values = _counted(sample)
     wanted = (keys["kind"] == ServiceKind.PORT) | (keys["kind"] == ServiceKind.PROTOCOL)
     numbers = keys["protocol"][wanted]
-    sums = {name: _sum(numbers, 256, values[name][wanted]) for name in _COUNTS}
+    sums = {name: _sum(numbers, 256, values[name][wanted]) for name in COUNTS}
     packets = sums["rx_packets"] + sums["tx_packets"]
     octets = sums["rx_bytes"] + sums["tx_bytes"]
     every = np.arange(256)
@@ -46,7 +47,7 @@ def protocol_table(live: Live) -> Table:
 
     return Table(
         name="protocols",
-        notes=of_services(live),
+        notes=of_services(sample),
         fields=PROTOCOL_FIELDS,
         length=256,
         sort_keys={
@@ -60,17 +61,17 @@ def protocol_table(live: Live) -> Table:
         filter_columns=lambda: FilterColumns(table="protocols", length=256, protocol=every),
         identity=lambda: every.astype(np.uint64),
         rated=_rated(sums),
-        read_at_s=live.read_at_s.get("services"),
+        read_at_s=sample.read_at_s.get(Part.SERVICES),
     )
 
 
-def port_table(live: Live) -> Table:
+def port_table(sample: Sample) -> Table:
     """Ports of services, by protocol; a flow's packets are all under one of its two ports."""
-    keys, values = _counted(live)
+    keys, values = _counted(sample)
     wanted = keys["kind"] == ServiceKind.PORT
     codes = keys["protocol"][wanted].astype(np.uint32) << 16 | keys["number"][wanted]
     services, of_row = np.unique(codes, return_inverse=True)
-    sums = {name: _sum(of_row, len(services), values[name][wanted]) for name in _COUNTS}
+    sums = {name: _sum(of_row, len(services), values[name][wanted]) for name in COUNTS}
     packets = sums["rx_packets"] + sums["tx_packets"]
     octets = sums["rx_bytes"] + sums["tx_bytes"]
     flows = _sum(of_row, len(services), values["flows"][wanted])
@@ -94,7 +95,7 @@ def port_table(live: Live) -> Table:
     }
     return Table(
         name="ports",
-        notes=of_services(live),
+        notes=of_services(sample),
         fields=PORT_FIELDS,
         length=len(services),
         sort_keys=sort_keys,
@@ -105,12 +106,12 @@ def port_table(live: Live) -> Table:
         ),
         identity=lambda: services.astype(np.uint64),
         rated=_rated(sums),
-        read_at_s=live.read_at_s.get("services"),
+        read_at_s=sample.read_at_s.get(Part.SERVICES),
     )
 
 
-def _counted(live: Live) -> tuple[Records, Records]:
-    services = live.services()
+def _counted(sample: Sample) -> tuple[Records, Records]:
+    services = sample.services
     counted = is_in_sums(services.keys["row"])
     return services.keys[counted], services.values[counted]
 

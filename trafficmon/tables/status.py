@@ -3,22 +3,16 @@
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from trafficmon.errors import BpfError, MissingPrivilegeError
-from trafficmon.hook_registry import HOST_HOOKS, HOST_KINDS
-from trafficmon.hooks.facts import xdp_program_of
-from trafficmon.host import bpffs
 from trafficmon.layout import EventKind, Mode
-from trafficmon.libbpf.info import program_facts, statistics_are_on
-from trafficmon.libbpf.object import Program
+from trafficmon.model.attachment import HostHook
 from trafficmon.model.interfaces import WatchedInterface
-from trafficmon.model.verdicts import Presence, Verdict
-from trafficmon.reader.live import Live
-from trafficmon.records import text_of
+from trafficmon.model.parts import Part
+from trafficmon.model.programs import ProgramRun
+from trafficmon.model.sample import Sample
+from trafficmon.model.verdicts import Verdict
+from trafficmon.tables.catalogue import HEALTH
 from trafficmon.tables.health import complaints
 from trafficmon.tables.ledger import ledger_record
 from trafficmon.tables.times import time_text
@@ -33,31 +27,49 @@ _MODES = {
 }
 
 
-def status_record(live: Live) -> dict[str, Any]:
+STATUS_PARTS = (
+    HEALTH
+    | Part.HOOK_COUNTERS
+    | Part.LAYERS
+    | Part.OWNERS
+    | Part.SOCKETS
+    | Part.LEDGER
+    | Part.SERVICES
+    | Part.FLOWS
+    | Part.EVENT_COUNTS
+    | Part.DNS_LOSSES
+    | Part.PROGRAMS
+    | Part.MAP_SIZES
+)
+"""What the record is made of."""
+
+
+def status_record(sample: Sample) -> dict[str, Any]:
     """Everything that `status --json` says."""
-    services = live.services()  # before the flows: see ledger_record
-    flows = live.flows()
-    interfaces = [_interface(live, interface) for interface in live.interfaces]
-    layers = [_host_layer(live, kind) for kind in HOST_KINDS if live.has_hook(kind)]
+    interfaces = [_interface(sample, interface) for interface in sample.interfaces]
+    layers = [_host_layer(sample, hook) for hook in sample.attachment.hooks]
     programs = [*layers, *(layer for interface in interfaces for layer in interface["layers"])]
     return {
-        "version": text_of(live.meta["program_version"]),
-        "pin_dir": str(live.pins.root),
-        "cgroup": text_of(live.meta["cgroup"]) or None,
-        "attached_at": time_text(int(live.meta["attached_at_ns"]) / 1e9),
-        "now": time_text(datetime.now(UTC).timestamp()),
-        "run_statistics": statistics_are_on(),
-        "problems": [*complaints(live), *bpffs.hidden(live.pins.root)],
-        "programs_readable": os.access(live.pins.programs, os.R_OK | os.X_OK),
+        "version": sample.attachment.version,
+        "pin_dir": sample.attachment.where,
+        "cgroup": sample.attachment.cgroup or None,
+        "attached_at": time_text(sample.attachment.attached_at_ns / 1e9),
+        "now": time_text(sample.clock.taken_at_ns / 1e9),
+        "run_statistics": sample.programs.has_statistics,
+        "problems": [*complaints(sample), *sample.programs.mount_notes],
+        "programs_readable": sample.programs.are_readable,
         "interfaces": interfaces,
         "layers": layers,
-        "events": [_events(live, kind) for kind in EventKind],
+        "events": [_events(sample, kind) for kind in EventKind],
         "maps": [
-            _fill("flows", flows.entries, int(live.meta["max_flows"])),
-            _fill("services", services.entries, live.map("services").facts().max_entries),
-            _fill("owners", live.owner_entries(), live.map("owners").facts().max_entries),
+            _fill(name, entries, sample.map_sizes[name])
+            for name, entries in (
+                ("flows", sample.flows.entries),
+                ("services", sample.services.entries),
+                ("owners", sample.owners.entries if sample.owners is not None else 0),
+            )
         ],
-        "ledger": ledger_record(live, services, flows) | _missed(programs),
+        "ledger": ledger_record(sample) | _missed(programs),
     }
 
 
@@ -67,9 +79,9 @@ def _missed(programs: list[dict[str, Any]]) -> dict[str, int | None]:
     return {"missed_runs": sum(told) if told else None}
 
 
-def _events(live: Live, kind: EventKind) -> dict[str, Any]:
+def _events(sample: Sample, kind: EventKind) -> dict[str, Any]:
     """What became of events: offered = delivered + limited + lost."""
-    counts = live.event_counts()[kind]
+    counts = sample.event_counts[kind]
     told = {name: int(counts[name]) for name in ("offered", "delivered", "limited", "lost")}
     return {"kind": kind.name.lower(), **told}
 
@@ -83,7 +95,7 @@ def _fill(name: str, entries: int, room: int) -> dict[str, Any]:
     }
 
 
-def _interface(live: Live, interface: WatchedInterface) -> dict[str, Any]:
+def _interface(sample: Sample, interface: WatchedInterface) -> dict[str, Any]:
     tc = interface.tc_mode
     return {
         "interface": interface.name,
@@ -94,39 +106,38 @@ def _interface(live: Live, interface: WatchedInterface) -> dict[str, Any]:
         "tc_mode": _MODES[tc],
         "counted_in_sums": not interface.covered,
         "layers": [
-            _with_foreign_xdp(live, interface),
-            _layer(live, interface, "tc", "tc_rx", tc if interface.tc_rx else Mode.OFF),
-            _layer(live, interface, "tc", "tc_tx", tc),
+            _with_foreign_xdp(sample, interface),
+            _layer(sample, interface, "tc", "tc_rx", tc if interface.tc_rx else Mode.OFF),
+            _layer(sample, interface, "tc", "tc_tx", tc),
             _hook_record("dns", "dns", "copied" if interface.dns else "off"),
         ],
     }
 
 
 def _layer(
-    live: Live, interface: WatchedInterface, layer: str, hook: str, mode: Mode
+    sample: Sample, interface: WatchedInterface, layer: str, hook: str, mode: Mode
 ) -> dict[str, Any]:
     record = _hook_record(layer, hook, _MODES[mode])
-    found = live.findings.interfaces.get(interface.slot)
+    found = sample.findings.interfaces.get(interface.slot)
     if mode == Mode.OFF or found is None:
         return record
     record |= _verdict(found.hooks[hook])
-    return _with_program(record, live.pins.program(hook, interface.slot))
+    return _with_program(record, sample.programs.runs.get((hook, interface.slot)))
 
 
-def _with_foreign_xdp(live: Live, interface: WatchedInterface) -> dict[str, Any]:
+def _with_foreign_xdp(sample: Sample, interface: WatchedInterface) -> dict[str, Any]:
     """Where ours is off another may be: what that drops, tc does not see."""
-    record = _layer(live, interface, "xdp", "xdp", interface.xdp_mode)
-    found = live.findings.interfaces.get(interface.slot)
-    if interface.xdp_mode == Mode.OFF and found is not None and found.presence == Presence.HERE:
-        other = xdp_program_of(interface.ifindex)
+    record = _layer(sample, interface, "xdp", "xdp", interface.xdp_mode)
+    if interface.slot in sample.programs.foreign_xdp:
+        other = sample.programs.foreign_xdp[interface.slot]
         record["foreign_programs"] = [] if other is None else [other]
     return record
 
 
-def _host_layer(live: Live, kind: str) -> dict[str, Any]:
-    hook = HOST_HOOKS[kind]
-    record = _hook_record(hook.layer, kind, hook.mode) | _verdict(live.findings.host[kind])
-    return _with_program(record, live.pins.host_program(kind))
+def _host_layer(sample: Sample, hook: HostHook) -> dict[str, Any]:
+    record = _hook_record(hook.layer, hook.kind, hook.mode)
+    record |= _verdict(sample.findings.host[hook.kind])
+    return _with_program(record, sample.programs.runs.get((hook.kind, None)))
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
@@ -152,15 +163,12 @@ def _hook_record(layer: str, hook: str, mode: str) -> dict[str, Any]:
     }
 
 
-def _with_program(record: dict[str, Any], pin: Path) -> dict[str, Any]:
-    try:
-        with Program.from_pin(str(pin), read_only=True) as program:
-            facts = program_facts(program)
-    except (BpfError, MissingPrivilegeError):  # half-finished, or not ours to look at
+def _with_program(record: dict[str, Any], run: ProgramRun | None) -> dict[str, Any]:
+    if run is None:
         return record
-    record["program_id"] = facts.id
-    record["missed_runs"] = facts.missed_runs
-    if facts.run_count:
-        record["run_count"] = facts.run_count
-        record["ns_per_run"] = round(facts.run_time_ns / facts.run_count, 1)
+    record["program_id"] = run.id
+    record["missed_runs"] = run.missed_runs
+    if run.run_count:
+        record["run_count"] = run.run_count
+        record["ns_per_run"] = round(run.run_time_ns / run.run_count, 1)
     return record

@@ -20,6 +20,7 @@ from trafficmon.errors import TrafficmonError, UsageError
 from trafficmon.filter.errors import FilterError
 from trafficmon.filter.nodes import Expression
 from trafficmon.filter.parser import parse
+from trafficmon.model.source import Source
 from trafficmon.render.safe import escape_controls
 from trafficmon.tui.export import export
 from trafficmon.tui.pace import Pace
@@ -37,7 +38,7 @@ from trafficmon.tui.panes.treeview import TreeView
 from trafficmon.tui.panes.wayview import WayView
 from trafficmon.tui.readings.detail import Detail
 from trafficmon.tui.readings.feed import Feed
-from trafficmon.tui.readings.session import MissingLayerError, Session, Source
+from trafficmon.tui.readings.session import MissingLayerError, Session
 from trafficmon.tui.switches import Switches
 from trafficmon.tui.threads import in_thread
 

@@ -15,6 +15,7 @@ from trafficmon.errors import TrafficmonError, UsageError
 from trafficmon.filter.nodes import Expression
 from trafficmon.filter.parser import parse
 from trafficmon.host.error_log import ErrorLog
+from trafficmon.model.source import Source
 from trafficmon.render.columns import Column, cell_text
 from trafficmon.render.eventline import event_line
 from trafficmon.render.fields import field_text
@@ -28,7 +29,7 @@ from trafficmon.tui.readings.feed import Feed
 from trafficmon.tui.readings.happened import matching
 from trafficmon.tui.readings.overview import Overview, read_overview
 from trafficmon.tui.readings.rows import Rows, Wish, read_rows
-from trafficmon.tui.readings.session import Session, Source
+from trafficmon.tui.readings.session import Session
 
 _FIRST_LOOK_S = 1.0
 _MOST_FIELDS = 6

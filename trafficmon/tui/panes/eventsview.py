@@ -33,8 +33,8 @@ class EventsView(RowsPane):
         return lambda session: self._read(session, asked.expression)
 
     def _read(self, session: Session, expression: Expression | None) -> list[Record]:
-        with session.reading():
-            return matching(self._feed.records(), expression)
+        session.read()
+        return matching(self._feed.records(), expression)
 
     def say(self, message: str) -> None:
         """Above the events that there were."""

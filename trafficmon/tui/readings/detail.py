@@ -11,7 +11,7 @@ import numpy as np
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
-from trafficmon.reader.live import Live
+from trafficmon.model.sample import Sample
 from trafficmon.tables.addresses import without_zone
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.rates import RateKeeper
@@ -32,7 +32,9 @@ _RELATED = {
     "protocols": ("flows",),
     "interfaces": ("flows",),
 }
-"""What a row is shown with. A flow is shown with its connection, and the other way round."""
+"""What a row is shown with."""
+_COUNTERPART = {"flows": "connections", "connections": "flows"}
+"""A flow is shown with its connection, and a connection with its flow."""
 
 
 @dataclass
@@ -55,13 +57,15 @@ class Detail:
 
 def read_detail(session: Session, detail: Detail) -> Detail:
     """Bring it up to date."""
-    with session.reading() as live:
-        table = session.with_rates(live, detail.table)
-        found = _find(table, detail)
-        detail.is_there = found is not None
-        detail.record = found or detail.record | {"rx_rate": 0.0, "tx_rate": 0.0}
-        detail.graph.add(detail.record, keeper := session.keeper(detail.table))
-        detail.related = _related(live, detail)
+    other = _COUNTERPART.get(detail.table)
+    related = (*_RELATED.get(detail.table, ()), *((other,) if other else ()))
+    sample = session.read(detail.table, *related)
+    table = session.with_rates(sample, detail.table)
+    found = _find(table, detail)
+    detail.is_there = found is not None
+    detail.record = found or detail.record | {"rx_rate": 0.0, "tx_rate": 0.0}
+    detail.graph.add(detail.record, keeper := session.keeper(detail.table))
+    detail.related = _related(sample, detail)
     _follow(detail, keeper)
     return detail
 
@@ -92,24 +96,24 @@ def _follow(detail: Detail, keeper: RateKeeper) -> None:
         detail.round_trips_us.add(keeper.read_at_s, keeper.elapsed_s or 0.0, float(rtt_us))
 
 
-def _related(live: Live, detail: Detail) -> dict[str, list[Record]]:
+def _related(sample: Sample, detail: Detail) -> dict[str, list[Record]]:
     related = {}
     for name in _RELATED.get(detail.table, ()):
-        table = _table(live, name)
+        table = _table(sample, name)
         if table is not None:
             related[name] = _records(table, _belongs(detail, table.filter_columns()))
-    other = {"flows": "connections", "connections": "flows"}.get(detail.table)
-    if other is not None and (table := _table(live, other)) is not None:
+    other = _COUNTERPART.get(detail.table)
+    if other is not None and (table := _table(sample, other)) is not None:
         found = _records(table, _same_ports(detail.record, table.filter_columns()), most=None)
         related[other] = [one for one in found if all(one[n] == detail.record[n] for n in ENDS)]
     return related
 
 
-def _table(live: Live, name: str) -> Table | None:
+def _table(sample: Sample, name: str) -> Table | None:
     """None without the layer that lists them."""
-    if live.owners is None and name in ("connections", "processes"):
+    if sample.owners is None and name in ("connections", "processes"):
         return None
-    return table_maker(name)(live)
+    return table_maker(name)(sample)
 
 
 def _records(table: Table, mask: Array, most: int | None = _MOST) -> list[Record]:

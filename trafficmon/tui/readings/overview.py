@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from trafficmon.model.parts import Part
+from trafficmon.model.sample import Sample
 from trafficmon.model.sockets import SOCK_RAW
-from trafficmon.reader.live import Live
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.drops import lost_packets
 from trafficmon.tables.ledger import cgroup_coverage
@@ -40,29 +41,30 @@ class Overview:
 
 def read_overview(session: Session) -> Overview:
     """One reading of all that it shows."""
-    with session.reading() as live:
-        owned = ("users", "processes") if live.owners is not None else ()
-        sockets = live.sockets
-        return Overview(
-            graphs=session.graphs,
-            interfaces={record["interface"]: record for record in session.interfaces},
-            protocols=_protocols(live),
-            top={name: _top(session, live, name) for name in (*owned, "flows", "hosts")},
-            connections=None if sockets is None else len(sockets),
-            **_tcp(sockets),
-            drops=lost_packets(live) if live.has_hook("drop") else None,
-            coverage_percent=cgroup_coverage(live),
-        )
+    tables = "protocols", "users", "processes", "flows", "hosts"
+    sample = session.read(*tables, parts=Part.LAYERS | Part.DROPS)
+    owned = ("users", "processes") if sample.owners is not None else ()
+    sockets = sample.sockets
+    return Overview(
+        graphs=session.graphs,
+        interfaces={record["interface"]: record for record in session.interfaces},
+        protocols=_protocols(sample),
+        top={name: _top(session, sample, name) for name in (*owned, "flows", "hosts")},
+        connections=None if sockets is None else len(sockets),
+        **_tcp(sockets),
+        drops=lost_packets(sample) if sample.has_hook("drop") else None,
+        coverage_percent=cgroup_coverage(sample),
+    )
 
 
-def _top(session: Session, live: Live, name: str) -> list[Record]:
-    table = session.with_rates(live, name)
+def _top(session: Session, sample: Sample, name: str) -> list[Record]:
+    table = session.with_rates(sample, name)
     chosen = choose_rows(table, None, sort_of(table, Wish(name, _TOP)), _TOP)
     return [table.record(row) for row in chosen]
 
 
-def _protocols(live: Live) -> list[tuple[str, float]]:
-    table = table_maker("protocols")(live)
+def _protocols(sample: Sample) -> list[tuple[str, float]]:
+    table = table_maker("protocols")(sample)
     records = [table.record(row) for row in choose_rows(table, None, "bytes", _TOP)]
     whole = float(table.sort_keys["bytes"]().sum()) or 1.0
     return [(str(r["protocol"]), r["bytes"] / whole) for r in records if r["bytes"]]

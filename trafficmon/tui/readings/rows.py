@@ -41,22 +41,21 @@ class Rows:
 
 def read_rows(session: Session, wish: Wish) -> Rows:
     """UsageError where the table cannot be sorted by that, FilterError where not asked that."""
-    with session.reading() as live:
-        table = session.with_rates(live, wish.table)
-        mask = None
-        if wish.expression is not None:
-            mask = matches(wish.expression, table.filter_columns())
-        sort = sort_of(table, wish)
-        chosen = choose_rows(table, mask, f"-{sort}" if wish.reverse else sort, wish.count)
-        identity = table.identity()
-        return Rows(
-            sort,
-            wish.reverse,
-            [table.record(row) for row in chosen],
-            [str(int(identity[row])) for row in chosen],
-            table.length if mask is None else int(mask.sum()),
-            table.length,
-        )
+    table = session.with_rates(session.read(wish.table), wish.table)
+    mask = None
+    if wish.expression is not None:
+        mask = matches(wish.expression, table.filter_columns())
+    sort = sort_of(table, wish)
+    chosen = choose_rows(table, mask, f"-{sort}" if wish.reverse else sort, wish.count)
+    identity = table.identity()
+    return Rows(
+        sort,
+        wish.reverse,
+        [table.record(row) for row in chosen],
+        [str(int(identity[row])) for row in chosen],
+        table.length if mask is None else int(mask.sum()),
+        table.length,
+    )
 
 
 def sort_of(table: Table, wish: Wish) -> str:

@@ -4,20 +4,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trafficmon.errors import NotAttachedError, TrafficmonError
-from trafficmon.reader.live import Live
-from trafficmon.tables.catalogue import table_maker
+from trafficmon.model.parts import Part
+from trafficmon.model.sample import Sample
+from trafficmon.model.source import Source
+from trafficmon.tables.catalogue import parts_of, table_maker
 from trafficmon.tables.health import complaints
 from trafficmon.tables.rates import RateKeeper
 from trafficmon.tables.table import Record, Table
 from trafficmon.tui.readings.series import Series
 
-Source = Callable[[], AbstractContextManager[Live]]
-"""Opens one reading. The real one reads pinned maps; tests have others."""
+_NONE = Part(0)
 
 
 class MissingLayerError(TrafficmonError):
@@ -47,6 +47,8 @@ class Session:
         self._source, self.now = source, now
         self._keepers: dict[str, RateKeeper] = {}
         self._attached_at_ns: int | None = None
+        self._sample: Sample | None = None
+        self._tables: dict[str, Table] = {}
         self.graphs: dict[str, Graph] = {}
         self.interfaces: list[Record] = []
         """Of the latest reading."""
@@ -54,33 +56,36 @@ class Session:
         self.restarts = 0
         """How often counters began anew."""
 
-    @contextmanager
-    def reading(self) -> Iterator[Live]:
-        """One look at everything. The interfaces' graphs go on, whatever is looked at."""
-        with self._source() as live:
-            self._notice_restart(live)
-            table = self.with_rates(live, "interfaces")
-            self.interfaces = [table.record(row) for row in range(table.length)]
-            for record in self.interfaces:
-                graph = self.graphs.setdefault(record["interface"], Graph())
-                graph.add(record, self.keeper("interfaces"))
-            self.notes = complaints(live)
-            yield live
+    def read(self, *tables: str, parts: Part = _NONE) -> Sample:
+        """A sample for ``tables`` and with ``parts``; the interfaces' graphs grow with each."""
+        sample = self._source.read(parts_of("interfaces", *tables) | parts)
+        self._notice_restart(sample)
+        table = self.with_rates(sample, "interfaces")
+        self.interfaces = [table.record(row) for row in range(table.length)]
+        for record in self.interfaces:
+            graph = self.graphs.setdefault(record["interface"], Graph())
+            graph.add(record, self.keeper("interfaces"))
+        self.notes = complaints(sample)
+        return sample
 
     def keeper(self, name: str) -> RateKeeper:
         """What makes the rates of the table called ``name``."""
         return self._keepers.setdefault(name, RateKeeper(self.now))
 
-    def with_rates(self, live: Live, name: str) -> Table:
-        """The table called ``name``; asked for again in one reading, its rates would be of then."""
-        try:
-            table = table_maker(name)(live)
-        except NotAttachedError as error:
-            raise MissingLayerError(str(error)) from error
-        return self.keeper(name).add_rates(table)
+    def with_rates(self, sample: Sample, name: str) -> Table:
+        """The table called ``name``, made once of a sample."""
+        if sample is not self._sample:
+            self._sample, self._tables = sample, {}
+        if name not in self._tables:
+            try:
+                table = table_maker(name)(sample)
+            except NotAttachedError as error:
+                raise MissingLayerError(str(error)) from error
+            self._tables[name] = self.keeper(name).add_rates(table)
+        return self._tables[name]
 
-    def _notice_restart(self, live: Live) -> None:
-        attached_at_ns = int(live.meta["attached_at_ns"])
+    def _notice_restart(self, sample: Sample) -> None:
+        attached_at_ns = sample.attachment.attached_at_ns
         if self._attached_at_ns not in (None, attached_at_ns):
             self.restarts += 1
             self._keepers.clear()

@@ -38,13 +38,12 @@ class Node:
 
 def read_tree(session: Session, wish: Wish, closed: frozenset[str]) -> Rows:
     """Cgroups in the order of the tree; of those in ``closed`` what is below is left out."""
-    with session.reading() as live:
-        table = session.with_rates(live, "cgroups")
-        mask = np.ones(table.length, bool)
-        if wish.expression is not None:
-            mask = matches(wish.expression, table.filter_columns())
-        records = [table.record(int(row)) for row in np.flatnonzero(mask)]
-        sort = sort_of(table, wish)
+    table = session.with_rates(session.read("cgroups"), "cgroups")
+    mask = np.ones(table.length, bool)
+    if wish.expression is not None:
+        mask = matches(wish.expression, table.filter_columns())
+    records = [table.record(int(row)) for row in np.flatnonzero(mask)]
+    sort = sort_of(table, wish)
     shown = list(walk(build(records), closed, sort, reverse=wish.reverse))
     return Rows(
         sort,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trafficmon.reader.live import Live
+from trafficmon.model.sample import Sample
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.table import Record, choose_rows
 from trafficmon.tui.readings.session import Session
@@ -51,10 +51,10 @@ class WayReader:
 
     def read(self, session: Session) -> Way:
         """One reading."""
-        with session.reading() as live:
-            table = table_maker("layers")(live)
-            records = [table.record(row) for row in range(table.length)]
-            drops = _drops(live)
+        sample = session.read("layers", "drops")
+        table = table_maker("layers")(sample)
+        records = [table.record(row) for row in range(table.length)]
+        drops = _drops(sample)
         now = session.now()
         elapsed_s = None if self._when is None else now - self._when
         self._when = now
@@ -86,8 +86,8 @@ def _per_s(now: int | None, before: int | None, elapsed_s: float | None) -> floa
     return max(0, now - before) / elapsed_s
 
 
-def _drops(live: Live) -> list[Record] | None:
-    if not live.has_hook("drop"):
+def _drops(sample: Sample) -> list[Record] | None:
+    if not sample.has_hook("drop"):
         return None
-    table = table_maker("drops")(live)
+    table = table_maker("drops")(sample)
     return [table.record(row) for row in choose_rows(table, None, "packets", None)]

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""A reading of pinned maps, made up: what reader.live.Live gives the tables, with real dtypes."""
+"""Builds samples for tests, with the real dtypes."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 
-from trafficmon.dns.book import Book
 from trafficmon.hook_registry import HOST_HOOKS, HOST_KINDS
 from trafficmon.layout import (
     DROP,
@@ -23,8 +22,8 @@ from trafficmon.layout import (
     HOOKS,
     LAYER_COUNTERS,
     LAYERS,
-    META,
     OWNER,
+    PROCESS,
     SERVICE,
     SERVICE_KEY,
     SOCKET_ROW,
@@ -34,26 +33,32 @@ from trafficmon.layout import (
     ServiceKind,
     State,
 )
-from trafficmon.model.flow_owners import SocketIndex
+from trafficmon.model.attachment import Attachment, Clock, HostHook, Machine
+from trafficmon.model.dns import Dns
+from trafficmon.model.drops import DropNames, Drops
 from trafficmon.model.flows import Flows
 from trafficmon.model.interfaces import BASE, WatchedInterface, counted_by_hook, rows_of
-from trafficmon.model.labels import ProcessLabel, ProcessLabels
+from trafficmon.model.labels import ProcessLabels
 from trafficmon.model.ledger import Ledger
+from trafficmon.model.names import Names, ProcessName
 from trafficmon.model.owners import Owners, with_open_sockets
+from trafficmon.model.parts import Part
+from trafficmon.model.programs import Programs
 from trafficmon.model.remote_names import RemoteNames
+from trafficmon.model.sample import Sample
 from trafficmon.model.services import Services, packets_by_kind
+from trafficmon.model.sightings import Sighting
 from trafficmon.model.verdicts import Findings
-from trafficmon.pins import PinDirectory
-from trafficmon.reader.labels import Labels
-from trafficmon.reader.live import Live
 from trafficmon.records import set_text
 
 MAX_INTERFACES = 8
-NOW_JIFFIES = 5_000_000_000
+NOW_JIFFIES = 5_000_000_000  # beyond 2^32, as they begin on 64-bit machines after five minutes
 JIFFIES_A_SECOND = 250
 BOOT_S = 1_700_000_000
 NOTHING = (0, 0)
 Count = tuple[int, int]  # packets, bytes
+_JIFFY_NS = 1_000_000_000 // JIFFIES_A_SECOND
+NOW_NS = NOW_JIFFIES * _JIFFY_NS  # on CLOCK_MONOTONIC
 
 
 def packed(address: str) -> bytes:
@@ -61,24 +66,12 @@ def packed(address: str) -> bytes:
     return ipaddress.ip_address(address).packed.ljust(16, b"\0")
 
 
-class NotedProcesses:
-    """What labels have noted of processes."""
-
-    def __init__(self, labels: dict[int, ProcessLabel]) -> None:
-        self._labels = labels
-
-    def of(self, owner_id: int) -> ProcessLabel | None:
-        """Of an owner."""
-        return self._labels.get(owner_id)
-
-
-class FakeLive:
-    """Fill it, then hand ``live`` to a table."""
+class SampleBuilder:
+    """Fill it, then give ``sample`` to a table."""
 
     def __init__(self) -> None:
-        self.meta = np.zeros(1, META)[0]
-        self.meta["max_interfaces"] = MAX_INTERFACES
-        self.meta["max_flows"] = 1000
+        self.attached_at_ns = 1
+        self.boot_id = "a boot"
         self.interfaces: list[WatchedInterface] = []
         self.losses = Ledger(0, 0, 0, 0, 0, 0)
         self._hooks = np.zeros((2 * MAX_INTERFACES, HOOKS), HOOK_COUNTERS)
@@ -88,21 +81,96 @@ class FakeLive:
         self._owners: list[tuple[int, Any]] = []
         self._sockets: list[Any] = []
         self._drops: list[tuple[Any, Any]] = []
+        self.reasons: dict[int, str] = {}
         self.layer_counters = np.zeros(LAYERS, LAYER_COUNTERS)
         self.events = np.zeros(EVENT_KINDS, EVENT_COUNTS)
-        self.dns_book: Book | None = None
+        self.dns = Dns()
+        self.dns_losses: dict[str, int] = {}
+        self.addresses: dict[str, list[Sighting]] = {}
         self.hooks = set(HOST_KINDS)
         self.findings = Findings({}, {})
         self.netns_cookie = 0
-        self.read_at_s: dict[str, float] = {}
-        self.pins = PinDirectory(Path("/nowhere/trafficmon"))
-        self.process_labels: dict[int, ProcessLabel] = {}
+        self.read_at_s: dict[Part, float] = {}
+        self.processes: dict[int, ProcessName] = {}
+        self.process_labels: dict[int, Any] = {}
         self.cgroup_labels: dict[int, str] = {}
 
+    @staticmethod
+    def user_name(uid: int) -> str | None:
+        """In the user database."""
+        return "root" if uid == 0 else None
+
     @property
-    def live(self) -> Live:
-        """Itself, under the type that tables ask for."""
-        return cast("Live", self)
+    def sample(self) -> Sample:
+        """What it was filled with, all parts of it."""
+        attachment = Attachment(
+            where="/nowhere/trafficmon",
+            version="1",
+            attached_at_ns=self.attached_at_ns,
+            cgroup="/sys/fs/cgroup",
+            netns_inode=0,
+            netns_cookie=self.netns_cookie,
+            max_flows=1000,
+            hooks=tuple(
+                HostHook(h.name, h.layer, h.mode)
+                for h in HOST_HOOKS.values()
+                if h.name in self.hooks
+            ),
+        )
+        now_ns = BOOT_S * 1_000_000_000 + NOW_NS
+        clock = Clock(now_ns, NOW_NS, NOW_NS, NOW_JIFFIES, NOW_NS, _JIFFY_NS)
+        machine = Machine("test", "6.18", self.boot_id)
+        return Sample(machine, attachment, clock, self._held(), dict(self.read_at_s))
+
+    def _held(self) -> dict[Part, Any]:
+        owners = self.owners
+        return {
+            Part.INTERFACES: list(self.interfaces),
+            Part.FINDINGS: self.findings,
+            Part.INTERFACE_NAMES: {one.number: one.name for one in self.interfaces},
+            Part.HOOK_COUNTERS: self._hooks.copy(),
+            Part.LAYERS: self.layer_counters.copy(),
+            Part.OWNERS: owners,
+            Part.SOCKETS: self.sockets,
+            Part.NAMES: self._names(owners),
+            Part.PROCESS_LABELS: self._labels(),
+            Part.LINK_NAMES: {one.ifindex: one.name for one in self.interfaces},
+            Part.LEDGER: self.losses,
+            Part.SERVICES: self._all_services(),
+            Part.FLOWS: self._all_flows(),
+            Part.DROPS: Drops(
+                np.array([key for key, _ in self._drops], DROP_KEY),
+                np.array([value for _, value in self._drops], DROP),
+                DropNames(dict(self.reasons), {}),
+            ),
+            Part.EVENT_COUNTS: self.events.copy(),
+            Part.REMOTE_NAMES: RemoteNames(self.addresses),
+            Part.DNS: self.dns,
+            Part.DNS_LOSSES: self.dns_losses,
+            Part.PROGRAMS: Programs(has_statistics=False, are_readable=True),
+            Part.MAP_SIZES: {"flows": 1000, "services": 1000, "owners": 1000},
+        }
+
+    def _names(self, owners: Owners | None) -> Names:
+        if owners is None:
+            return Names({}, {}, {})
+        uids, groups = (np.unique(owners.records[n]).tolist() for n in ("uid", "cgroup_id"))
+        users = {uid: self.user_name(uid) for uid in uids}
+        return Names(users, {n: self.cgroup_labels.get(n) for n in groups}, dict(self.processes))
+
+    def _labels(self) -> ProcessLabels:
+        ids = sorted(self.process_labels)
+        records = np.array([self.process_labels[one] for one in ids], PROCESS)
+        return ProcessLabels(np.array(ids, np.uint64), records)
+
+    def label(self, owner_id: int, exe: str, cmdline: str) -> None:
+        """What the kernel's programs noted of a process."""
+        record = np.zeros(1, PROCESS)[0]
+        for place, part in enumerate(reversed(exe.strip("/").split("/"))):
+            record["exe"][place, : len(part)] = np.frombuffer(part.encode(), np.uint8)
+        raw = cmdline.replace(" ", "\0").encode()
+        record["arguments"][: len(raw)] = np.frombuffer(raw, np.uint8)
+        self.process_labels[owner_id] = record
 
     def interface(
         self,
@@ -141,11 +209,6 @@ class FakeLive:
         if covered is None:
             covered = any(one.covered for one in self.interfaces if one.slot == slot)
         return 2 * slot + covered
-
-    @property
-    def interface_names(self) -> dict[int, str]:
-        """By number."""
-        return {one.number: one.name for one in self.interfaces}
 
     def flow(
         self,
@@ -227,27 +290,17 @@ class FakeLive:
         self.interfaces = [one for one in self.interfaces if one.slot != slot]
         base = self._bases[slot]
         base["hooks"] = counted_by_hook(self._hooks, slot)
-        base["packets_by_kind"] = packets_by_kind(self.services(), rows_of(slot))
+        base["packets_by_kind"] = packets_by_kind(self._all_services(), rows_of(slot))
 
-    def flows(self) -> Flows:
-        """All of them."""
+    def _all_flows(self) -> Flows:
         keys = np.array([key for key, _ in self._flows], FLOW_KEY)
         values = np.array([value for _, value in self._flows], FLOW)
         return Flows(keys, values, len(keys), self.losses.lost_flows(len(keys)))
 
-    def services(self) -> Services:
-        """All of them."""
+    def _all_services(self) -> Services:
         keys = np.array([key for key, _ in self._services], SERVICE_KEY)
         values = np.array([value for _, value in self._services], SERVICE)
         return Services(keys, values, len(keys))
-
-    def hook_counters(self) -> Any:
-        """By row and hook."""
-        return self._hooks
-
-    def ledger(self) -> Ledger:
-        """What was lost."""
-        return self.losses
 
     def owner(
         self,
@@ -290,70 +343,36 @@ class FakeLive:
 
     @property
     def owners(self) -> Owners | None:
-        """All of them."""
+        """All of them; None without the cgroup layer."""
         if self.sockets is None:
             return None
         ids = np.array([number for number, _ in self._owners], np.uint64)
         records = np.array([record for _, record in self._owners], OWNER)
         return with_open_sockets(ids, records, self.sockets)
 
-    @property
-    def labels(self) -> Labels:
-        """As noted in ``process_labels`` and ``cgroup_labels``."""
-        return cast("Labels", self)
-
-    def processes(self) -> ProcessLabels:
-        """Of labels."""
-        return cast("ProcessLabels", NotedProcesses(dict(self.process_labels)))
-
-    def cgroup(self, cgroup_id: int) -> str | None:
-        """Of labels."""
-        return self.cgroup_labels.get(cgroup_id)
-
-    @property
-    def socket_index(self) -> SocketIndex | None:
-        """The sockets by addresses."""
-        return None if self.sockets is None else SocketIndex(self.sockets, 0, self.netns_cookie)
-
-    @property
-    def remote_names(self) -> RemoteNames:
-        """As ``dns_book`` tells."""
-        return RemoteNames(self.dns_book.addresses() if self.dns_book else {})
-
-    def event_counts(self) -> Any:
-        """By kind."""
-        return self.events
-
-    def has_hook(self, kind: str) -> bool:
-        """Whether it is among ``hooks``."""
-        return kind in self.hooks
-
-    def has_layer(self, layer: str) -> bool:
-        """Whether any of its hooks is."""
-        return any(HOST_HOOKS[kind].layer == layer for kind in self.hooks)
-
-    def layers(self) -> Any:
-        """By layer."""
-        return self.layer_counters
-
-    def drop_place(self, number: int) -> str | None:
-        """Drops of readings that are made up are at addresses."""
-        del number
-        return None
-
-    def drops(self) -> tuple[Any, Any]:
-        """Key and value, row by row."""
-        keys = np.array([key for key, _ in self._drops], DROP_KEY)
-        return keys, np.array([value for _, value in self._drops], DROP)
-
     def drop(self, location: int, reason: int, packets: int, octets: int, facts: int = 0) -> None:
         """A row of the drops."""
         self._drops.append(((location, reason, 0x800, facts, 0), (packets, octets)))
 
-    def jiffies_now(self) -> int:
-        """Beyond 2^32, as they begin on 64-bit machines after five minutes."""
-        return NOW_JIFFIES
 
-    def wall_clock(self) -> Callable[[int], float]:
-        """Jiffies to seconds since 1970."""
-        return lambda jiffies: BOOT_S + jiffies / JIFFIES_A_SECOND
+class BuiltSource:
+    """A source of what ``build`` gives; a sample holds the parts that it is read with, no more."""
+
+    description = "/nowhere/trafficmon"
+
+    def __init__(self, build: Callable[[], SampleBuilder]) -> None:
+        self.build = build
+
+    def read(self, parts: Part) -> Sample:
+        sample = self.build().sample
+        held = {part: value for part, value in sample.held.items() if part in parts}
+        return replace(sample, held=held)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

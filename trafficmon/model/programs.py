@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's facts about attached programs, for `status`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ProgramRun:
+    """Of a loaded program; the run counters are 0 unless the kernel's statistics are on."""
+
+    id: int
+    run_count: int
+    run_time_ns: int
+    missed_runs: int
+
+
+@dataclass(frozen=True)
+class Programs:
+    """``runs``: by hook, and the interface's slot or None; without those that may not be opened.
+
+    ``foreign_xdp``: by slot, the XDP program of another where ours is off and the interface can be
+    asked. ``mount_notes``: what hides pins from this process, for people.
+    """
+
+    has_statistics: bool
+    are_readable: bool
+    runs: Mapping[tuple[str, int | None], ProgramRun] = field(default_factory=dict)
+    foreign_xdp: Mapping[int, int | None] = field(default_factory=dict)
+    mount_notes: tuple[str, ...] = ()

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""A sample: one reading of a source, as data alone.
+
+It holds no descriptor, lock, thread or function, so it can be kept, compared, pickled, and shown by
+another process that may not read the maps. It is asked for by parts; a part that was not read is
+not there, and what needs it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar, overload
+
+import numpy as np
+
+from trafficmon.errors import TrafficmonError
+from trafficmon.model.attachment import Attachment, Clock, Machine
+from trafficmon.model.dns import Dns
+from trafficmon.model.drops import Drops
+from trafficmon.model.flow_owners import SocketIndex
+from trafficmon.model.flows import Flows
+from trafficmon.model.groups import Records
+from trafficmon.model.interfaces import WatchedInterface
+from trafficmon.model.labels import ProcessLabels
+from trafficmon.model.ledger import Ledger
+from trafficmon.model.names import Names
+from trafficmon.model.owners import Owners
+from trafficmon.model.parts import Part
+from trafficmon.model.programs import Programs
+from trafficmon.model.remote_names import RemoteNames
+from trafficmon.model.services import Services
+from trafficmon.model.verdicts import Findings
+
+T = TypeVar("T")
+_DERIVED = ("socket_index",)
+
+
+class MissingPartError(TrafficmonError):
+    """A part was used that the sample was not asked for, or that its source does not have."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__(f"this sample holds no {part.name}; read it with Part.{part.name}")
+        self.part = part
+
+
+class _Held(Generic[T]):
+    """A member that is one part of the sample."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    @overload
+    def __get__(self, sample: None, owner: type) -> _Held[T]: ...
+    @overload
+    def __get__(self, sample: Sample, owner: type) -> T: ...
+    def __get__(self, sample: Sample | None, owner: type) -> _Held[T] | T:
+        if sample is None:
+            return self
+        try:
+            found: T = sample.held[self._part]
+        except KeyError:
+            raise MissingPartError(self._part) from None
+        return found
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Of ``machine`` and what was attached to it. ``held``: its parts; use the members below.
+
+    ``read_at_s``: when counters were read, on CLOCK_MONOTONIC: rates are of the time between two.
+    A large map takes seconds to read: then its rows are of the middle of these, on average.
+    """
+
+    machine: Machine
+    attachment: Attachment
+    clock: Clock
+    held: Mapping[Part, Any]
+    read_at_s: Mapping[Part, float]
+
+    interfaces = _Held[list[WatchedInterface]](Part.INTERFACES)
+    findings = _Held[Findings](Part.FINDINGS)
+    interface_names = _Held[Mapping[int, str]](Part.INTERFACE_NAMES)
+    hook_counters = _Held[Records](Part.HOOK_COUNTERS)  # by [row, hook], summed over CPUs
+    layers = _Held[Records](Part.LAYERS)  # LAYER_COUNTERS by [layer], summed over CPUs
+    owners = _Held[Owners | None](Part.OWNERS)  # None without the cgroup layer
+    sockets = _Held[Records | None](Part.SOCKETS)  # SOCKET_ROW; None without the cgroup layer
+    names = _Held[Names](Part.NAMES)
+    process_labels = _Held[ProcessLabels](Part.PROCESS_LABELS)
+    link_names = _Held[Mapping[int, str]](Part.LINK_NAMES)  # by ifindex
+    services = _Held[Services](Part.SERVICES)
+    ledger = _Held[Ledger](Part.LEDGER)
+    flows = _Held[Flows](Part.FLOWS)
+    drops = _Held[Drops](Part.DROPS)
+    event_counts = _Held[Records](Part.EVENT_COUNTS)  # by [kind], summed over CPUs
+    remote_names = _Held[RemoteNames](Part.REMOTE_NAMES)
+    dns = _Held[Dns](Part.DNS)
+    dns_losses = _Held[Mapping[str, int]](Part.DNS_LOSSES)  # what was not learned, by why
+    programs = _Held[Programs](Part.PROGRAMS)
+    map_sizes = _Held[Mapping[str, int]](Part.MAP_SIZES)
+
+    def __post_init__(self) -> None:
+        """Nothing can be written into its arrays."""
+        for part in self.held.values():
+            _freeze(part)
+
+    @property
+    def parts(self) -> Part:
+        """Those that it holds."""
+        together = Part(0)
+        for part in self.held:
+            together |= part
+        return together
+
+    def has_hook(self, kind: str) -> bool:
+        """See Attachment."""
+        return self.attachment.has_hook(kind)
+
+    def has_layer(self, layer: str) -> bool:
+        """See Attachment."""
+        return self.attachment.has_layer(layer)
+
+    @cached_property
+    def socket_index(self) -> SocketIndex | None:
+        """The sockets of the watched interfaces' namespace, by addresses; None without them."""
+        if self.sockets is None:
+            return None
+        return SocketIndex(self.sockets, self.attachment.netns_inode, self.attachment.netns_cookie)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what can be derived again."""
+        return {name: value for name, value in vars(self).items() if name not in _DERIVED}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpickled arrays can be written to until they are closed again."""
+        vars(self).update(state)
+        self.__post_init__()
+
+
+def _freeze(value: Any) -> None:
+    if isinstance(value, np.ndarray):
+        value.flags.writeable = False
+    elif is_dataclass(value):
+        for field in fields(value):
+            _freeze(getattr(value, field.name))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _freeze(one)

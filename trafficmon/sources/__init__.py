@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Sources of samples: see model/source.py."""

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""The source that reads what attach has pinned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
+
+from trafficmon.host.identities import Identities
+from trafficmon.model.parts import Part
+from trafficmon.model.sample import Sample
+from trafficmon.pins import PinDirectory
+from trafficmon.reader.ahead import ReadAhead
+from trafficmon.reader.live import Live
+from trafficmon.sources.reading import read_sample
+
+if TYPE_CHECKING:
+    from trafficmon.dns.learn import Seen
+
+_ALL_NAMES_S, _SOME_NAMES_S = 600.0, 0.2
+"""For DNS messages that wait in the kernel: where they are what is wanted, and where they are names
+beside something else."""
+
+
+class PinnedSource:
+    """Opens the maps for each sample, so each is of what is attached at the time.
+
+    ``ahead``: has begun to read for the first sample. ``on_message``: is given each DNS message
+    that is read on the way; then each sample reads them, whatever its parts.
+    """
+
+    def __init__(
+        self,
+        pins: PinDirectory,
+        ahead: ReadAhead | None = None,
+        on_message: Callable[[Seen], None] | None = None,
+    ) -> None:
+        self._pins, self._ahead, self._on_message = pins, ahead, on_message
+        self._identities = Identities()
+        self._is_closed = False
+
+    @property
+    def description(self) -> str:
+        """The pin directory."""
+        return str(self._pins.root)
+
+    def read(self, parts: Part) -> Sample:
+        """See Source. NotAttachedError where nothing is pinned."""
+        if self._is_closed:
+            raise ValueError(f"the source {self.description} is closed")
+        with Live(self._pins, self._ahead) as live:
+            why = self._learn_names(live, parts)
+            return read_sample(live, self._identities, parts, why)
+
+    def _learn_names(self, live: Live, parts: Part) -> str | None:
+        """Reads the DNS messages that wait; why that was not possible, or not of all."""
+        wanted = parts & (Part.REMOTE_NAMES | Part.DNS)
+        has_messages = self._on_message is not None or any(one.dns for one in live.interfaces)
+        if not (has_messages and (wanted or self._on_message)):
+            return None
+        from trafficmon.dns.collect import refresh  # noqa: PLC0415 - only where DNS is copied
+
+        is_all = Part.DNS in parts and self._on_message is None
+        seconds = _ALL_NAMES_S if is_all else _SOME_NAMES_S
+        attached = live.attached_ifindexes()
+        return refresh(live.pins, live.meta, attached, seconds, self._on_message)
+
+    def close(self) -> None:
+        """No more samples; between two of them nothing is open."""
+        self._is_closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
