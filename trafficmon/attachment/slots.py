@@ -48,15 +48,14 @@ def slot_for(store: Store, interface: Interface) -> int:
         its_own = (interface.name, None)
         if text_of(record["name"]) == interface.name and current_name(record) in its_own:
             return slot
-    return free_slot(store)
+    return free_slot(store, used)
 
 
-def free_slot(store: Store) -> int:
+def free_slot(store: Store, used: dict[int, Any]) -> int:
     """One that nothing uses: never used, or of an interface that is gone; the longest first.
 
     At last the slots of interfaces that are there and were detached: their rows go then.
     """
-    used = store.interfaces()
     for slot in range(store.geometry().max_interfaces):
         if slot not in used:
             return slot
