@@ -84,7 +84,7 @@ class SampleBuilder:
         self.reasons: dict[int, str] = {}
         self.layer_counters = np.zeros(LAYERS, LAYER_COUNTERS)
         self.events = np.zeros(EVENT_KINDS, EVENT_COUNTS)
-        self.dns = Dns()
+        self.dns = Dns([])
         self.dns_losses: dict[str, int] = {}
         self.addresses: dict[str, list[Sighting]] = {}
         self.hooks = set(HOST_KINDS)
@@ -147,7 +147,9 @@ class SampleBuilder:
             Part.REMOTE_NAMES: RemoteNames(self.addresses),
             Part.DNS: self.dns,
             Part.DNS_LOSSES: self.dns_losses,
-            Part.PROGRAMS: Programs(has_statistics=False, are_readable=True),
+            Part.PROGRAMS: Programs(
+                has_statistics=False, are_readable=True, runs={}, foreign_xdp={}, mount_notes=()
+            ),
             Part.MAP_SIZES: {"flows": 1000, "services": 1000, "owners": 1000},
         }
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from tests.unit.sample_builder import SampleBuilder
@@ -25,7 +23,7 @@ def hosts(fake: SampleBuilder) -> tuple[list[bool], str]:
 
 
 def test_as_many_entries_as_inserts_are_complete(fake: SampleBuilder) -> None:
-    fake.losses = replace(fake.losses, flow_inserts=1)
+    fake.losses = fake.losses._replace(flow_inserts=1)
     assert hosts(fake) == ([True], "")
     assert table_maker("flows")(fake.sample).notes == ()
 
@@ -34,7 +32,7 @@ def test_as_many_entries_as_inserts_are_complete(fake: SampleBuilder) -> None:
 def test_one_flow_that_is_gone_makes_hosts_incomplete(
     fake: SampleBuilder, losses: dict[str, int]
 ) -> None:
-    fake.losses = replace(fake.losses, **losses)
+    fake.losses = fake.losses._replace(**losses)
     complete, note = hosts(fake)
     assert complete == [False]
     assert note.startswith("1 flows had to give way")
@@ -45,7 +43,7 @@ def test_one_flow_that_is_gone_makes_hosts_incomplete(
 @pytest.mark.parametrize("name", ["ports", "protocols"])
 def test_services_without_room(fake: SampleBuilder, name: str) -> None:
     assert table_maker(name)(fake.sample).notes == ()
-    fake.losses = replace(fake.losses, service_insert_failures=1234)
+    fake.losses = fake.losses._replace(service_insert_failures=1234)
     (note,) = table_maker(name)(fake.sample).notes
     assert note.startswith("1,234 packets are in no row")
 

@@ -143,5 +143,5 @@ def test_losses_are_summed_over_cpus(pins: PinDirectory) -> None:
         by_cpu[name] = [place, 0, 2**40, 1]
     FakeMap.contents["ledger"] = by_cpu
     with Live(pins) as live:
-        found = vars(live.ledger())
+        found = live.ledger()._asdict()
     assert found == {name: 2**40 + 1 + place for place, name in enumerate(names)}

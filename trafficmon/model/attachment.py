@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(NamedTuple):
     """``boot_id`` is of /proc/sys/kernel/random/boot_id: counters and clocks begin with a boot."""
 
     host_name: str
@@ -15,8 +14,7 @@ class Machine:
     boot_id: str
 
 
-@dataclass(frozen=True)
-class HostHook:
+class HostHook(NamedTuple):
     """A hook that there is once on a host, by its name in hook_registry.HOST_HOOKS."""
 
     kind: str
@@ -24,8 +22,7 @@ class HostHook:
     mode: str
 
 
-@dataclass(frozen=True)
-class Attachment:
+class Attachment(NamedTuple):
     """From the map `meta`. Counters are of the time since ``attached_at_ns`` (since 1970).
 
     ``where``: what was read, for people; ``cgroup``: the watched one, "" without one.
@@ -50,8 +47,7 @@ class Attachment:
         return any(hook.layer == layer for hook in self.hooks)
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """Readings of the clocks when the sample was complete; CLOCK_* are the kernel's own.
 
     A time namespace's offsets are not in them. ``jiffies_at`` and ``monotonic_ns_at`` were read

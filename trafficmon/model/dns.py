@@ -6,6 +6,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass
@@ -23,12 +24,11 @@ NameKey = tuple[str, str, str]
 """Kind (dns, mdns, llmnr), name, type."""
 
 
-@dataclass(frozen=True)
-class Dns:
+class Dns(NamedTuple):
     """``names`` with their counts.
 
     ``why_incomplete``: why messages are missing that the source could not read, for people.
     """
 
-    names: list[tuple[NameKey, NameCounts]] = field(default_factory=list)
+    names: list[tuple[NameKey, NameCounts]]
     why_incomplete: str | None = None

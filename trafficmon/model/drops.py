@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from trafficmon.model.drop_kinds import drop_kind
 from trafficmon.model.groups import Records
@@ -14,8 +13,7 @@ _PREFIX = "SKB_DROP_REASON_"
 OTHER_PLACES = "other places"
 
 
-@dataclass(frozen=True)
-class DropNames:
+class DropNames(NamedTuple):
     """``reasons``: enum skb_drop_reason of that kernel by number, empty before Linux 5.17.
 
     ``functions``: by location.
@@ -40,8 +38,7 @@ class DropNames:
         return drop_kind(reason, self.location(int(drop["location"])), int(drop["facts"]))
 
 
-@dataclass(frozen=True)
-class Drops:
+class Drops(NamedTuple):
     """``keys`` (DROP_KEY) and ``values`` (DROP), row by row."""
 
     keys: Records

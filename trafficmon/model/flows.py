@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,7 @@ COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 """What flows, services, hooks, owners and sockets count, by their members' names."""
 
 
-@dataclass(frozen=True)
-class Flows:
+class Flows(NamedTuple):
     """``keys`` (FLOW_KEY) and ``values`` (FLOW), row by row; ``entries``: those in the table.
 
     ``lost``: flows that were evicted from it, or found no room.

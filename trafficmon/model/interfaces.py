@@ -9,8 +9,7 @@ base.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ BASE_FIELDS = tuple(BASE["hooks"].base.names or ())
 _COVERED = 1
 
 
-@dataclass(frozen=True)
-class WatchedInterface:
+class WatchedInterface(NamedTuple):
     """An interface's record."""
 
     slot: int

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,16 +14,14 @@ LONGER = "…"
 """Ends what is longer than what was noted of it."""
 
 
-@dataclass(frozen=True)
-class ProcessLabel:
+class ProcessLabel(NamedTuple):
     """None: it was not to be read."""
 
     exe: str | None
     cmdline: str | None
 
 
-@dataclass(frozen=True)
-class ProcessLabels:
+class ProcessLabels(NamedTuple):
     """All that is noted of processes: ``ids`` of owners, ascending, and their ``records``."""
 
     ids: Records

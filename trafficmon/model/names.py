@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,7 @@ class ProcessName:
     """False: executable and command line are those of when it was last seen running."""
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(NamedTuple):
     """Of all owners of a sample: by uid, by cgroup_id, and of processes by owner_id.
 
     ``processes``: those that ran when the sample was taken, and those that ran when the source last

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,8 +21,7 @@ from trafficmon.model.sockets import (
 COUNTS = tuple(SOCKET_COUNTS.names or ())
 
 
-@dataclass(frozen=True)
-class Owners:
+class Owners(NamedTuple):
     """``ids`` ascending, and their ``records`` (OWNER), open sockets included.
 
     ``entries``: those in the kernel's table.

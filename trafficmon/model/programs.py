@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class ProgramRun:
+class ProgramRun(NamedTuple):
     """Of a loaded program; the run counters are 0 unless the kernel's statistics are on."""
 
     id: int
@@ -17,8 +16,7 @@ class ProgramRun:
     missed_runs: int
 
 
-@dataclass(frozen=True)
-class Programs:
+class Programs(NamedTuple):
     """``runs``: by hook, and the interface's slot or None; without those that may not be opened.
 
     ``foreign_xdp``: by slot, the XDP program of another where ours is off and the interface can be
@@ -27,6 +25,6 @@ class Programs:
 
     has_statistics: bool
     are_readable: bool
-    runs: Mapping[tuple[str, int | None], ProgramRun] = field(default_factory=dict)
-    foreign_xdp: Mapping[int, int | None] = field(default_factory=dict)
-    mount_notes: tuple[str, ...] = ()
+    runs: Mapping[tuple[str, int | None], ProgramRun]
+    foreign_xdp: Mapping[int, int | None]
+    mount_notes: tuple[str, ...]

@@ -9,9 +9,10 @@ one that its cgroup asked for, and that before any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trafficmon.model.sightings import Sighting
+if TYPE_CHECKING:
+    from trafficmon.model.sightings import Sighting
 
 _Who = tuple[int, int, int]
 _NOBODY: _Who = (0, 0, 0)

@@ -11,27 +11,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 import numpy as np
 
 from trafficmon.errors import TrafficmonError
-from trafficmon.model.attachment import Attachment, Clock, Machine
-from trafficmon.model.dns import Dns
-from trafficmon.model.drops import Drops
-from trafficmon.model.flow_owners import SocketIndex
-from trafficmon.model.flows import Flows
-from trafficmon.model.groups import Records
-from trafficmon.model.interfaces import WatchedInterface
-from trafficmon.model.labels import ProcessLabels
-from trafficmon.model.ledger import Ledger
-from trafficmon.model.names import Names
-from trafficmon.model.owners import Owners
 from trafficmon.model.parts import Part
-from trafficmon.model.programs import Programs
-from trafficmon.model.remote_names import RemoteNames
-from trafficmon.model.services import Services
-from trafficmon.model.verdicts import Findings
+
+if TYPE_CHECKING:  # a sample costs the imports of its parts alone
+    from trafficmon.model.attachment import Attachment, Clock, Machine
+    from trafficmon.model.dns import Dns
+    from trafficmon.model.drops import Drops
+    from trafficmon.model.flow_owners import SocketIndex
+    from trafficmon.model.flows import Flows
+    from trafficmon.model.groups import Records
+    from trafficmon.model.interfaces import WatchedInterface
+    from trafficmon.model.labels import ProcessLabels
+    from trafficmon.model.ledger import Ledger
+    from trafficmon.model.names import Names
+    from trafficmon.model.owners import Owners
+    from trafficmon.model.programs import Programs
+    from trafficmon.model.remote_names import RemoteNames
+    from trafficmon.model.services import Services
+    from trafficmon.model.verdicts import Findings
 
 T = TypeVar("T")
 _DERIVED = ("socket_index",)
@@ -65,7 +67,7 @@ class _Held(Generic[T]):
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sample:
     """Of ``machine`` and what was attached to it. ``held``: its parts; use the members below.
 
@@ -79,26 +81,33 @@ class Sample:
     held: Mapping[Part, Any]
     read_at_s: Mapping[Part, float]
 
-    interfaces = _Held[list[WatchedInterface]](Part.INTERFACES)
-    findings = _Held[Findings](Part.FINDINGS)
-    interface_names = _Held[Mapping[int, str]](Part.INTERFACE_NAMES)
-    hook_counters = _Held[Records](Part.HOOK_COUNTERS)  # by [row, hook], summed over CPUs
-    layers = _Held[Records](Part.LAYERS)  # LAYER_COUNTERS by [layer], summed over CPUs
-    owners = _Held[Owners | None](Part.OWNERS)  # None without the cgroup layer
-    sockets = _Held[Records | None](Part.SOCKETS)  # SOCKET_ROW; None without the cgroup layer
-    names = _Held[Names](Part.NAMES)
-    process_labels = _Held[ProcessLabels](Part.PROCESS_LABELS)
-    link_names = _Held[Mapping[int, str]](Part.LINK_NAMES)  # by ifindex
-    services = _Held[Services](Part.SERVICES)
-    ledger = _Held[Ledger](Part.LEDGER)
-    flows = _Held[Flows](Part.FLOWS)
-    drops = _Held[Drops](Part.DROPS)
-    event_counts = _Held[Records](Part.EVENT_COUNTS)  # by [kind], summed over CPUs
-    remote_names = _Held[RemoteNames](Part.REMOTE_NAMES)
-    dns = _Held[Dns](Part.DNS)
-    dns_losses = _Held[Mapping[str, int]](Part.DNS_LOSSES)  # what was not learned, by why
-    programs = _Held[Programs](Part.PROGRAMS)
-    map_sizes = _Held[Mapping[str, int]](Part.MAP_SIZES)
+    interfaces: ClassVar[_Held[list[WatchedInterface]]] = _Held(Part.INTERFACES)
+    findings: ClassVar[_Held[Findings]] = _Held(Part.FINDINGS)
+    interface_names: ClassVar[_Held[Mapping[int, str]]] = _Held(Part.INTERFACE_NAMES)
+    hook_counters: ClassVar[_Held[Records]] = _Held(Part.HOOK_COUNTERS)
+    """HOOK_COUNTERS by [row, hook], summed over CPUs."""
+    layers: ClassVar[_Held[Records]] = _Held(Part.LAYERS)
+    """LAYER_COUNTERS by [layer], summed over CPUs."""
+    owners: ClassVar[_Held[Owners | None]] = _Held(Part.OWNERS)
+    """None without the cgroup layer."""
+    sockets: ClassVar[_Held[Records | None]] = _Held(Part.SOCKETS)
+    """SOCKET_ROW, one an open socket; None without the cgroup layer."""
+    names: ClassVar[_Held[Names]] = _Held(Part.NAMES)
+    process_labels: ClassVar[_Held[ProcessLabels]] = _Held(Part.PROCESS_LABELS)
+    link_names: ClassVar[_Held[Mapping[int, str]]] = _Held(Part.LINK_NAMES)
+    """By ifindex."""
+    ledger: ClassVar[_Held[Ledger]] = _Held(Part.LEDGER)
+    services: ClassVar[_Held[Services]] = _Held(Part.SERVICES)
+    flows: ClassVar[_Held[Flows]] = _Held(Part.FLOWS)
+    drops: ClassVar[_Held[Drops]] = _Held(Part.DROPS)
+    event_counts: ClassVar[_Held[Records]] = _Held(Part.EVENT_COUNTS)
+    """EVENT_COUNTS by [kind], summed over CPUs."""
+    remote_names: ClassVar[_Held[RemoteNames]] = _Held(Part.REMOTE_NAMES)
+    dns: ClassVar[_Held[Dns]] = _Held(Part.DNS)
+    dns_losses: ClassVar[_Held[Mapping[str, int]]] = _Held(Part.DNS_LOSSES)
+    """What was not learned from DNS messages, by why."""
+    programs: ClassVar[_Held[Programs]] = _Held(Part.PROGRAMS)
+    map_sizes: ClassVar[_Held[Mapping[str, int]]] = _Held(Part.MAP_SIZES)
 
     def __post_init__(self) -> None:
         """Nothing can be written into its arrays."""
@@ -124,6 +133,8 @@ class Sample:
     @cached_property
     def socket_index(self) -> SocketIndex | None:
         """The sockets of the watched interfaces' namespace, by addresses; None without them."""
+        from trafficmon.model.flow_owners import SocketIndex  # noqa: PLC0415 - see above
+
         if self.sockets is None:
             return None
         return SocketIndex(self.sockets, self.attachment.netns_inode, self.attachment.netns_cookie)

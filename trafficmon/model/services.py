@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,7 @@ KINDS = (
 _TCP, _UDP, _ICMP, _ICMPV6 = 6, 17, 1, 58
 
 
-@dataclass(frozen=True)
-class Services:
+class Services(NamedTuple):
     """``keys`` (SERVICE_KEY) and ``values`` (SERVICE), row by row."""
 
     keys: Records

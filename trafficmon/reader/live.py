@@ -7,7 +7,6 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -179,7 +178,7 @@ class Live:
             before = self.ledger()
             maps = self.map("flows"), self.map("flow_cache")
             flows = read_flows(*maps, self._take_looks("flows"))
-        return replace(flows, lost=before.lost_flows(flows.entries))
+        return flows._replace(lost=before.lost_flows(flows.entries))
 
     def services(self) -> Services:
         """All services."""
@@ -211,7 +210,7 @@ class Live:
     def _ledger(self) -> Ledger:
         raw = self._looks.ledger if self._looks is not None else None
         total = _over_cpus(self.map("ledger").read_array(LEDGER, raw).reshape(1, -1))[0]
-        return Ledger(*(int(total[name]) for name in Ledger.__dataclass_fields__))
+        return Ledger(*(int(total[name]) for name in Ledger._fields))
 
     def ledger(self) -> Ledger:
         """The losses, read once: before the flows and services that it is compared with."""
@@ -300,7 +299,7 @@ class Live:
             ids, records = without_kernel(ids, records)
         if rows is None:
             return None
-        return replace(with_open_sockets(ids, records, rows), entries=entries)
+        return with_open_sockets(ids, records, rows)._replace(entries=entries)
 
     @cached_property
     def labels(self) -> Labels:

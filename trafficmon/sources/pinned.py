@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
-from trafficmon.host.identities import Identities
 from trafficmon.model.parts import Part
 from trafficmon.model.sample import Sample
 from trafficmon.pins import PinDirectory
@@ -16,6 +15,7 @@ from trafficmon.sources.reading import read_sample
 
 if TYPE_CHECKING:
     from trafficmon.dns.learn import Seen
+    from trafficmon.host.identities import Identities
 
 _ALL_NAMES_S, _SOME_NAMES_S = 600.0, 0.2
 """For DNS messages that wait in the kernel: where they are what is wanted, and where they are names
@@ -36,7 +36,7 @@ class PinnedSource:
         on_message: Callable[[Seen], None] | None = None,
     ) -> None:
         self._pins, self._ahead, self._on_message = pins, ahead, on_message
-        self._identities = Identities()
+        self._known: Identities | None = None
         self._is_closed = False
 
     @property
@@ -52,13 +52,21 @@ class PinnedSource:
             why = self._learn_names(live, parts)
             return read_sample(live, self._identities, parts, why)
 
+    def _identities(self) -> Identities:
+        """Made when the first name is wanted, and kept for as long as this source."""
+        if self._known is None:
+            from trafficmon.host.identities import Identities
+
+            self._known = Identities()
+        return self._known
+
     def _learn_names(self, live: Live, parts: Part) -> str | None:
         """Reads the DNS messages that wait; why that was not possible, or not of all."""
         wanted = parts & (Part.REMOTE_NAMES | Part.DNS)
         has_messages = self._on_message is not None or any(one.dns for one in live.interfaces)
         if not (has_messages and (wanted or self._on_message)):
             return None
-        from trafficmon.dns.collect import refresh  # noqa: PLC0415 - only where DNS is copied
+        from trafficmon.dns.collect import refresh
 
         is_all = Part.DNS in parts and self._on_message is None
         seconds = _ALL_NAMES_S if is_all else _SOME_NAMES_S
