@@ -4,45 +4,38 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
-from contextlib import suppress
 from typing import NoReturn
 
-# A command ends before there is garbage worth collecting, and looking for it while modules are
-# imported takes a tenth of the time. What runs on and on turns it on again (top --watch).
+# While modules are imported there is no garbage, and looking for it takes a tenth of the time.
 gc.disable()
 
 from trafficmon.cli.imports import missing_package  # noqa: E402 - after that
+from trafficmon.cli.short import end, own_process  # noqa: E402
 from trafficmon.cli.streams import prepare  # noqa: E402
 
 
 def start() -> NoReturn:
-    """Run the command line and end at once.
-
-    Taking numpy down again would cost a command 15 ms and do nothing else: what is ours is closed
-    by its context managers, and nothing registers with atexit.
-    """
+    """Run the command line, then end the process."""
     prepare()
+    own_process()
     try:
         _run()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # the reader has gone, as with `| head`
-            stream.flush()
-    os._exit(code)
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    end(code)
 
 
 def _run() -> NoReturn:
     try:
         from trafficmon.cli.main import main  # noqa: PLC0415 - what it needs may be missing
     except Exception as error:
-        told = missing_package(error)
-        if told is None or "--debug" in sys.argv:
+        missing = missing_package(error)
+        if missing is None or "--debug" in sys.argv:
             raise
-        sys.stderr.write(f"trafficmon: {told}\n")
-        sys.exit(told.exit_code)
+        sys.stderr.write(f"trafficmon: {missing}\n")
+        sys.exit(missing.exit_code)
+    gc.enable()  # for commands that run on; the short ones turn it off again
     main()
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from trafficmon.cli import short
 from trafficmon.cli.common import PinDir
 from trafficmon.cli.say import say
 
@@ -55,6 +56,7 @@ def attach(
     pin_dir: PinDir = None,
 ) -> None:
     """Start counting. It goes on in the kernel; no process stays."""
+    short.begin()
     from trafficmon.attachment import attach as attaching
     from trafficmon.attachment import request as requests
     from trafficmon.pins import PinDirectory, chosen

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from trafficmon.cli import short
 from trafficmon.cli.common import PinDir
 from trafficmon.cli.say import say
 
@@ -19,6 +20,7 @@ def detach(
     pin_dir: PinDir = None,
 ) -> None:
     """Stop counting and remove everything that attach made."""
+    short.begin()
     from trafficmon.attachment.detach import detach as detaching
     from trafficmon.pins import PinDirectory, chosen
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trafficmon.cli import short
 from trafficmon.cli.common import Json
 from trafficmon.cli.say import say
 
@@ -16,6 +17,7 @@ _MARKS = {True: "ok", False: "no", None: "?"}
 
 def doctor(as_json: Json = False) -> None:
     """What this kernel, this process and each interface allow, with advice."""
+    short.begin()
     from dataclasses import asdict
 
     from trafficmon.attachment.doctor import examine

@@ -17,7 +17,19 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from trafficmon import __version__
-from trafficmon.cli import attach, capture, detach, doctor, events, log, status, streams, top, tui
+from trafficmon.cli import (
+    attach,
+    capture,
+    detach,
+    doctor,
+    events,
+    log,
+    short,
+    status,
+    streams,
+    top,
+    tui,
+)
 from trafficmon.cli.imports import missing_package
 from trafficmon.cli.say import complain, say
 from trafficmon.errors import TrafficmonError, VerifierError
@@ -52,6 +64,7 @@ class _Debug:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        short.begin()
         say(f"trafficmon {__version__}")
         raise typer.Exit
 

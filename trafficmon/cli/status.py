@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from trafficmon.cli import short
 from trafficmon.cli.common import Json, PinDir
 from trafficmon.cli.say import complain, say
 from trafficmon.errors import NotAttachedError
@@ -18,6 +19,7 @@ def status(as_json: Json = False, pin_dir: PinDir = None) -> None:
     Ends with 1 when a hook was taken away, or all watched interfaces have gone; one that was
     removed is a note.
     """
+    short.begin()
     from trafficmon.pins import PinDirectory, chosen
     from trafficmon.sources.pinned import PinnedSource
     from trafficmon.tables.health import is_wrong

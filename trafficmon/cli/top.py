@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trafficmon.cli import short
 from trafficmon.cli.common import Json, PinDir
 from trafficmon.cli.contained import Contained
 from trafficmon.cli.say import complain
@@ -77,6 +77,8 @@ def top(
     pin_dir: PinDir = None,
 ) -> None:
     """Show one table: once, or again and again."""
+    if watch is None:
+        short.begin()
     from trafficmon.pins import PinDirectory, chosen
     from trafficmon.tables import questions
 
@@ -122,7 +124,6 @@ def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> Non
     from trafficmon.tables.rates import RateKeeper
 
     maker = table_maker(wish.table, every=wish.every)
-    gc.enable()  # see __main__
     source, keeper = PinnedSource(pins), RateKeeper()
     on_screen = wish.form == "text" and sys.stdout.isatty()
 

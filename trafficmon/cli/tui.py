@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -40,7 +39,6 @@ def tui(
         raise UsageError("--text and --web exclude each other")
     if port and not web:
         raise UsageError("--port belongs to --web")
-    gc.enable()  # see __main__
     pins = PinDirectory(chosen(pin_dir))
     if web:
         _serve(pins, interval, port)
