@@ -114,6 +114,7 @@ lint: build deps-lint $(VENV)/.stamp-test $(VENV)/.stamp-lint ## style, types, l
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
+	$(PY) build_bpf.py --check-headers
 	shellcheck $(SCRIPTS)
 
 .PHONY: format

@@ -2,7 +2,8 @@
 """Compiles bpf/*.bpf.c to trafficmon/_bpf/*.bpf.o with clang.
 
 Needs the standard library only, so that it runs before anything is installed:
-`python build_bpf.py [--arch x86_64|aarch64] [--force]`. What did not change is not compiled again.
+`python build_bpf.py [--arch x86_64|aarch64] [--force|--check-headers]`.
+What did not change is not compiled again.
 The environment variables CLANG and LLVM_STRIP name the tools; without them PATH is searched.
 """
 
@@ -58,6 +59,12 @@ def clang_argv(source: Path, output: Path, arch: str, toolchain: Toolchain) -> l
         *("-Ivmlinux", "-Ibpf", "-idirafter", str(toolchain.libbpf_include)),
         *("-c", str(source), "-o", str(output)),
     ]
+
+
+def header_argv(header: Path, arch: str, toolchain: Toolchain) -> list[str]:
+    """The command that checks that `header`, a path in the checkout, compiles by itself."""
+    flags = clang_argv(header, header, arch, toolchain)[:-4]
+    return [*flags, "-fsyntax-only", "-x", "c", str(header)]
 
 
 def newest_tool(name: str, path: str | None = None) -> str | None:
@@ -202,6 +209,14 @@ def build(
     return outputs
 
 
+def check_headers(root: Path = ROOT, arch: str | None = None) -> None:
+    """BuildError for the first header below bpf/ that does not include all that it uses."""
+    toolchain = find_toolchain()
+    for header in sorted((root / "bpf").rglob("*.h")):
+        argv = header_argv(header.relative_to(root), arch or platform.machine(), toolchain)
+        _run(argv, root, f"{argv[-1]} does not compile alone")
+
+
 def _prepare(directory: Path, outputs: Sequence[Path]) -> None:
     """Makes the directory, and takes out objects whose source is gone: they would be shipped."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -215,8 +230,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--arch", choices=sorted(TARGET_ARCH), help="default: this machine's")
     parser.add_argument("--force", action="store_true", help="compile also what did not change")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument(
+        "--check-headers", action="store_true", help="only check that each header compiles alone"
+    )
     options = parser.parse_args(arguments)
     try:
+        if options.check_headers:
+            check_headers(arch=options.arch)
+            return 0
         build(arch=options.arch, force=options.force, quiet=options.quiet)
     except BuildError as error:
         print(f"build_bpf: {error}", file=sys.stderr)

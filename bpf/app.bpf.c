@@ -10,12 +10,8 @@
  * for MSG_PEEK: the socket's own sequence numbers say how much. The rest is told by the length
  * tracepoints (6.3, 6e6eda44b939), before those by the exit of the protocol families' functions.
  */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
-#include "owner/foreign_socket.bpf.h"
+#include "common/program.bpf.h"
+#include "owner/foreign_netns.bpf.h"
 #include "owner/names.bpf.h"
 #include "owner/settle.bpf.h"
 #include "owner/owner.bpf.h"
@@ -64,9 +60,6 @@ static __always_inline struct tm_socket *tm_socket_of_call(struct sock *sk)
 	return socket;
 }
 
-/* Looked at only; what comes by the error queue is no payload, or payload that was sent. */
-#define TM_NOT_TAKEN (MSG_PEEK | MSG_ERRQUEUE)
-
 /* The layer's total is the sum over owners: one add less per call. */
 static __always_inline void tm_count_app(struct tm_socket *socket, bool rx, __u64 bytes)
 {
@@ -95,7 +88,7 @@ static __always_inline int tm_count_received(struct sock *sk, int length, int fl
 {
 	struct tm_socket *socket;
 
-	if (length <= 0 || flags & TM_NOT_TAKEN || !sk || sk->sk_protocol == IPPROTO_TCP)
+	if (length <= 0 || flags & TM_MSG_NOT_CONSUMED || !sk || sk->sk_protocol == IPPROTO_TCP)
 		return 0;
 	socket = tm_socket_of_call(sk);
 	if (!socket)

@@ -7,18 +7,12 @@
  * Bytes count on the calling process's row at once. Who used a socket last stands in `last_users`, by
  * the socket's cookie; with the next packet cgroup.bpf.c hands the socket over.
  */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+#include "common/program.bpf.h"
 #include <bpf/bpf_tracing.h>
 
+#include "owner/cgroup.bpf.h"
 #include "owner/names.bpf.h"
 #include "owner/owner.bpf.h"
-#include "owner/cgroup.bpf.h"
-
-/* Looked at only; what comes by the error queue is no payload, or payload that was sent. */
-#define TM_NOT_TAKEN (MSG_PEEK | MSG_ERRQUEUE)
 
 /* Where it is not known it is made: the row of who calls. */
 static __noinline __u64 tm_record_caller(__u64 *cookie, __u32 pid)
@@ -114,14 +108,14 @@ SEC("fexit/inet_recvmsg")
 int BPF_PROG(tm_called_receive, struct socket *socket, void *message, unsigned long size, int flags,
 	     int result)
 {
-	return flags & TM_NOT_TAKEN ? 0 : tm_count_call(tm_sock_of(socket), result, 1);
+	return flags & TM_MSG_NOT_CONSUMED ? 0 : tm_count_call(tm_sock_of(socket), result, 1);
 }
 
 SEC("fexit/inet6_recvmsg")
 int BPF_PROG(tm_called_receive6, struct socket *socket, void *message, unsigned long size,
 	     int flags, int result)
 {
-	return flags & TM_NOT_TAKEN ? 0 : tm_count_call(tm_sock_of(socket), result, 1);
+	return flags & TM_MSG_NOT_CONSUMED ? 0 : tm_count_call(tm_sock_of(socket), result, 1);
 }
 
 SEC("fexit/tcp_splice_read")
@@ -158,7 +152,9 @@ static __always_inline int tm_call_exit(int length, int rx)
 	socket = (void *)call.socket;
 	if (call.is_page)
 		return tm_count_sendpage(socket, length);
-	return rx && call.flags & TM_NOT_TAKEN ? 0 : tm_count_call(tm_sock_of(socket), length, rx);
+	return rx && call.flags & TM_MSG_NOT_CONSUMED
+		       ? 0
+		       : tm_count_call(tm_sock_of(socket), length, rx);
 }
 
 SEC("kprobe/inet_sendmsg")

@@ -6,16 +6,10 @@
  * nothing; and its links go with their process. Parses as the counting programs do, from the same
  * headers. Always answers "go on".
  */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
-#define TM_CONTEXT struct __sk_buff
 #include "events/events.bpf.h"
-#include "owner/flow_owner.bpf.h"
+#include "owner/recorded_owner.bpf.h"
 #include "events/capture_filter.bpf.h"
-#include "parse/skb.bpf.h"
+#include "parse/skb_packet.bpf.h"
 
 const volatile __u32 tm_snap_bytes = 256;
 const volatile __u32 tm_sample_below; /* of a random 32-bit number; 0: all packets */
@@ -77,28 +71,29 @@ static __noinline int tm_sample_packet(struct __sk_buff *skb, const struct tm_pa
 {
 	struct tm_event_counts *counts = tm_sample_counts_here();
 	__u32 cpu = bpf_get_smp_processor_id(), size = skb->len + before;
-	struct tm_sample_scratch *room = bpf_map_lookup_elem(&sample_scratch, &cpu);
+	struct tm_sample_scratch *scratch = bpf_map_lookup_elem(&sample_scratch, &cpu);
 	long failed;
 
-	if (!room || !counts)
+	if (!scratch || !counts)
 		return 0;
 	counts->offered++;
-	room->head.event = tm_event_now(TM_EVENT_SAMPLE, rx, owner_id);
-	room->head.key = p->key;
-	room->head.bytes = size;
-	room->head.lost_before = counts->lost;
-	room->head.cpu = cpu;
-	room->head.vlan_tag = skb->vlan_tci;
-	room->head.vlan_protocol_be = skb->vlan_present ? skb->vlan_proto : 0;
+	scratch->head.event = tm_event_now(TM_EVENT_SAMPLE, rx, owner_id);
+	scratch->head.key = p->key;
+	scratch->head.bytes = size;
+	scratch->head.lost_before = counts->lost;
+	scratch->head.cpu = cpu;
+	scratch->head.vlan_tag = skb->vlan_tci;
+	scratch->head.vlan_protocol_be = skb->vlan_present ? skb->vlan_proto : 0;
 	if (size > tm_snap_bytes)
 		size = tm_snap_bytes;
 	size = tm_at_most(size, TM_SAMPLE_BYTES);
-	failed = before ? bpf_skb_load_bytes_relative(skb, 0, room->data, size, BPF_HDR_START_MAC)
-			: bpf_skb_load_bytes(skb, 0, room->data, size);
+	failed =
+		before ? bpf_skb_load_bytes_relative(skb, 0, scratch->data, size, BPF_HDR_START_MAC)
+		       : bpf_skb_load_bytes(skb, 0, scratch->data, size);
 	if (failed)
 		size = 0;
-	room->head.copied = size;
-	failed = bpf_ringbuf_output(&samples, room, sizeof(room->head) + size,
+	scratch->head.copied = size;
+	failed = bpf_ringbuf_output(&samples, scratch, sizeof(scratch->head) + size,
 				    tm_wakeup_flags(&samples));
 	if (failed)
 		counts->lost++;

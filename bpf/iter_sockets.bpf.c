@@ -3,11 +3,7 @@
  * The iterator over all sockets that have storage. Pinned, it is read like a file, by whoever has
  * read permission: struct tm_socket_row, one after the other.
  */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
+#include "common/program.bpf.h"
 #include "owner/socket_row.bpf.h"
 
 SEC("iter/bpf_sk_storage_map")

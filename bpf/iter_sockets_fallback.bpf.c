@@ -9,11 +9,7 @@
  * through SCM_RIGHTS: those are in the tables of TCP and UDP, of which an iterator sees the network
  * namespace of its reader.
  */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
+#include "common/program.bpf.h"
 #include "owner/socket_row.bpf.h"
 
 /* Here each socket is given a cookie if it has none: it may be found again on another way. */

@@ -6,27 +6,13 @@
  * Sockets of the AF_PACKET family are found too. Accepted and not yet fetched ones are no files:
  * those get their owner when a process reads or writes.
  */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
+#include "common/program.bpf.h"
 #include "owner/names.bpf.h"
+#include "owner/netns.bpf.h"
 #include "owner/owner.bpf.h"
 #include "owner/socket_storage.bpf.h"
 #include "owner/tcp_bytes.bpf.h"
 #include "owner/cgroup.bpf.h"
-
-const volatile __u64 tm_netns_cookie; /* of the watched interfaces' namespace; 0: not known */
-
-static __always_inline bool tm_is_in_foreign_netns(struct sock *sk)
-{
-	struct net *net = sk->__sk_common.skc_net.net;
-
-	if (!tm_netns_cookie || !bpf_core_field_exists(net->net_cookie))
-		return false;
-	return net->net_cookie != tm_netns_cookie;
-}
 
 SEC("iter/task_file")
 int tm_existing_sockets(struct bpf_iter__task_file *context)

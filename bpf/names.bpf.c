@@ -5,9 +5,7 @@
  *
  * Without these a process that has ended would go by what it was called when it first used a socket.
  */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
+#include "common/program.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 #include "owner/names.bpf.h"

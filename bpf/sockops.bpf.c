@@ -7,17 +7,12 @@
  * (so that a refused connection is seen to end), else from ESTABLISHED on. Which process runs here is
  * chance (the passive side opens in softirq), so nobody is asked.
  */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
+#include "common/program.bpf.h"
 #include "events/conn_event.bpf.h"
 #include "owner/settle.bpf.h"
 
 #define TM_CALLBACKS \
 	(BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG)
-#define TM_SRTT_SHIFT 3 /* the kernel keeps eight times the smoothed round trip time */
 
 /*
  * Which sequence number the application's first byte has (@syn: behind a SYN to come): so that the
@@ -121,10 +116,10 @@ int tm_sock_ops(struct bpf_sock_ops *ops)
 	struct tm_socket *socket;
 
 	if (!sk)
-		return 1;
+		return TM_CGROUP_ALLOW;
 	socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (!socket)
-		return 1;
+		return TM_CGROUP_ALLOW;
 	switch (ops->op) {
 	case BPF_SOCK_OPS_TCP_CONNECT_CB:
 		tm_enable_callbacks(ops);
@@ -150,7 +145,7 @@ int tm_sock_ops(struct bpf_sock_ops *ops)
 		tm_on_state(ops, socket);
 		break;
 	}
-	return 1;
+	return TM_CGROUP_ALLOW;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

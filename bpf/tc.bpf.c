@@ -5,15 +5,9 @@
  * Sees super-packets (GRO on the way in, GSO on the way out) and counts the segments they stand for.
  * Always answers "go on": nothing is dropped, redirected, marked or changed.
  */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
-#define TM_CONTEXT struct __sk_buff
 #include "count/packet.bpf.h"
 #include "parse/segments.bpf.h"
-#include "parse/skb.bpf.h"
+#include "parse/skb_packet.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

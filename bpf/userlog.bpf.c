@@ -8,15 +8,10 @@
  * has waited for every program that may still be using the old one (maybe_wait_bpf_programs()), and
  * it is complete. Always answers "allow".
  */
-#include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
+#include "common/program.bpf.h"
+#include "common/flow_key.bpf.h"
 #include "events/events.bpf.h"
-#include "parse/ip_size.bpf.h"
-
-#define TM_ALLOW 1
+#include "parse/ip_segments.bpf.h"
 
 struct tm_log_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -39,19 +34,6 @@ struct {
 } log_rows SEC(".maps");
 
 const volatile __u32 tm_log_packets; /* 1: a row for each packet, at once */
-
-/* False: the packet is not IP, or too short to be. */
-static __always_inline bool tm_log_addresses(struct __sk_buff *skb, struct tm_log_key *key)
-{
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		key->flags = TM_FLOW_IPV4;
-		return !bpf_skb_load_bytes(skb, 12, key->source_addr, 4) &&
-		       !bpf_skb_load_bytes(skb, 16, key->destination_addr, 4);
-	}
-	key->flags = TM_FLOW_IPV6;
-	return !bpf_skb_load_bytes(skb, 8, key->source_addr, 16) &&
-	       !bpf_skb_load_bytes(skb, 24, key->destination_addr, 16);
-}
 
 static __noinline int tm_log_packet(const struct tm_log_key *key, __u64 bytes)
 {
@@ -114,14 +96,14 @@ static __always_inline int tm_log(struct __sk_buff *skb, bool rx)
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
 	if (!sk)
-		return TM_ALLOW;
+		return TM_CGROUP_ALLOW;
 	socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (!socket)
-		return TM_ALLOW;
+		return TM_CGROUP_ALLOW;
 	owner_id = socket->owner_id;
 	owner = bpf_map_lookup_elem(&owners, &owner_id);
-	if (!owner || !tm_log_addresses(skb, &key))
-		return TM_ALLOW;
+	if (!owner || !tm_load_ip(skb, &key.flags, key.source_addr, NULL, NULL))
+		return TM_CGROUP_ALLOW;
 	key.uid = owner->uid;
 	key.ifindex = skb->ifindex;
 	key.foreign_netns = socket->foreign_netns;
@@ -133,7 +115,7 @@ static __always_inline int tm_log(struct __sk_buff *skb, bool rx)
 		tm_log_packet(&key, bytes);
 	else
 		tm_log_interval(&key, packets, bytes);
-	return TM_ALLOW;
+	return TM_CGROUP_ALLOW;
 }
 
 SEC("cgroup_skb/ingress")

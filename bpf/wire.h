@@ -12,6 +12,10 @@
 #ifndef TM_WIRE_H
 #define TM_WIRE_H
 
+#ifdef __bpf__ /* user space has the types from linux/types.h */
+#include "vmlinux.h"
+#endif
+
 enum tm_version {
 	TM_MAGIC = 0x746d6f6e, /* "tmon": meta begins with it, and stays so in all versions */
 	TM_LAYOUT_VERSION = 8,

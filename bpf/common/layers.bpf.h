@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * A layer's own total, one cell for each CPU.
+ */
 #ifndef TM_COMMON_LAYERS_BPF_H
 #define TM_COMMON_LAYERS_BPF_H
 

@@ -12,6 +12,7 @@
 #ifndef TM_COMMON_MAPS_BPF_H
 #define TM_COMMON_MAPS_BPF_H
 
+#include "common/kernel_memory.bpf.h"
 #include "common/layers.bpf.h"
 
 struct {
@@ -101,7 +102,6 @@ const volatile __u32
 const volatile __u32 tm_link_header_bytes = 14;
 const volatile __u32
 	tm_seek_mac; /* 1: look each time where the frame begins (tc behind generic XDP) */
-const volatile __u32 tm_read_kernel;	 /* 1: the kernel lets programs read its memory */
 const volatile __u32 tm_count_flows = 1; /* 0: another hook counts this direction's flows */
 const volatile __u32 tm_flow_sets = 1;	 /* a CPU; a power of two */
 const volatile __u32 tm_service_slots = 1;

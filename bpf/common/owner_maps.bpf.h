@@ -5,7 +5,7 @@
 #ifndef TM_COMMON_OWNER_MAPS_BPF_H
 #define TM_COMMON_OWNER_MAPS_BPF_H
 
-#include "wire.h"
+#include "common/program.bpf.h"
 
 #define TM_ROOT_CGROUP_ID 1 /* kernfs numbers from 1, the root first */
 

@@ -5,8 +5,9 @@
 #ifndef TM_COUNT_PACKET_BPF_H
 #define TM_COUNT_PACKET_BPF_H
 
+#include "count/flow_cache.bpf.h"
+#include "count/hook_counters.bpf.h"
 #include "events/dns.bpf.h"
-#include "count/flows.bpf.h"
 #include "parse/frame.bpf.h"
 
 /*

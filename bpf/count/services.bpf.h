@@ -15,35 +15,6 @@
 
 #define TM_LIVES 8 /* misses until a resident that is not hit itself has to leave its slot */
 
-static __always_inline __u32 tm_size_bucket(__u32 bytes)
-{
-	if (bytes <= 512)
-		return bytes > 128 ? 2 + (bytes > 256) : (bytes > 64);
-	return bytes > 1518 ? 6 + (bytes > 9000) : 4 + (bytes > 1024);
-}
-
-/* Returns where it counted. */
-static __always_inline struct tm_hook_counters *tm_count_hook(const struct tm_packet *p,
-							      enum tm_hook hook, __u32 cpu)
-{
-	__u32 index = (tm_row * TM_HOOKS + hook) * tm_cpus + cpu;
-	struct tm_hook_counters *seen = bpf_map_lookup_elem(&hook_counters, &index);
-	__u32 rest = p->wire_bytes;
-
-	if (tm_unlikely(!seen))
-		return NULL;
-	seen->bytes += p->wire_bytes;
-	if (tm_unlikely(p->wire_packets > 1)) {
-		rest -= (p->wire_packets - 1) * p->segment_bytes;
-		seen->packets_by_size[tm_size_bucket(p->segment_bytes)] += p->wire_packets - 1;
-		seen->super_packets++;
-	}
-	seen->packets_by_size[tm_size_bucket(rest)]++;
-	if (tm_unlikely(p->kind == TM_SERVICE_BROKEN))
-		seen->parse_errors++;
-	return seen;
-}
-
 /*
  * A key as one number, made in a register: written byte by byte and read at once it would have to wait
  * until all the bytes are in memory.

@@ -6,7 +6,7 @@
 #define TM_EVENTS_CONN_EVENT_BPF_H
 
 #include "events/events.bpf.h"
-#include "common/mapped.bpf.h"
+#include "common/flow_key.bpf.h"
 #include "owner/tcp_bytes.bpf.h"
 
 /* include/uapi/asm-generic/errno.h */
@@ -14,36 +14,6 @@
 #define TM_ECONNRESET 104
 #define TM_ETIMEDOUT 110
 #define TM_ECONNREFUSED 111
-
-static __always_inline void tm_conn_addresses(struct bpf_sock_ops *ops, struct tm_flow_key *key)
-{
-	__u32 *local = (__u32 *)key->local_addr, *remote = (__u32 *)key->remote_addr;
-
-	key->protocol = IPPROTO_TCP;
-	key->local_port_be = bpf_htons(ops->local_port);
-	key->remote_port_be = bpf_htons(bpf_ntohl(ops->remote_port));
-	if (ops->family == AF_INET) {
-		key->flags = TM_FLOW_IPV4 | TM_FLOW_PORTS;
-		local[0] = ops->local_ip4;
-		remote[0] = ops->remote_ip4;
-		return;
-	}
-	if (tm_is_mapped(ops->remote_ip6)) {
-		key->flags = TM_FLOW_IPV4 | TM_FLOW_PORTS;
-		local[0] = ops->local_ip6[3];
-		remote[0] = ops->remote_ip6[3];
-		return;
-	}
-	key->flags = TM_FLOW_IPV6 | TM_FLOW_PORTS;
-	local[0] = ops->local_ip6[0];
-	local[1] = ops->local_ip6[1];
-	local[2] = ops->local_ip6[2];
-	local[3] = ops->local_ip6[3];
-	remote[0] = ops->remote_ip6[0];
-	remote[1] = ops->remote_ip6[1];
-	remote[2] = ops->remote_ip6[2];
-	remote[3] = ops->remote_ip6[3];
-}
 
 /* The kernel sets the socket's error before the state (tcp_reset(), tcp_write_err()); a reset of our
  * own making is no error of the socket. */
@@ -74,7 +44,7 @@ static __noinline int tm_emit_conn_event(struct bpf_sock_ops *ops, struct tm_soc
 	if (!tm_is_wanted(TM_EVENT_CONN))
 		return 0;
 	conn.event = tm_event_now(TM_EVENT_CONN, what, socket->owner_id);
-	tm_conn_addresses(ops, &conn.key);
+	tm_key_from_sock_ops(ops, &conn.key);
 	conn.opened_ns = socket->opened_ns;
 	conn.rx_packets = own->rx_packets;
 	conn.rx_bytes = own->rx_bytes;

@@ -16,7 +16,6 @@
 #define TM_MDNS_PORT bpf_htons(5353)
 #define TM_LLMNR_PORT bpf_htons(5355)
 #define TM_DNS_PIECES 16 /* of one packet: a super-packet of TCP has up to 64 KiB */
-#define TM_DNS_UDP_HEADER 8
 
 /* 1: what comes in, 2: what goes out. Of loopback, where each packet does both, only the latter. */
 const volatile __u32 tm_copy_dns;
@@ -55,63 +54,68 @@ static __always_inline bool tm_is_dns(const struct tm_packet *p)
 }
 
 /* Where the message (or the piece of a stream) begins, and in the head how long it is. */
-static __always_inline void tm_locate_dns_message(TM_CONTEXT *context, struct tm_dns_scratch *room)
+static __always_inline void tm_locate_dns_message(TM_CONTEXT *context,
+						  struct tm_dns_scratch *scratch)
 {
-	bool is_tcp = room->head.key.protocol == IPPROTO_TCP;
+	bool is_tcp = scratch->head.key.protocol == IPPROTO_TCP;
 	__be32 sequence = 0;
 	__be16 stated_be = 0;
 	__u32 begin, bytes, stated;
 
 	if (is_tcp)
-		tm_read_beyond(context, room->transport_offset + 4, &sequence, sizeof(sequence));
+		tm_read_beyond(context, scratch->transport_offset + TM_TCP_SEQUENCE_AT, &sequence,
+			       sizeof(sequence));
 	else
-		tm_read_beyond(context, room->transport_offset + 4, &stated_be, sizeof(stated_be));
-	begin = room->transport_offset + (is_tcp ? room->tcp_header_bytes : TM_DNS_UDP_HEADER);
-	bytes = room->network_end > begin ? room->network_end - begin : 0;
+		tm_read_beyond(context, scratch->transport_offset + TM_UDP_LENGTH_AT, &stated_be,
+			       sizeof(stated_be));
+	begin = scratch->transport_offset +
+		(is_tcp ? scratch->tcp_header_bytes : TM_UDP_HEADER_BYTES);
+	bytes = scratch->network_end > begin ? scratch->network_end - begin : 0;
 	stated = bpf_ntohs(stated_be);
-	room->head.bytes = bytes;
-	if (stated >= TM_DNS_UDP_HEADER) {
+	scratch->head.bytes = bytes;
+	if (stated >= TM_UDP_HEADER_BYTES) {
 		/* a first fragment has less than this, and what has ended the IP packet may follow */
-		room->head.bytes = stated - TM_DNS_UDP_HEADER;
-		if (room->head.bytes < bytes)
-			bytes = room->head.bytes;
+		scratch->head.bytes = stated - TM_UDP_HEADER_BYTES;
+		if (scratch->head.bytes < bytes)
+			bytes = scratch->head.bytes;
 	}
-	room->head.tcp_sequence = bpf_ntohl(sequence);
-	room->offset = begin;
-	room->left = bytes;
+	scratch->head.tcp_sequence = bpf_ntohl(sequence);
+	scratch->offset = begin;
+	scratch->left = bytes;
 }
 
-static __always_inline void tm_emit_dns_piece(TM_CONTEXT *context, struct tm_dns_scratch *room,
+static __always_inline void tm_emit_dns_piece(TM_CONTEXT *context, struct tm_dns_scratch *scratch,
 					      __u32 offset, __u32 size)
 {
 	struct tm_event_counts *counts = tm_event_counts_here(TM_EVENT_DNS);
 
 	if (counts)
 		tm_atomic_add(&counts->offered, 1);
-	room->head.copied = 0;
+	scratch->head.copied = 0;
 	if (size) {
 		size = tm_at_most(size, TM_DNS_BYTES);
-		if (!tm_read_beyond(context, offset, room->message, size))
-			room->head.copied = size;
+		if (!tm_read_beyond(context, offset, scratch->message, size))
+			scratch->head.copied = size;
 	}
-	size = room->head.copied;
+	size = scratch->head.copied;
 	if (size > TM_DNS_BYTES) /* what was written to a map is anything to the verifier */
 		return;
-	tm_emit(&dns_messages, TM_EVENT_DNS, room, sizeof(room->head) + size);
+	tm_emit(&dns_messages, TM_EVENT_DNS, scratch, sizeof(scratch->head) + size);
 }
 
-static __always_inline void tm_emit_dns_pieces(TM_CONTEXT *context, struct tm_dns_scratch *room)
+static __always_inline void tm_emit_dns_pieces(TM_CONTEXT *context, struct tm_dns_scratch *scratch)
 {
-	volatile __u32 *copied = &room->head.copied, *offset = &room->offset, *left = &room->left;
+	volatile __u32 *copied = &scratch->head.copied, *offset = &scratch->offset,
+		       *left = &scratch->left;
 	int piece;
 
 	for (piece = 0; piece < TM_DNS_PIECES; piece++) {
-		tm_emit_dns_piece(context, room, *offset, *left);
-		if (!*copied || *copied >= *left || room->head.key.protocol == IPPROTO_UDP)
+		tm_emit_dns_piece(context, scratch, *offset, *left);
+		if (!*copied || *copied >= *left || scratch->head.key.protocol == IPPROTO_UDP)
 			break;
 		*offset += *copied;
 		*left -= *copied;
-		room->head.tcp_sequence += *copied;
+		scratch->head.tcp_sequence += *copied;
 	}
 }
 
@@ -125,35 +129,35 @@ static __always_inline void tm_emit_dns_pieces(TM_CONTEXT *context, struct tm_dn
 __noinline int tm_emit_dns(TM_CONTEXT *context, bool rx)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
-	struct tm_dns_scratch *room = bpf_map_lookup_elem(&dns_scratch, &cpu);
+	struct tm_dns_scratch *scratch = bpf_map_lookup_elem(&dns_scratch, &cpu);
 	__u64 owner_id;
 
-	if (!room)
+	if (!scratch)
 		return 0;
-	tm_locate_dns_message(context, room);
-	if (!room->left && room->head.key.protocol == IPPROTO_TCP &&
-	    !(room->head.tcp_flags & (TM_TCP_SYN | TM_TCP_FIN | TM_TCP_RST)))
+	tm_locate_dns_message(context, scratch);
+	if (!scratch->left && scratch->head.key.protocol == IPPROTO_TCP &&
+	    !(scratch->head.tcp_flags & (TM_TCP_SYN | TM_TCP_FIN | TM_TCP_RST)))
 		return 0;
-	owner_id = rx ? tm_receiver_owner(context, &room->head.key)
-		      : tm_sender_owner(context, &room->head.key);
-	room->head.event = tm_event_now(TM_EVENT_DNS, rx, owner_id);
-	room->head.ingress_ifindex = rx ? 0 : tm_ingress_ifindex(context);
-	tm_emit_dns_pieces(context, room);
+	owner_id = rx ? tm_receiver_owner(context, &scratch->head.key)
+		      : tm_sender_owner(context, &scratch->head.key);
+	scratch->head.event = tm_event_now(TM_EVENT_DNS, rx, owner_id);
+	scratch->head.ingress_ifindex = rx ? 0 : tm_ingress_ifindex(context);
+	tm_emit_dns_pieces(context, scratch);
 	return 0;
 }
 
 static __always_inline void tm_copy_dns_message(const struct tm_packet *p, bool rx)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
-	struct tm_dns_scratch *room = bpf_map_lookup_elem(&dns_scratch, &cpu);
+	struct tm_dns_scratch *scratch = bpf_map_lookup_elem(&dns_scratch, &cpu);
 
-	if (!room || !(tm_copy_dns & (rx ? 1 : 2)))
+	if (!scratch || !(tm_copy_dns & (rx ? 1 : 2)))
 		return;
-	room->head.key = p->key;
-	room->head.tcp_flags = p->tcp_flags;
-	room->transport_offset = p->transport_offset;
-	room->network_end = p->network_end;
-	room->tcp_header_bytes = p->tcp_header_bytes;
+	scratch->head.key = p->key;
+	scratch->head.tcp_flags = p->tcp_flags;
+	scratch->transport_offset = p->transport_offset;
+	scratch->network_end = p->network_end;
+	scratch->tcp_header_bytes = p->tcp_header_bytes;
 	tm_emit_dns(p->context, rx);
 }
 

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Whose a forwarded packet is: of a socket in another network namespace (owner/foreign_netns.bpf.h).
+ * The owner of a forwarded packet: of a socket in another network namespace (foreign_netns.bpf.h).
  *
- * Where addresses are translated (NAT, as containers have it by default) the packet has others by now
- * than the socket. The connection it belongs to knows what they were, and hangs on the packet.
+ * Where addresses are translated (NAT, the default of containers) the packet has others by now than its
+ * socket. The packet points to its conntrack entry, which holds the original ones.
  */
 #ifndef TM_OWNER_FORWARDED_BPF_H
 #define TM_OWNER_FORWARDED_BPF_H
 
-#include "common/maps.bpf.h"
+#include "common/flow_key.bpf.h"
+#include "common/kernel_memory.bpf.h"
 #include "common/owner_maps.bpf.h"
-#include "parse/packet.bpf.h"
 
 /* skb->_nfct: a struct nf_conn, and in the lowest bits an enum ip_conntrack_info */
 #define TM_NFCT_INFO 7UL
 #define TM_IP_CT_IS_REPLY 3
 
-/* What the packet said of itself before it was translated. Nothing is changed if that is not known. */
+/* The ends that the packet had before translation. @key stays as it is where these are not known. */
 static __always_inline void tm_undo_nat(struct __sk_buff *context, struct tm_flow_key *key)
 {
 	const struct sk_buff *skb = (const void *)context;
@@ -24,7 +24,7 @@ static __always_inline void tm_undo_nat(struct __sk_buff *context, struct tm_flo
 	const struct nf_conn *connection;
 	unsigned long tagged = 0;
 
-	/* a kernel without, or whose module was not loaded when this was: see docs, known limits */
+	/* no conntrack, or its module was not loaded when this was: see docs, known limits */
 	if (!bpf_core_field_exists(skb->_nfct) || !bpf_core_type_exists(struct nf_conn))
 		return;
 	bpf_core_read(&tagged, sizeof(tagged), &skb->_nfct);
@@ -33,20 +33,12 @@ static __always_inline void tm_undo_nat(struct __sk_buff *context, struct tm_flo
 		return;
 	tuple = (tagged & TM_NFCT_INFO) >= TM_IP_CT_IS_REPLY ? &connection->tuplehash[1].tuple
 							     : &connection->tuplehash[0].tuple;
-	if (key->flags & TM_FLOW_IPV6) {
-		bpf_core_read(key->local_addr, 16, &tuple->src.u3);
-		bpf_core_read(key->remote_addr, 16, &tuple->dst.u3);
-	} else {
-		bpf_core_read(key->local_addr, 4, &tuple->src.u3);
-		bpf_core_read(key->remote_addr, 4, &tuple->dst.u3);
-	}
-	bpf_core_read(&key->local_port_be, sizeof(key->local_port_be), &tuple->src.u);
-	bpf_core_read(&key->remote_port_be, sizeof(key->remote_port_be), &tuple->dst.u);
+	tm_key_from_conntrack(tuple, key);
 }
 
 /*
- * owner_id of the socket in another namespace that @from is the local end of; of datagrams also of one
- * that talks to anybody. Changes @from.
+ * tm_foreign_owner - owner_id of the socket in another namespace whose local end is that of @from; of
+ * datagrams also of one that is not connected. Changes @from.
  */
 static __always_inline __u64 tm_foreign_owner(struct tm_flow_key *from)
 {
@@ -62,7 +54,7 @@ static __always_inline __u64 tm_foreign_owner(struct tm_flow_key *from)
 	return owner_id ? *owner_id : 0;
 }
 
-/* owner_id of whose socket sent what is forwarded here, or 0. */
+/* tm_forwarded_owner - owner_id of the socket that sent what is forwarded here, or 0. */
 static __noinline __u64 tm_forwarded_owner(struct __sk_buff *skb, const struct tm_flow_key *key)
 {
 	struct tm_flow_key from = *key;

@@ -9,7 +9,6 @@
 #ifndef TM_OWNER_MPTCP_BPF_H
 #define TM_OWNER_MPTCP_BPF_H
 
-#include "owner/sender.bpf.h"
 #include "owner/socket_storage.bpf.h"
 
 const volatile __u32 tm_has_mptcp; /* 1: there is that helper */

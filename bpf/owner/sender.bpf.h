@@ -12,10 +12,12 @@
 #ifndef TM_OWNER_SENDER_BPF_H
 #define TM_OWNER_SENDER_BPF_H
 
+#include "common/headers.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 #include "owner/socket_storage.bpf.h"
 #include "owner/takeover.bpf.h"
+#include "owner/tcp_missed_calls.bpf.h"
 
 #define TM_PF_KTHREAD 0x00200000U /* include/linux/sched.h */
 
@@ -31,7 +33,8 @@ static __always_inline __u32 tm_tcp_sequence(struct __sk_buff *context)
 	__u16 header = BPF_CORE_READ(skb, transport_header);
 	__be32 sequence_be = 0;
 
-	bpf_probe_read_kernel(&sequence_be, sizeof(sequence_be), head + header + 4);
+	bpf_probe_read_kernel(&sequence_be, sizeof(sequence_be),
+			      head + header + TM_TCP_SEQUENCE_AT);
 	return bpf_ntohl(sequence_be);
 }
 

@@ -8,8 +8,6 @@
 #include "common/owner_maps.bpf.h"
 #include "owner/tcp_bytes.bpf.h"
 
-#define TM_SRTT_SHIFT 3
-
 static __always_inline void tm_fill_addresses(struct sock *sk, struct tm_socket_row *row)
 {
 	struct sock_common *common = &sk->__sk_common;

@@ -8,7 +8,9 @@
 #ifndef TM_OWNER_TCP_BYTES_BPF_H
 #define TM_OWNER_TCP_BYTES_BPF_H
 
-#include "wire.h"
+#include "common/program.bpf.h"
+
+#define TM_SRTT_SHIFT 3 /* the kernel keeps eight times the smoothed round trip time */
 
 #define TM_TCP_FIN_WAIT1 4
 #define TM_TCP_LAST_ACK 9

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Fragments: only the first carries the ports. It leaves them here for the later ones.
+ * Fragments: only the first one carries the ports. It stores them here for the later ones.
  *
- * A later fragment must never be booked on a wrong flow, and identifications are used again after
- * 65,536 datagrams. So the memory ends with the datagram's last fragment, with a fragment that
- * begins before what was already counted (another datagram, or a duplicate), and after two seconds.
- * What remains wrong then, reassembly itself would have put together wrongly.
+ * A later fragment must never count for a wrong flow, and identifications repeat after 65,536 datagrams.
+ * So an entry ends with the datagram's last fragment, with a fragment that starts before the end of
+ * those counted (another datagram, or a duplicate), and after two seconds. In the cases that remain
+ * the kernel's own reassembly would join the wrong fragments, too.
  */
 #ifndef TM_PARSE_FRAGMENTS_BPF_H
 #define TM_PARSE_FRAGMENTS_BPF_H
 
 #include "common/maps.bpf.h"
-#include "parse/packet.bpf.h"
+#include "parse/transport.bpf.h"
 
 #define TM_FRAGMENT_SECONDS 2
 
@@ -19,7 +19,7 @@ struct tm_fragment_place {
 	struct tm_fragment_key key;
 	__u32 begin; /* offset in the datagram, bytes */
 	__u32 end;
-	bool more; /* the datagram goes on behind this fragment */
+	bool more; /* fragments of the datagram follow */
 };
 
 static __noinline int tm_store_first_fragment(struct tm_fragment_place *place, __u16 source_port_be,
@@ -62,6 +62,29 @@ static __noinline int tm_load_first_fragment(struct tm_fragment_place *place,
 	else
 		bpf_map_delete_elem(&fragments, &place->key);
 	return known ? 0 : -1;
+}
+
+/* A fragment: the first one stores its ports, a later one takes them. */
+static __always_inline void tm_parse_fragment(struct tm_packet *p, enum tm_hook hook,
+					      struct tm_fragment_place *place)
+{
+	bool rx = tm_is_rx(hook);
+	struct tm_fragment first;
+
+	place->key.interface_id = tm_interface_id;
+	place->key.hook = hook;
+	if (!place->begin) {
+		if (p->key.flags & TM_FLOW_PORTS)
+			tm_store_first_fragment(place,
+						rx ? p->key.remote_port_be : p->key.local_port_be,
+						rx ? p->key.local_port_be : p->key.remote_port_be,
+						p->key.protocol);
+		return;
+	}
+	if (tm_load_first_fragment(place, &first))
+		return;
+	p->key.protocol = first.protocol;
+	tm_set_ports(p, hook, first.source_port_be, first.destination_port_be);
 }
 
 #endif /* TM_PARSE_FRAGMENTS_BPF_H */

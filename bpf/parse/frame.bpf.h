@@ -5,12 +5,14 @@
 #ifndef TM_PARSE_FRAME_BPF_H
 #define TM_PARSE_FRAME_BPF_H
 
+#include "common/maps.bpf.h"
+#include "parse/ipv4.bpf.h"
+#include "parse/ipv6.bpf.h"
 #include "parse/link.bpf.h"
-#include "parse/network.bpf.h"
 
 /*
  * tm_parse - fill @p from @frame.
- * @offset: where the payload of @ethertype begins; @tags: VLAN tags that the kernel took off.
+ * @offset: where the payload of @ethertype begins; @tags: VLAN tags that the kernel has removed.
  */
 static __always_inline void tm_parse(const struct tm_frame *frame, struct tm_packet *p,
 				     enum tm_hook hook, __u16 ethertype, __u32 offset, __u32 tags)

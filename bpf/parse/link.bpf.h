@@ -71,7 +71,7 @@ static __always_inline struct tm_network tm_unpack_network(__u64 packed)
 	return network;
 }
 
-/* Behind the labels nothing says what follows but its first four bits (RFC 3032, 2.2; RFC 4928). */
+/* After the labels only the first four bits of what follows say what it is (RFC 3032, 2.2; RFC 4928). */
 static __always_inline void tm_skip_mpls(struct tm_frame *frame, struct tm_network *network)
 {
 	__be32 label;
@@ -106,11 +106,11 @@ static __always_inline void tm_skip_pppoe(struct tm_frame *frame, struct tm_netw
 }
 
 /*
- * tm_skip_link - find the network header behind VLAN tags, PPPoE and MPLS.
- * @offset: where the payload of @ethertype begins; @tags: VLAN tags that are already taken off.
+ * tm_skip_link - find the network header after VLAN tags, PPPoE and MPLS.
+ * @offset: where the payload of @ethertype begins; @tags: VLAN tags that the kernel has removed.
  * Returns struct tm_network, packed.
  *
- * A global function, so that the verifier looks at it once and not along every path to it.
+ * A global function, which the verifier checks once and not along every path to it.
  */
 __noinline __u64 tm_skip_link(TM_CONTEXT *context, __u32 ethertype, __u32 offset, __u32 tags)
 {

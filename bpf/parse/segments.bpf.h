@@ -5,19 +5,17 @@
 #ifndef TM_PARSE_SEGMENTS_BPF_H
 #define TM_PARSE_SEGMENTS_BPF_H
 
+#include "common/kernel_memory.bpf.h"
 #include "parse/packet.bpf.h"
 
 #define TM_VLAN_TAG_BYTES 4
-#define TM_UDP_HEADER_BYTES 8
 #define TM_GSO_BY_FRAGS 0xffff /* include/linux/skbuff.h: the segments differ in size */
-
-#define tm_kernel_read(to, from) bpf_probe_read_kernel((to), sizeof(*(to)), (from))
 
 /*
  * tm_inner_header_bytes - of a super-packet in a tunnel (VXLAN, GRE, IPIP…), what each segment
  * repeats: all up to the end of the inner transport header. 0 when it is in none.
  *
- * What the context of a tc program shows does not tell; behind it is the packet itself.
+ * The context of a tc program does not say so; the kernel's own packet, which it stands for, does.
  */
 static __noinline int tm_inner_header_bytes(struct __sk_buff *context)
 {
@@ -39,9 +37,9 @@ static __noinline int tm_inner_header_bytes(struct __sk_buff *context)
 	offset = transport - (__u32)(data - head);
 	if (!(gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)))
 		return offset + TM_UDP_HEADER_BYTES;
-	if (bpf_skb_load_bytes(context, offset + 12, &words, sizeof(words)))
+	if (bpf_skb_load_bytes(context, offset + TM_TCP_LENGTH_AT, &words, sizeof(words)))
 		return 0;
-	return offset + (words >> 4) * 4;
+	return offset + tm_tcp_header_bytes(words);
 }
 
 /* What each segment of a super-packet repeats, from where the packet is shown. */
@@ -56,13 +54,13 @@ static __always_inline __u32 tm_header_bytes(struct __sk_buff *skb, const struct
 }
 
 /*
- * tm_set_wire_size - bytes and packets on the wire. A tag that was taken off (or is put on by the device)
- * is on the wire all the same, as is what lies @before what we are shown.
+ * tm_set_wire_size - bytes and packets on the wire. On the wire is also a tag that the kernel has removed
+ * or the device will insert, and so is the part of the header that is @hidden from tc.
  */
 static __always_inline void tm_set_wire_size(struct __sk_buff *skb, struct tm_packet *p,
-					     __u32 before)
+					     __u32 hidden)
 {
-	__u32 more = before + (skb->vlan_present ? TM_VLAN_TAG_BYTES : 0);
+	__u32 more = hidden + (skb->vlan_present ? TM_VLAN_TAG_BYTES : 0);
 	__u32 size = skb->gso_size, headers, segments;
 
 	p->wire_packets = 1;

@@ -158,6 +158,16 @@ def test_failed_compilation_shows_the_place_and_keeps_the_old_object(checkout: P
     assert not list(made.parent.glob("*.tmp"))
 
 
+def test_a_header_that_needs_what_it_does_not_include_is_named(checkout: Path) -> None:
+    build_bpf.check_headers(checkout)
+    (checkout / "bpf" / "common" / "needy.bpf.h").write_text("static __u32 answer(void);\n")
+
+    with pytest.raises(build_bpf.BuildError, match=r"common/needy\.bpf\.h does not compile alone"):
+        build_bpf.check_headers(checkout)
+
+    build_bpf.build(checkout)  # no program includes it
+
+
 def test_object_the_kernel_would_refuse_is_not_shipped(checkout: Path) -> None:
     source = checkout / "bpf" / "answer.bpf.c"
     source.write_text(PROGRAM.replace("Dual BSD/GPL", "Proprietary"))

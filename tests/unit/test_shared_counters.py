@@ -23,8 +23,8 @@ MAY_BE = {
     ("capture.bpf.c", "counts", "lost"),
     ("cgroup.bpf.c", "layer", "packets"),  # what comes in: nothing of ours interrupts that
     ("cgroup.bpf.c", "layer", "bytes"),
-    ("flows.bpf.h", "flow", "tcp_flags_hint"),  # one that is lost is set again
-    ("cgroup.bpf.c", "socket", "used_by_process"),  # a mark that is never taken back
+    ("flow_table.bpf.h", "flow", "tcp_flags_hint"),  # one that is lost is set again
+    ("socket_user.bpf.h", "socket", "used_by_process"),  # a mark that is never taken back
     ("sockops.bpf.c", "socket", "write_seq_flags"),  # under the socket's lock
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The size of a super-packet's segments, where packets begin with their IP header (cgroup_skb).
+ * The headers that each segment of a super-packet repeats, where packets start with their IP header
+ * (cgroup_skb).
  */
-#ifndef TM_PARSE_IP_SIZE_BPF_H
-#define TM_PARSE_IP_SIZE_BPF_H
+#ifndef TM_PARSE_IP_SEGMENTS_BPF_H
+#define TM_PARSE_IP_SEGMENTS_BPF_H
 
-#define TM_IPV6_HEADER_BYTES 40
-#define TM_UDP_HEADER_BYTES 8
+#include "common/headers.bpf.h"
 
 /* IP and transport header of a TCP or UDP packet, as far as they repeat in each segment; else 0. */
 static __always_inline __u32 tm_ip_header_bytes(struct __sk_buff *skb, __u32 protocol)
@@ -17,13 +17,14 @@ static __always_inline __u32 tm_ip_header_bytes(struct __sk_buff *skb, __u32 pro
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		if (bpf_skb_load_bytes(skb, 0, &first, sizeof(first)))
 			return 0;
-		bytes = (first & 15) * 4;
+		bytes = tm_ipv4_header_bytes(first);
 	}
 	if (protocol == IPPROTO_UDP)
 		return bytes + TM_UDP_HEADER_BYTES;
-	if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, bytes + 12, &words, sizeof(words)))
+	if (protocol != IPPROTO_TCP ||
+	    bpf_skb_load_bytes(skb, bytes + TM_TCP_LENGTH_AT, &words, sizeof(words)))
 		return 0;
-	return bytes + (words >> 4) * 4;
+	return bytes + tm_tcp_header_bytes(words);
 }
 
-#endif /* TM_PARSE_IP_SIZE_BPF_H */
+#endif /* TM_PARSE_IP_SEGMENTS_BPF_H */

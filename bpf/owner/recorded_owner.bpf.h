@@ -6,12 +6,13 @@
  *
  * Not for the counting programs themselves: a capture may look at the caches of all CPUs.
  */
-#ifndef TM_OWNER_FLOW_OWNER_BPF_H
-#define TM_OWNER_FLOW_OWNER_BPF_H
+#ifndef TM_OWNER_RECORDED_OWNER_BPF_H
+#define TM_OWNER_RECORDED_OWNER_BPF_H
 
 #include "common/flow_hash.bpf.h"
-#include "owner/forwarded.bpf.h"
+#include "common/flow_key.bpf.h"
 #include "common/owner_maps.bpf.h"
+#include "owner/forwarded.bpf.h"
 
 #define TM_CPUS_LOOKED_AT \
 	256 /* bounds the loop; with more, a flow's owner may show a second later */
@@ -83,20 +84,6 @@ static __always_inline __u64 tm_owner_of_flow(struct tm_owner_lookup *lookup, __
 	return lookup->owner_id;
 }
 
-/* @key, or the same flow seen from its other end. All of it lies in the map: the stack is full. */
-static __always_inline void tm_set_lookup_key(struct tm_owner_lookup *lookup,
-					      const struct tm_flow_key *key, bool other_way)
-{
-	const __u8 *local = other_way ? key->remote_addr : key->local_addr;
-	const __u8 *remote = other_way ? key->local_addr : key->remote_addr;
-
-	lookup->key = *key;
-	__builtin_memcpy(lookup->key.local_addr, local, sizeof(key->local_addr));
-	__builtin_memcpy(lookup->key.remote_addr, remote, sizeof(key->remote_addr));
-	lookup->key.local_port_be = other_way ? key->remote_port_be : key->local_port_be;
-	lookup->key.remote_port_be = other_way ? key->local_port_be : key->remote_port_be;
-}
-
 /* tm_recorded_owner - owner_id of the packet's flow; 0 where nothing tells. */
 static __noinline __u64 tm_recorded_owner(const struct tm_flow_key *key)
 {
@@ -106,7 +93,7 @@ static __noinline __u64 tm_recorded_owner(const struct tm_flow_key *key)
 
 	if (!lookup)
 		return 0;
-	tm_set_lookup_key(lookup, key, false);
+	lookup->key = *key;
 	owner_id = tm_owner_of_flow(lookup, here, tm_counted_id);
 	if (!owner_id)
 		owner_id = tm_owner_of_flow(lookup, here, tm_counted_id ^ 1);
@@ -115,8 +102,8 @@ static __noinline __u64 tm_recorded_owner(const struct tm_flow_key *key)
 	owner_id = tm_foreign_owner(&lookup->key);
 	if (owner_id)
 		return owner_id;
-	tm_set_lookup_key(lookup, key, true);
+	tm_set_other_end(&lookup->key, key);
 	return tm_foreign_owner(&lookup->key);
 }
 
-#endif /* TM_OWNER_FLOW_OWNER_BPF_H */
+#endif /* TM_OWNER_RECORDED_OWNER_BPF_H */
