@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * app: payload as applications give and take it, and which process does so.
+ * app: payload as applications write and read it, and the process that does so.
  *
- * All of these run in the process that moves the bytes. Where that is not the socket's owner, the
- * socket is handed over: an accepted connection becomes the worker's, a passed one the receiver's.
+ * All of these run in the process that moves the bytes. Where that is not the socket's owner, the socket
+ * is handed over: an accepted connection to the worker, a passed descriptor's socket to its receiver.
  *
- * TCP's receiving is told by tcp_rcv_space_adjust(), which the kernel calls under the socket's lock
- * wherever an application has taken data (recvmsg, splice, read_sock, zero copy, io_uring) and not
- * for MSG_PEEK: the socket's own sequence numbers say how much. The rest is told by the length
- * tracepoints (6.3, 6e6eda44b939), before those by the exit of the protocol families' functions.
+ * Reads of TCP are counted at tcp_rcv_space_adjust(), which the kernel calls under the socket's lock
+ * wherever an application has taken data (recvmsg, splice, read_sock, zero copy, io_uring) and not for
+ * MSG_PEEK: the socket's own sequence numbers say how much. The rest is counted at the length tracepoints
+ * (6.3, 6e6eda44b939), on older kernels at the exit of the protocol families' functions.
  */
 #include "common/program.bpf.h"
 #include "owner/foreign_netns.bpf.h"
@@ -20,8 +20,8 @@
 #include "owner/tcp_bytes.bpf.h"
 
 /*
- * An AF_PACKET socket passes no cgroup hook: its storage is made here. Others without storage are
- * outside the watched cgroup, or no sockets of the internet.
+ * An AF_PACKET socket passes no cgroup hook: its storage is made here. Other sockets without storage are
+ * outside the monitored cgroup, or of another family than IPv4 and IPv6.
  */
 static __noinline int tm_adopt_packet_socket(struct sock *sk)
 {
@@ -44,7 +44,7 @@ static __always_inline struct tm_socket *tm_socket_of_call(struct sock *sk)
 {
 	struct tm_socket *socket = NULL;
 
-	/* all of a machine's messages come by here, also those of other families: let them go soon */
+	/* every message of the machine passes here, also of other families: return early for those */
 	if (sk->sk_bpf_storage)
 		socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (!socket) {
@@ -60,7 +60,7 @@ static __always_inline struct tm_socket *tm_socket_of_call(struct sock *sk)
 	return socket;
 }
 
-/* The layer's total is the sum over owners: one add less per call. */
+/* The layer's total is the sum over owners, which saves an add per call. */
 static __always_inline void tm_count_app(struct tm_socket *socket, bool rx, __u64 bytes)
 {
 	tm_atomic_add(rx ? &socket->own.app_rx_bytes : &socket->own.app_tx_bytes, bytes);
@@ -73,17 +73,17 @@ static __always_inline int tm_count_sent(struct sock *sk, int length)
 	if (length <= 0 || !sk)
 		return 0;
 	socket = tm_socket_of_call(sk);
-	if (!socket && sk->__sk_common.skc_family == AF_PACKET) /* made just now */
+	if (!socket && sk->__sk_common.skc_family == AF_PACKET) /* made above */
 		socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (!socket)
 		return 0;
 	tm_count_app(socket, false, length);
-	if (sk->__sk_common.skc_family == AF_PACKET) /* no hook tells when it is closed */
+	if (sk->__sk_common.skc_family == AF_PACKET) /* no hook runs at its close */
 		tm_transfer_counts(socket, 0, 0);
 	return 0;
 }
 
-/* TCP's is counted below, and would count here but once more. */
+/* TCP's reads are counted by tm_tcp_read(). */
 static __always_inline int tm_count_received(struct sock *sk, int length, int flags)
 {
 	struct tm_socket *socket;
@@ -99,7 +99,7 @@ static __always_inline int tm_count_received(struct sock *sk, int length, int fl
 	return 0;
 }
 
-/* The arguments of the function or tracepoint, in order; behind them, at its exit, the result. */
+/* @arguments: those of the function or tracepoint, in order; at a function's exit the result follows. */
 SEC("tp_btf/tcp_rcv_space_adjust")
 int tm_tcp_read(__u64 *arguments)
 {
@@ -168,7 +168,7 @@ int tm_inet_sendpage(__u64 *arguments)
 	struct socket *socket = (void *)arguments[0];
 	__u16 protocol = socket->sk->sk_protocol;
 
-	/* others' comes back to the family's sendmsg function (sock_no_sendpage) */
+	/* other protocols call the family's sendmsg function (sock_no_sendpage) */
 	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
 		return 0;
 	return tm_count_sent(socket->sk, arguments[5]);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * calls: what app.bpf.c does, where the storage of sockets is out of reach: for tracing programs
- * before 5.11 (8e4597c627fb), for kprobes on all kernels. Those serve where functions' exits cannot
- * be had otherwise (arm64 before 6.4, efc9909fdce0 and 2aa6ac03516d) nor the length tracepoints (6.3).
+ * app_fallback: what app.bpf.c does, where the storage of sockets is out of reach: for tracing programs
+ * before 5.11 (8e4597c627fb), for kprobes on all kernels. Kprobes serve where neither fexit (arm64 before
+ * 6.4, efc9909fdce0 and 2aa6ac03516d) nor the length tracepoints (6.3) are available.
  *
- * Bytes count on the calling process's row at once. Who used a socket last stands in `last_users`, by
- * the socket's cookie; with the next packet cgroup.bpf.c hands the socket over.
+ * Bytes count on the row of the calling process at once. `last_users` holds the process that used a socket
+ * last, by the socket's cookie; with the next packet cgroup.bpf.c hands the socket over to it.
  */
 #include "common/program.bpf.h"
 #include <bpf/bpf_tracing.h>
@@ -14,7 +14,7 @@
 #include "owner/names.bpf.h"
 #include "owner/owner.bpf.h"
 
-/* Where it is not known it is made: the row of who calls. */
+/* tm_record_caller - the current process is the last user of the socket. Returns owner_id, 0: not monitored. */
 static __noinline __u64 tm_record_caller(__u64 *cookie, __u32 pid)
 {
 	struct tm_last_user fresh = {}, *known;
@@ -24,7 +24,7 @@ static __noinline __u64 tm_record_caller(__u64 *cookie, __u32 pid)
 		return 0;
 	fresh.owner_id = tm_get_current_owner(&owner);
 	fresh.pid = pid;
-	if (!*cookie) /* no packet has passed, so there is nothing to hand over */
+	if (!*cookie) /* the socket has carried no packet: there is nothing to hand over */
 		return fresh.owner_id;
 	known = bpf_map_lookup_elem(&last_users, cookie);
 	if (known) {
@@ -65,8 +65,8 @@ static __always_inline struct sock *tm_sock_of(struct socket *socket)
 }
 
 /*
- * UDP's and others' sendfile() comes back to the family's sendmsg function (sock_no_sendpage), and
- * is counted there.
+ * sendfile() of other protocols calls the family's sendmsg function (sock_no_sendpage), and is counted
+ * there.
  */
 static __always_inline int tm_count_sendpage(struct socket *socket, int length)
 {
@@ -77,7 +77,7 @@ static __always_inline int tm_count_sendpage(struct socket *socket, int length)
 								  : 0;
 }
 
-/* At the functions' exits: arguments, and behind them the result. */
+/* At the functions' exits: the arguments, followed by the result. */
 
 SEC("fexit/inet_sendmsg")
 int BPF_PROG(tm_called_send, struct socket *socket, void *message, unsigned long size, int result)
@@ -125,7 +125,7 @@ int BPF_PROG(tm_called_splice, struct socket *socket, void *position, void *pipe
 	return tm_count_call(tm_sock_of(socket), result, 1);
 }
 
-/* The same by kprobes: what the entry knows waits for the exit, by thread. */
+/* The same by kprobes: the entry stores its arguments for the exit, by thread. */
 
 static __always_inline int tm_call_entry(struct socket *socket, int flags, bool is_page)
 {
@@ -138,7 +138,8 @@ static __always_inline int tm_call_entry(struct socket *socket, int flags, bool 
 	return 0;
 }
 
-/* An inner call (sendmsg of sendpage) is counted and forgotten, and so is not counted again here. */
+/* The exit of an inner call (sendmsg of sendpage) counts and deletes the entry, so the outer one does not
+ * count again. */
 static __always_inline int tm_call_exit(int length, int rx)
 {
 	__u64 thread = bpf_get_current_pid_tgid();

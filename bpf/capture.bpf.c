@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * capture: copies of packets, chosen by a filter, with who they are of.
+ * capture: copies of packets that a filter selects, with their owners.
  *
- * Not part of tc.bpf.c: loaded and attached for as long as somebody captures, so that else it costs
- * nothing; and its links go with their process. Parses as the counting programs do, from the same
- * headers. Always answers "go on".
+ * Not part of tc.bpf.c: loaded and attached while a capture runs, so that it costs nothing otherwise, and
+ * its links end with their process. Parses as the counting programs do, from the same headers.
+ * Always returns TC_ACT_UNSPEC.
  */
 #include "events/events.bpf.h"
 #include "owner/recorded_owner.bpf.h"
@@ -27,7 +27,7 @@ struct {
 	__type(value, struct tm_sample_scratch);
 } sample_scratch SEC(".maps");
 
-/* Of this capture alone: another may run beside it. */
+/* Of this capture alone: others may run at the same time. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 24);
@@ -49,8 +49,8 @@ static __always_inline struct tm_event_counts *tm_sample_counts_here(void)
 }
 
 /*
- * Whose it is. What comes in has not been given to a socket yet: the one that will get it is looked
- * up, of TCP too. Where this namespace has none, what is noted of the flow tells.
+ * The owner of the packet. An incoming one has not been delivered yet: the socket that will get it is
+ * looked up, also for TCP. Where this namespace has none, the record of the flow has the owner.
  */
 static __noinline __u64 tm_packet_owner(const struct tm_packet *p, bool rx)
 {
@@ -65,12 +65,12 @@ static __noinline __u64 tm_packet_owner(const struct tm_packet *p, bool rx)
 	return owner_id ? owner_id : tm_recorded_owner(&p->key);
 }
 
-/* @before: bytes of the Ethernet header that lie before what we are shown (tm_hidden_header_bytes). */
+/* @hidden: tm_hidden_header_bytes() */
 static __noinline int tm_sample_packet(struct __sk_buff *skb, const struct tm_packet *p, bool rx,
-				       __u64 owner_id, __u32 before)
+				       __u64 owner_id, __u32 hidden)
 {
 	struct tm_event_counts *counts = tm_sample_counts_here();
-	__u32 cpu = bpf_get_smp_processor_id(), size = skb->len + before;
+	__u32 cpu = bpf_get_smp_processor_id(), size = skb->len + hidden;
 	struct tm_sample_scratch *scratch = bpf_map_lookup_elem(&sample_scratch, &cpu);
 	long failed;
 
@@ -88,7 +88,7 @@ static __noinline int tm_sample_packet(struct __sk_buff *skb, const struct tm_pa
 		size = tm_snap_bytes;
 	size = tm_at_most(size, TM_SAMPLE_BYTES);
 	failed =
-		before ? bpf_skb_load_bytes_relative(skb, 0, scratch->data, size, BPF_HDR_START_MAC)
+		hidden ? bpf_skb_load_bytes_relative(skb, 0, scratch->data, size, BPF_HDR_START_MAC)
 		       : bpf_skb_load_bytes(skb, 0, scratch->data, size);
 	if (failed)
 		size = 0;
@@ -107,7 +107,7 @@ static __always_inline int tm_capture(struct __sk_buff *skb, enum tm_hook hook)
 	struct tm_packet p = { .context = skb };
 	__u64 owner_id = 0;
 	bool rx = tm_is_rx(hook);
-	__u32 before = tm_parse_skb(skb, &p, hook);
+	__u32 hidden = tm_parse_skb(skb, &p, hook);
 
 	if (tm_match_owner)
 		owner_id = tm_packet_owner(&p, rx);
@@ -117,7 +117,7 @@ static __always_inline int tm_capture(struct __sk_buff *skb, enum tm_hook hook)
 		return TC_ACT_UNSPEC;
 	if (!tm_match_owner)
 		owner_id = tm_packet_owner(&p, rx);
-	tm_sample_packet(skb, &p, rx, owner_id, before);
+	tm_sample_packet(skb, &p, rx, owner_id, hidden);
 	return TC_ACT_UNSPEC;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * cgroup: IP packets of sockets, each counted on its socket, and whose the sockets are.
+ * cgroup: IP packets of sockets, each counted on its socket, and the owners of the sockets.
  *
- * sock_create runs in the process that opens the socket, so there it is known who; the packets'
- * programs run wherever the packet is dealt with, often in another process, and only count.
- * Always answers "allow".
+ * sock_create runs in the process that opens the socket, and so sets the owner. The programs on packets
+ * run in any context, often in that of another process, and count.
+ * Always returns TM_CGROUP_ALLOW.
  */
 #include "common/program.bpf.h"
 #include "owner/adopt.bpf.h"
@@ -30,8 +30,8 @@ static __always_inline void tm_add_packets(struct tm_socket_counts *counts, bool
 }
 
 /*
- * What comes in does so with bottom halves off, so no other of our programs adds to the same cell
- * meanwhile. What goes out may be interrupted by an answer that the kernel sends by itself.
+ * Incoming packets run with bottom halves off, so no other of our programs adds to the same cell: plain
+ * adds. Outgoing ones may be interrupted by an answer that the kernel sends by itself: atomic adds.
  */
 static __always_inline void tm_add_to_layer(bool rx, __u32 packets, __u32 bytes, bool owned)
 {
@@ -64,7 +64,7 @@ static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
 	__u64 owner_id;
 
 	if (sk) {
-		/* what is no full socket has none; to ask for that first would be one more call for each */
+		/* sockets that are not full have no storage; to test that first would cost a call for each packet */
 		socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 		if (sk->state == BPF_TCP_LISTEN || skb->gso_segs > 1)
 			full = bpf_sk_fullsock(sk);
@@ -126,13 +126,13 @@ int tm_sock_create(struct bpf_sock *sk)
 				      bpf_get_netns_cookie(sk) != tm_netns_cookie;
 	}
 	if (tm_use_last_users)
-		bpf_get_socket_cookie(sk); /* from here on it has one */
+		bpf_get_socket_cookie(sk); /* the kernel makes one with the first call */
 	return TM_CGROUP_ALLOW;
 }
 
 /*
- * One that was accepted and is closed at once carries its first packet, the FIN, after this: the last
- * packet of the handshake was its listener's.
+ * Whether to count a connection that has carried no packet: one that was accepted and is closed at once
+ * carries its first packet, the FIN, after this, since the last packet of the handshake was its listener's.
  */
 static __always_inline bool tm_is_connected(struct bpf_sock *sk)
 {
@@ -143,9 +143,9 @@ static __always_inline bool tm_is_connected(struct bpf_sock *sk)
 }
 
 /*
- * The last process has closed it. TCP may still send what is left, and the other end answers: then
- * each packet's program moves what it counted by itself. Whichever of the two comes later sees what
- * the other did: `released` is set before moving, and read behind counting.
+ * The last process has closed the socket. TCP may still send what is queued, and the other end answers:
+ * then the program on each packet transfers what it counted. Whichever of the two comes later sees the
+ * other's writes: `released` is set before the transfer here, and read after counting there.
  */
 SEC("cgroup/sock_release")
 int tm_sock_release(struct bpf_sock *sk)
@@ -158,7 +158,8 @@ int tm_sock_release(struct bpf_sock *sk)
 	if (tm_use_last_users)
 		tm_delete_last_user(socket, sk);
 	tm_add_missed_bytes(socket, sk);
-	if (socket->kind != TM_SOCKET_USER) { /* see tm_follow_mptcp(): no packet has told yet */
+	if (socket->kind !=
+	    TM_SOCKET_USER) { /* plain TCP: see tm_follow_mptcp(), which has seen no packet */
 		socket->kind = TM_SOCKET_USER;
 		socket->released = 0;
 	}

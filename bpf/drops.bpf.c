@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * drops: packets that the kernel throws away, by the place in its code and, since 5.17
- * (c504e5c2f964), the reason.
+ * drops: packets that the kernel drops, by the place in its code and, since 5.17 (c504e5c2f964), the
+ * reason.
  *
- * Counted are packets of the watched network namespace, and of sockets in the watched cgroup wherever
- * those are. kfree_skb runs for every namespace, and for messages that are no packets (unix, netlink).
+ * Counts packets of the monitored network namespace, and of sockets in the monitored cgroup in any
+ * namespace. kfree_skb runs for every namespace, and for messages of unix and netlink sockets.
  */
 #include "common/program.bpf.h"
 #include "common/atomic.bpf.h"
@@ -20,9 +20,9 @@ const volatile __u32 tm_reason_consumed; /* "no drop at all", as the running ker
 #define TM_DST_POINTER (~1UL) /* the lowest bit of skb->_skb_refdst: no reference is held */
 
 /*
- * Whether the packet is ours to count. On its way it loses its device (tcp_v4_rcv() sets skb->dev to
- * NULL, UDP's queue writes a number over it), then has a socket or a route. Before 6.11 what a TCP
- * socket refuses may have none of them: that is counted, rather than hidden.
+ * Whether to count the packet. In the stack it loses its device (tcp_v4_rcv() sets skb->dev to NULL, UDP's
+ * queue stores a number there), and then has a socket or a route. Before 6.11 a packet that a TCP socket
+ * refuses may have none of these: it is counted rather than hidden.
  */
 static __always_inline bool tm_is_drop_monitored(struct sk_buff *skb, struct sock *receiver)
 {
@@ -60,7 +60,7 @@ static __always_inline void tm_count_drop(const struct tm_drop_key *key, __u32 b
 
 	known = bpf_map_lookup_elem(&drops, key);
 	if (!known) {
-		/* before the table is full: the row of all that it has no room for */
+		/* made before the table is full: the row of all drops that find no room */
 		bpf_map_update_elem(&drops, &others, &nothing, BPF_NOEXIST);
 		if (!bpf_map_update_elem(&drops, key, &fresh, BPF_NOEXIST))
 			return;
@@ -76,18 +76,18 @@ static __always_inline void tm_count_drop(const struct tm_drop_key *key, __u32 b
 
 static __noinline int tm_emit_drop_event(struct sk_buff *skb, const struct tm_drop_key *drop)
 {
-	struct tm_drop_event told = {};
+	struct tm_drop_event event = {};
 	struct net_device *device = BPF_CORE_READ(skb, dev);
 
 	if (!tm_is_wanted(TM_EVENT_DROP))
 		return 0;
-	told.event = tm_event_now(TM_EVENT_DROP, 0, 0);
-	told.drop = *drop;
-	told.bytes = skb->len;
-	if (tm_is_monitored_device(device)) /* numbers begin anew in each namespace */
-		told.ifindex = BPF_CORE_READ(device, ifindex);
-	tm_key_from_dropped(skb, drop->ethertype, &told.key);
-	tm_emit(&events, TM_EVENT_DROP, &told, sizeof(told));
+	event.event = tm_event_now(TM_EVENT_DROP, 0, 0);
+	event.drop = *drop;
+	event.bytes = skb->len;
+	if (tm_is_monitored_device(device)) /* each namespace numbers from 1 */
+		event.ifindex = BPF_CORE_READ(device, ifindex);
+	tm_key_from_dropped(skb, drop->ethertype, &event.key);
+	tm_emit(&events, TM_EVENT_DROP, &event, sizeof(event));
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The iterator over all sockets that have storage. Pinned, it is read like a file, by whoever has
- * read permission: struct tm_socket_row, one after the other.
+ * The iterator over all sockets that have storage. Its pin is read like a file, by users with read
+ * permission: one struct tm_socket_row after the other.
  */
 #include "common/program.bpf.h"
 #include "owner/socket_row.bpf.h"

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * The list of sockets where the kernel refuses iterators over the elements of maps (hardened kernels
- * answer EPERM to iter/bpf_sk_storage_map, iter/bpf_map_elem and iter/sockmap alike): three walks
- * that find the same sockets by other ways, and the reader drops the doubles by their cookies.
+ * answer EPERM to iter/bpf_sk_storage_map, iter/bpf_map_elem and iter/sockmap): three iterators find the
+ * same sockets, and the reader drops duplicates by their cookies.
  *
- * Files are the main one: all protocols, of all network namespaces. No file yet, or no longer, have
- * accepted connections that wait, connections that the kernel still ends, and sockets on their way
- * through SCM_RIGHTS: those are in the tables of TCP and UDP, of which an iterator sees the network
- * namespace of its reader.
+ * Open files give most: all protocols, in all network namespaces. Connections that wait for accept(),
+ * that the kernel is closing, and sockets in flight through SCM_RIGHTS have no open file: those are in
+ * the tables of TCP and UDP, of which an iterator sees the network namespace of its reader.
  */
 #include "common/program.bpf.h"
 #include "owner/socket_row.bpf.h"
 
-/* Here each socket is given a cookie if it has none: it may be found again on another way. */
+/* The helper makes a cookie for a socket that has none: another iterator may find the socket again. */
 static __always_inline int tm_write_socket(struct seq_file *seq, struct sock *sk)
 {
 	struct tm_socket *socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
@@ -46,7 +45,8 @@ int tm_sockets_tcp(struct bpf_iter__tcp *context)
 
 	if (!found)
 		return 0;
-	tcp = bpf_skc_to_tcp_sock(found); /* NULL: TIME_WAIT and SYN_RECV are no full sockets */
+	tcp = bpf_skc_to_tcp_sock(
+		found); /* NULL in TIME_WAIT and SYN_RECV, which are not full sockets */
 	if (tcp)
 		tm_write_socket(context->meta->seq, (struct sock *)tcp);
 	return 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Sockets that were there before attach: whose they are, by the files that processes have open.
+ * Sockets that were open before attach, and their owners, by the files that processes have open.
  *
- * Run once, between sock_create (new sockets get their owner there) and the programs that count.
- * Sockets of the AF_PACKET family are found too. Accepted and not yet fetched ones are no files:
- * those get their owner when a process reads or writes.
+ * Runs once, between the attach of sock_create (which sets the owner of new sockets) and of the programs
+ * that count. Finds AF_PACKET sockets, too. A connection that waits for accept() has no file: it gets its
+ * owner when a process reads or writes.
  */
 #include "common/program.bpf.h"
 #include "owner/names.bpf.h"

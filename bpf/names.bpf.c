@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Names of processes that change: by exec(), by prctl() and by writing to /proc/PID/comm. Only of those
- * that have a row in `owners`: what runs without sockets is none of our business.
+ * Names of processes that change: by exec(), by prctl() and by a write to /proc/PID/comm. Only of processes
+ * that have a row in `owners`: those without sockets are not monitored.
  *
- * Without these a process that has ended would go by what it was called when it first used a socket.
+ * Without these a process that has ended would keep the name that it had when it first used a socket.
  */
 #include "common/program.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 #include "owner/names.bpf.h"
 
-/* The row of a task's process, if it has one; @id: where that is. */
+/* The row of a task's process, if it has one. @id: set to the row's key. */
 static __always_inline struct tm_owner *tm_known_owner(struct task_struct *task, __u64 *id)
 {
 	struct tm_owner owner = {};
@@ -20,7 +20,8 @@ static __always_inline struct tm_owner *tm_known_owner(struct task_struct *task,
 	return bpf_map_lookup_elem(&owners, id);
 }
 
-/* Before the name changes, and for exec() before this is told of. A process has its first thread's. */
+/* Runs before the name changes, and at exec() before sched_process_exec. A process has the name of its
+ * first thread. */
 SEC("tp_btf/task_rename")
 int BPF_PROG(tm_renamed, struct task_struct *task, const char *comm)
 {
@@ -35,7 +36,7 @@ int BPF_PROG(tm_renamed, struct task_struct *task, const char *comm)
 	return 0;
 }
 
-/* The new program's memory is in place, and nothing of it has run. */
+/* The new program's memory is in place, and its code has not run yet. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(tm_executed, struct task_struct *task)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * sock_ops: how TCP connections go. Role, round trip times, retransmits and states, on the socket;
- * and, to who reads events, that they were opened and how they ended.
+ * sock_ops: the life of TCP connections. Role, round trip times, retransmits and states, on the socket; and
+ * an event when a connection is opened and when it ends.
  *
- * STATE and RETRANS, too, come only once their flags are set: when the kernel is about to connect
- * (so that a refused connection is seen to end), else from ESTABLISHED on. Which process runs here is
- * chance (the passive side opens in softirq), so nobody is asked.
+ * The kernel calls back for RTT, RETRANS and STATE only once their flags are set: when it is about to
+ * connect (so that the end of a refused connection is seen), else from ESTABLISHED on. These programs run
+ * in the context of any process (the passive side opens in softirq), so they do not look at it.
  */
 #include "common/program.bpf.h"
 #include "events/conn_event.bpf.h"
@@ -15,8 +15,8 @@
 	(BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG)
 
 /*
- * Which sequence number the application's first byte has (@syn: behind a SYN to come): so that the
- * last close can tell whether all calls were seen. A socket may be connected more than once.
+ * Record the sequence number of the application's first byte (@syn: 1 where a SYN comes first), from
+ * which the last close derives how many bytes were written. A socket may be connected more than once.
  */
 static __always_inline void tm_record_first_write_seq(struct bpf_sock_ops *ops,
 						      struct tm_socket *socket, __u32 syn)
@@ -29,7 +29,7 @@ static __always_inline void tm_record_first_write_seq(struct bpf_sock_ops *ops,
 	socket->write_seq_flags = TM_WRITE_SEQ_FIRST;
 }
 
-/* disconnect() gives a closed socket other numbers, and whoever was writing is told so only then. */
+/* disconnect() resets the sequence numbers of a closed socket, before a blocked write returns. */
 static __always_inline void tm_record_end_write_seq(struct bpf_sock_ops *ops,
 						    struct tm_socket *socket)
 {
@@ -54,7 +54,7 @@ static __always_inline void tm_on_established(struct bpf_sock_ops *ops, struct t
 	socket->tcp_state = BPF_TCP_ESTABLISHED;
 	socket->close_reason = TM_END_UNKNOWN;
 	if (socket->kind == TM_SOCKET_SUBFLOW)
-		socket->released = 0; /* its end is told here */
+		socket->released = 0; /* tm_on_closed() sees its end */
 	socket->srtt_us = ops->srtt_us >> TM_SRTT_SHIFT;
 	tm_emit_conn_event(ops, socket, TM_CONN_OPENED);
 }
@@ -65,7 +65,7 @@ static __always_inline void tm_record_rtt(struct bpf_sock_ops *ops, struct tm_so
 	socket->min_rtt_us = ops->rtt_min;
 }
 
-/* One that no process has accepted before its listener was closed: no process will close it either. */
+/* A connection whose listener was closed before accept(): no process will close it. */
 static __always_inline bool tm_is_orphan(struct bpf_sock_ops *ops)
 {
 	struct tcp_sock *tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
@@ -73,7 +73,7 @@ static __always_inline bool tm_is_orphan(struct bpf_sock_ops *ops)
 	return tcp && !((struct sock *)tcp)->sk_socket;
 }
 
-/* After the last state nothing more is counted, though a process may keep the socket. */
+/* After the last state nothing more is counted, though a process may keep the socket open. */
 static __always_inline void tm_on_closed(struct bpf_sock_ops *ops, struct tm_socket *socket)
 {
 	tm_record_rtt(ops, socket);
@@ -132,7 +132,7 @@ int tm_sock_ops(struct bpf_sock_ops *ops)
 		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
 		tm_record_first_write_seq(ops, socket, 0);
-		socket->opened_ns = bpf_ktime_get_ns(); /* its listener's until now */
+		socket->opened_ns = bpf_ktime_get_ns(); /* it was copied from the listener */
 		tm_on_established(ops, socket, TM_ROLE_PASSIVE);
 		break;
 	case BPF_SOCK_OPS_RTT_CB:

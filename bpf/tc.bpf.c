@@ -2,8 +2,8 @@
 /*
  * tc: what leaves an interface, and what enters it where XDP does not count that.
  *
- * Sees super-packets (GRO on the way in, GSO on the way out) and counts the segments they stand for.
- * Always answers "go on": nothing is dropped, redirected, marked or changed.
+ * Sees super-packets (GRO on ingress, GSO on egress) and counts the segments that they stand for.
+ * Always returns TC_ACT_UNSPEC: nothing is dropped, redirected, marked or changed.
  */
 #include "count/packet.bpf.h"
 #include "parse/segments.bpf.h"
@@ -40,7 +40,7 @@ int tm_tc_tx(struct __sk_buff *skb)
 	return tm_tc(skb, TM_HOOK_TC_TX);
 }
 
-/* Not attached: run once by attach, to learn how jiffies and CLOCK_MONOTONIC go together. */
+/* Not attached: attach runs it once, to read jiffies and CLOCK_MONOTONIC together. */
 SEC("tc")
 int tm_clock(struct __sk_buff *skb)
 {

@@ -2,11 +2,11 @@
 /*
  * userlog: IP packets by user, interface and the two addresses, for the log.
  *
- * Loaded and attached for as long as somebody logs, behind the counting programs on the same cgroup:
- * so the socket has its owner, and the bytes are those that are counted there. Each interval fills a
- * table of its own. User space puts a new one into `log_interval`; when that call returns the kernel
- * has waited for every program that may still be using the old one (maybe_wait_bpf_programs()), and
- * it is complete. Always answers "allow".
+ * Loaded and attached while a log is being written, after the counting programs on the same cgroup: so
+ * the socket has its owner, and the bytes are those that are counted there. Each interval fills a table of
+ * its own. User space puts a new one into `log_interval`; when that call returns, the kernel has waited
+ * for every program that may still use the old one (maybe_wait_bpf_programs()), which is then complete.
+ * Always returns TM_CGROUP_ALLOW.
  */
 #include "common/program.bpf.h"
 #include "common/flow_key.bpf.h"
@@ -67,7 +67,7 @@ static __always_inline bool tm_log_add(void *table, const struct tm_log_key *key
 	return true;
 }
 
-/* Where there is no room for the addresses the bytes keep their user, at least. */
+/* Where the table is full the bytes count for their user, without addresses. */
 static __noinline int tm_log_interval(const struct tm_log_key *key, __u64 packets, __u64 bytes)
 {
 	struct tm_log_key others = { .uid = key->uid,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The records that BPF programs write and user space reads: the only place where they are laid out.
+ * The records that BPF programs write and user space reads: the only place that lays them out.
  *
- * Included by the BPF programs, and given to cffi by trafficmon/libbpf/_builder.py, from which the
- * numpy dtypes are derived (trafficmon/layout.py). So: fixed-width integers, explicit padding, no kernel
- * types, no bit-fields, constants as enumerators. Whoever changes a record raises TM_LAYOUT_VERSION.
+ * The BPF programs include it, and trafficmon/libbpf/_builder.py gives it to cffi, from which the numpy
+ * dtypes are derived (trafficmon/layout.py). So: fixed-width integers, explicit padding, no kernel types, no
+ * bit-fields, constants as enumerators. A change of a record raises TM_LAYOUT_VERSION, as does a change of
+ * the names of pinned maps and programs.
  *
- * Times are jiffies: reading them costs nothing, bpf_ktime_get_ns() some 40 ns per packet. meta holds
- * what turns them into wall-clock time.
+ * Times are jiffies: reading them costs nothing, bpf_ktime_get_ns() some 40 ns per packet. meta has the
+ * factors to convert them to wall-clock time.
  */
 #ifndef TM_WIRE_H
 #define TM_WIRE_H
@@ -17,11 +18,11 @@
 #endif
 
 enum tm_version {
-	TM_MAGIC = 0x746d6f6e, /* "tmon": meta begins with it, and stays so in all versions */
+	TM_MAGIC = 0x746d6f6e, /* "tmon": the first member of meta in all versions */
 	TM_LAYOUT_VERSION = 8,
 };
 
-/* Where a packet was seen. One row of hook_counters each, per interface. */
+/* Where a packet was seen. Each has a row of hook_counters per interface. */
 enum tm_hook {
 	TM_HOOK_XDP_RX = 0,
 	TM_HOOK_TC_RX = 1,
@@ -43,7 +44,7 @@ enum tm_limit {
 	TM_FILE_NAME_BYTES = 80, /* with them struct tm_process is no larger than tm_cgroup_path */
 	TM_CGROUP_NAME_BYTES = 96, /* docker-, 64 digits, .scope */
 	TM_ARGUMENTS_BYTES = 128,
-	TM_DNS_BYTES = 1232, /* of a message; what DNS over UDP is advised not to go beyond */
+	TM_DNS_BYTES = 1232, /* of a message; the advised limit of DNS over UDP */
 	TM_SAMPLE_BYTES = 65536,
 	TM_PLACE_BYTES = 64, /* of a function's name */
 	TM_MATCH_STEPS = 64,
@@ -53,14 +54,14 @@ enum tm_limit {
 	TM_HOST_HOOKS = 48,
 };
 
-/* tm_flow_key.flags. Every flow has one of the first two, so a key of zeroes is no flow. */
+/* tm_flow_key.flags. Every flow has one of the first two, so no flow has a key of zeroes. */
 enum tm_flow_flag {
 	TM_FLOW_IPV4 = 1,
 	TM_FLOW_IPV6 = 2,
 	TM_FLOW_PORTS = 4, /* the ports are known (port 0 is a port) */
 };
 
-/* A flow as this host sees it: local is the destination of what comes in, the source of what goes out. */
+/* A flow from this host's point of view: the local end is the destination of incoming packets. */
 struct tm_flow_key {
 	__u8 local_addr[16]; /* IPv4 in the first four bytes, the rest 0 */
 	__u8 remote_addr[16];
@@ -71,12 +72,12 @@ struct tm_flow_key {
 	__u8 flags; /* enum tm_flow_flag */
 };
 
-/* tm_service_key.kind: what the traffic of an interface is divided by; every packet is in exactly one. */
+/* tm_service_key.kind: services partition the traffic of an interface; each packet is in exactly one. */
 enum tm_service_kind {
 	TM_SERVICE_PORT = 1,	  /* IP protocol with a port: number is the service's port */
 	TM_SERVICE_PROTOCOL = 2,  /* IP protocol without */
 	TM_SERVICE_ETHERTYPE = 3, /* not IP: number is the EtherType */
-	TM_SERVICE_BROKEN = 4,	  /* an IP header that is none */
+	TM_SERVICE_BROKEN = 4,	  /* an invalid IP header */
 };
 
 struct tm_service_key {
@@ -94,13 +95,13 @@ struct tm_service {
 	__u64 rx_bytes;
 	__u64 tx_packets;
 	__u64 tx_bytes;
-	__u64 flows; /* how often a flow of it was begun */
+	__u64 flows; /* flows of it that were started */
 };
 
 /*
  * Value of `flows`, shared by all CPUs: atomic adds. What each packet writes comes first: the kernel's
- * element is a header of 48 bytes, the key of 40, and this. Padded to whole lines of the cache it was
- * not faster: with many flows it is the pages that come from far away.
+ * element is a header of 48 bytes, the key of 40, and this. Padding to whole cache lines made it no
+ * faster: with many flows the misses are those of pages (TLB).
  */
 struct tm_flow {
 	__u64 rx_packets;
@@ -109,13 +110,13 @@ struct tm_flow {
 	__u64 tx_bytes;
 	__u32 last_seen_jiffies_low; /* the lower half */
 	__u16 service_number; /* port of the service, decided when the flow is made; host order */
-	__u8 tcp_flags_hint;  /* flags that are surely set below */
+	__u8 tcp_flags_hint;  /* flags that are set in tcp_flags for certain */
 	__u8 pad;
 	__u8 tcp_flags
 		[TM_TCP_FLAGS]; /* a byte a flag (FIN first), so that setting one needs no atomic or */
 	__u64 first_seen_jiffies;
-	__u64 owner_id; /* whose socket sent it last; 0: nobody's that is known */
-	__u64 owner_at_ns; /* when that was asked, CLOCK_MONOTONIC: of several CPUs' the latest holds */
+	__u64 owner_id; /* of the socket that sent it last; 0: not known */
+	__u64 owner_at_ns; /* when that was looked up, CLOCK_MONOTONIC: the latest of all CPUs is valid */
 };
 
 /*
@@ -145,7 +146,7 @@ struct tm_flow_set {
 	struct tm_flow_slot way[TM_FLOW_WAYS];
 };
 
-/* The same in front of `services`, one way. */
+/* The same in front of `services`, direct-mapped. */
 struct tm_service_slot {
 	struct tm_service_key key;
 	__u32 sequence;
@@ -159,13 +160,13 @@ struct tm_service_slot {
 
 /*
  * Value of `hook_counters`, one for each (row, hook, CPU): written by one CPU only, with plain adds. An
- * interface has two rows, 2 * its slot and the one after it, which counts while sums over interfaces
- * leave the interface out: so what was in the sums stays there, whatever becomes of the interface.
+ * interface has two rows: 2 * its slot, and the next one, which counts while totals exclude the interface.
+ * So what was in the totals stays in them, whatever happens to the interface.
  * The packets are the sum of packets_by_size. Two cache lines, so that CPUs do not share one; what
  * nearly all packets need is on the first.
  *
- * cache_score tells whether the flow cache is worth asking. A hit adds to it, a miss in the way of two
- * residents takes off; at 0 the next cache_skip packets do not ask.
+ * cache_score decides whether to look into the flow cache. A hit adds to it, a miss because of two residents
+ * subtracts; at 0 the next cache_skip packets skip the cache.
  */
 struct tm_hook_counters {
 	__u64 bytes;
@@ -194,14 +195,14 @@ struct tm_fragment_key {
 	__u8 destination_addr[16];
 	__u32 identification_be;
 	__u16 interface_id;
-	__u8 protocol; /* 0 with IPv6, where reassembly does not ask for it */
+	__u8 protocol; /* 0 with IPv6, where reassembly ignores it */
 	__u8 hook;     /* enum tm_hook */
 };
 
 struct tm_fragment {
 	__u16 source_port_be;
 	__u16 destination_port_be;
-	__u32 end; /* offset behind the last fragment counted, bytes */
+	__u32 end; /* offset after the last fragment counted, bytes */
 	__u64 seen_jiffies;
 	__u8 protocol;
 	__u8 pad[7];
@@ -212,9 +213,9 @@ enum tm_owner_mark {
 };
 
 /*
- * Who: value of `owners`, by owner_id, which is a hash of the first four members. The counters are
- * what was moved here from sockets; what open sockets have counted since is still with those.
- * pid 0: a socket whose process is not known (the kernel's own, or the table was full).
+ * Value of `owners`, by owner_id, which is a hash of the first four members. The counters were transferred
+ * from sockets; what open sockets have counted since is still on those.
+ * pid 0: the process of the socket is not known (the kernel's own, or the table was full).
  */
 struct tm_owner {
 	__u64 started_ns; /* task_struct.start_boottime of the process; 0 where it cannot be read */
@@ -226,8 +227,8 @@ struct tm_owner {
 	__u64 rx_bytes;
 	__u64 tx_packets;
 	__u64 tx_bytes;
-	__u64 app_rx_bytes; /* payload taken by the application */
-	__u64 app_tx_bytes; /* payload given by the application */
+	__u64 app_rx_bytes; /* payload read by the application */
+	__u64 app_tx_bytes; /* payload written by the application */
 	__u64 connections;  /* closed sockets that carried a packet or were connected */
 };
 
@@ -242,14 +243,14 @@ struct tm_socket_counts {
 };
 
 /*
- * Names that outlive what they name. A path is its parts from the last one on, up to an empty one;
- * without an empty one it is longer than this.
+ * Names that are kept when their process or cgroup has ended. A path is its parts from the last one on, up
+ * to an empty one; without an empty one it is longer than this.
  */
 
 /* Value of `processes`, by owner_id. */
 struct tm_process {
 	__u8 exe[TM_PATH_PARTS][TM_FILE_NAME_BYTES];
-	__u8 arguments[TM_ARGUMENTS_BYTES]; /* the beginning; a NUL behind each */
+	__u8 arguments[TM_ARGUMENTS_BYTES]; /* the first bytes; a NUL ends each argument */
 };
 
 /* Value of `cgroup_paths`, by the cgroup's id. */
@@ -297,11 +298,10 @@ struct tm_socket {
 	__u8 used_by_process; /* a process has called on it, as far as `last_users` records calls */
 	__u8 predates_attach; /* it, or the listener that it was accepted from */
 	__u8 close_reason;    /* enum tm_close_reason, as far as it is known yet */
-	__u8 told;
 	__u8 write_seq_flags; /* enum tm_write_seq_flag */
 	__u8 foreign_netns;   /* it is in another network namespace than the monitored interfaces */
 	__u8 kind;	      /* enum tm_socket_kind */
-	__u8 pad;
+	__u8 pad[2];
 	__u64 id;	       /* unique to this socket from its first packet on */
 	__u64 opened_ns;       /* CLOCK_MONOTONIC; 0: before attach */
 	__u32 first_write_seq; /* TCP's sequence number at which own.app_tx_bytes would be 0 */
@@ -338,15 +338,15 @@ struct tm_inflight_call {
 	__u32 is_page;
 };
 
-/* What the iterator `sockets` tells of each socket. */
+/* What the iterators over sockets write for each socket. */
 struct tm_socket_row {
 	struct tm_socket socket;
 	__u8 local_addr[16]; /* IPv4 in the first four bytes, the rest 0 */
 	__u8 remote_addr[16];
-	__u64 tcp_rx_bytes;	 /* arrived in order */
-	__u64 tcp_read_bytes;	 /* of these taken by the application, since the connection began */
-	__u64 tcp_sent_bytes;	 /* sent once: without what was sent again */
-	__u64 tcp_written_bytes; /* given by the application, since the connection began */
+	__u64 tcp_rx_bytes;   /* arrived in order */
+	__u64 tcp_read_bytes; /* of these read by the application, since the connection was opened */
+	__u64 tcp_sent_bytes;	 /* without retransmissions */
+	__u64 tcp_written_bytes; /* written by the application, since the connection was opened */
 	__u64 cookie;		 /* 0: the kernel has given it none yet */
 	__u64 netns_cookie;	 /* 0: the kernel has none (before 5.12) */
 	__u32 netns_inode;
@@ -358,11 +358,11 @@ struct tm_socket_row {
 	__u16 remote_port_be;
 	__u16 protocol;
 	__u8 family;	     /* AF_INET, AF_INET6, AF_PACKET */
-	__u8 tcp_state;	     /* of others: 1 where connected, 7 where not */
+	__u8 tcp_state;	     /* of other protocols: 1 if connected, 7 if not */
 	__u32 bound_ifindex; /* the one interface it is bound to, in its own namespace; 0: any */
-	__u16 type;	     /* SOCK_STREAM, SOCK_DGRAM, SOCK_RAW: of those local_port is no port */
+	__u16 type;	     /* SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, whose local_port is a protocol */
 	__u8 pad[2];
-	__u32 mptcp_token; /* which an MPTCP socket and its subflows have in common; 0: none */
+	__u32 mptcp_token; /* shared by an MPTCP socket and its subflows; 0: none */
 };
 
 /* A row of `layers` each, a cell for each CPU. */
@@ -377,16 +377,15 @@ struct tm_layer_counters {
 	__u64 packets;
 	__u64 bytes;
 	__u64 super_packets;   /* above they count as their segments */
-	__u64 unowned_packets; /* whose socket could be given no owner */
+	__u64 unowned_packets; /* of sockets that could get no owner */
 	__u64 unowned_bytes;
 	__u64 owner_insert_failures; /* processes without a row of their own */
 	__u64 pad[2];
 };
 
-/* tm_drop_key.facts: what tells a loss from housekeeping where the reason does not. */
+/* tm_drop_key.facts: what distinguishes a loss from housekeeping where the reason does not. */
 enum tm_drop_fact {
-	TM_DROP_NO_DATA =
-		1, /* a TCP segment that its socket has taken in, without a byte left in it */
+	TM_DROP_NO_DATA = 1,   /* a TCP segment whose bytes its socket has taken */
 	TM_DROP_TIME_WAIT = 2, /* for a TCP connection that has ended (from 6.11 on) */
 };
 
@@ -399,7 +398,7 @@ struct tm_drop_key {
 	__u8 pad;
 };
 
-/* Value of `drop_places`: the function's name, and its module's behind a blank, in brackets. */
+/* Value of `drop_places`: "function", or "function [module]". */
 struct tm_place {
 	__u8 name[TM_PLACE_BYTES];
 };
@@ -411,18 +410,18 @@ struct tm_drop {
 };
 
 /*
- * Events: what has happened, told once through a ring buffer. Each kind counts what became of it, so
- * that offered = delivered + limited + lost, always.
+ * Events, each sent once through a ring buffer. Each kind counts its events so that
+ * offered = delivered + limited + lost, always.
  */
 enum tm_event_kind {
-	TM_EVENT_CONN = 0,    /* a TCP connection has been opened, or has ended */
+	TM_EVENT_CONN = 0,    /* a TCP connection was opened, or has ended */
 	TM_EVENT_FLOW = 1,    /* a flow's first packet */
 	TM_EVENT_TCP = 2,     /* a packet with SYN, FIN or RST */
-	TM_EVENT_DROP = 3,    /* the kernel has thrown a packet away */
+	TM_EVENT_DROP = 3,    /* the kernel has dropped a packet */
 	TM_EVENT_DNS = 4,     /* a DNS message, whole */
 	TM_EVENT_SAMPLE = 5,  /* a captured packet */
 	TM_EVENT_ROW = 6,     /* a packet for the log by user */
-	TM_EVENT_WRITTEN = 7, /* a row of that log, on its way to its file: `log_counts` */
+	TM_EVENT_WRITTEN = 7, /* a row of that log, written to its file: `log_counts` */
 	TM_EVENT_KINDS = 8,
 };
 
@@ -432,15 +431,14 @@ struct tm_event_counts {
 	__u64 delivered;
 	__u64 limited;	      /* beyond the limit for its kind */
 	__u64 lost;	      /* the ring buffer was full */
-	__u64 second_jiffies; /* when the second began that `in_second` are of */
+	__u64 second_jiffies; /* start of the second that `in_second` counts */
 	__u64 in_second;
 	__u64 pad[2];
 };
 
 /*
- * Value of `event_control`, one: written by who reads the events, again and again. When that has not
- * been done for a while nobody is there, and nothing is offered. DNS messages are, in any case: they
- * wait in a ring buffer of their own.
+ * Value of `event_control`, one: the reader of events renews its heartbeat in it, once a second. Without a
+ * heartbeat nothing is offered, except DNS messages, which wait in a ring buffer of their own.
  */
 struct tm_event_control {
 	__u64 alive_jiffies;
@@ -449,7 +447,7 @@ struct tm_event_control {
 	__u32 limits[TM_EVENT_KINDS]; /* events a second, on each CPU; 0: any number */
 };
 
-/* What all events begin with. */
+/* The first member of every event. */
 struct tm_event {
 	__u64 at_ns; /* CLOCK_MONOTONIC */
 	__u64 owner_id;
@@ -463,15 +461,15 @@ enum tm_conn_event {
 	TM_CONN_CLOSED = 2,
 };
 
-/* Why a connection has ended. */
+/* The reason of a connection's end. */
 enum tm_close_reason {
 	TM_END_UNKNOWN = 0,
 	TM_END_CLOSED_HERE = 1,	 /* this host's FIN was the first */
-	TM_END_CLOSED_THERE = 2, /* the other end's was */
+	TM_END_CLOSED_THERE = 2, /* the other end's FIN was the first */
 	TM_END_RESET_HERE = 3,
 	TM_END_RESET_THERE = 4,
 	TM_END_TIMED_OUT = 5,
-	TM_END_REFUSED = 6, /* never got as far as being one: reset while opening */
+	TM_END_REFUSED = 6, /* reset before it was established */
 	TM_END_UNREACHABLE = 7,
 };
 
@@ -484,7 +482,7 @@ struct tm_conn {
 	__u64 tx_packets;
 	__u64 tx_bytes;
 	__u64 app_rx_bytes; /* arrived in order */
-	__u64 app_tx_bytes; /* sent, without what was sent again */
+	__u64 app_tx_bytes; /* sent, without retransmissions */
 	__u64 cookie;
 	__u32 srtt_us;
 	__u32 min_rtt_us;
@@ -509,7 +507,7 @@ struct tm_drop_event {
 	struct tm_drop_key drop;
 	struct tm_flow_key key; /* flags 0: no IP header; local is the source. interface_id: none */
 	__u32 bytes;
-	__u32 ifindex; /* in the watched namespace; 0: none, or another namespace's */
+	__u32 ifindex; /* in the monitored namespace; 0: none, or another namespace's */
 };
 
 /* A DNS message, or a piece of a TCP stream that carries such. `copied` bytes follow. */
@@ -530,16 +528,16 @@ struct tm_sample {
 	struct tm_flow_key key;
 	__u32 bytes;
 	__u32 copied;
-	__u32 lost_before; /* samples that the ring buffer had no room for, on this CPU until now */
-	__u16 vlan_tag;	   /* that the kernel has taken off; host order */
+	__u32 lost_before; /* samples that found no room in the ring buffer, on this CPU until now */
+	__u16 vlan_tag;	   /* that the kernel has removed; host order */
 	__u16 vlan_protocol_be; /* 0: none */
 	__u32 cpu;
 	__u32 pad;
 };
 
 /*
- * A step of a capture's filter, in reverse Polish order, on a stack of 64 bits; those it takes two
- * of or one of put the result back.
+ * A step of a capture's filter, in reverse Polish order, on a stack of 64 bits: AND, OR and NOT pop their
+ * operands and push the result.
  */
 enum tm_match_kind {
 	TM_MATCH_END = 0,
@@ -575,15 +573,15 @@ struct tm_match {
 	__u64 mask[2];
 };
 
-/* The log by user: key of the table that fills while an interval goes on. */
+/* The log by user: key of the table that an interval fills. */
 struct tm_log_key {
 	__u8 source_addr[16]; /* IPv4 in the first four bytes, the rest 0 */
 	__u8 destination_addr[16];
 	__u32 uid;
 	__u32 ifindex;
 	__u8 is_rx;
-	__u8 flags;	    /* enum tm_flow_flag; 0: no room for more, these are all others */
-	__u8 foreign_netns; /* ifindex is of another network namespace than the watched one */
+	__u8 flags;	    /* enum tm_flow_flag; 0: all packets that found no room */
+	__u8 foreign_netns; /* ifindex is of another network namespace than the monitored one */
 	__u8 pad[5];
 };
 
@@ -612,15 +610,15 @@ enum tm_attach_mode {
 /* tm_interface.state */
 enum tm_interface_state {
 	TM_INTERFACE_FREE = 0,
-	TM_INTERFACE_ATTACHING = 1, /* begun: may have any part of what the record says, or none */
+	TM_INTERFACE_ATTACHING = 1, /* started: any part of the record may be in place, or none */
 	TM_INTERFACE_ATTACHED = 2,
-	TM_INTERFACE_DETACHED = 3, /* no longer watched; its counters stay readable */
+	TM_INTERFACE_DETACHED = 3, /* no longer monitored; its counters stay readable */
 };
 
 /*
- * What a slot's cells and services held when its present interface came into it: that is of interfaces
- * that are gone, and in no row of `interfaces`. Counters are never set back, so sums over slots are
- * right while a slot is given away, whenever they are read.
+ * What a slot's cells and services held when its present interface got it: that is of removed interfaces,
+ * which have no row in `interfaces`. Counters are never reset, so sums over slots are right at any time,
+ * also while a slot gets another interface.
  */
 struct tm_hook_base {
 	__u64 bytes;
@@ -635,19 +633,19 @@ struct tm_interface_base {
 };
 
 /*
- * A hook as attach has made it, by the kernel's numbers: what `status` compares with what the kernel
- * says today, also for readers who may not open links. program_id 0: there is none.
+ * A hook as attach has made it, by the kernel's ids, which `status` compares with what the kernel reports,
+ * also for readers who may not open links. program_id 0: there is none.
  */
 struct tm_attached {
 	__u32 program_id;
-	__u32 link_id; /* 0: a filter, which is no link */
+	__u32 link_id; /* 0: a cls_bpf filter, which has no link */
 };
 
-/* The same of a hook that there is once on a host. */
+/* The same of a hook that a host has once. */
 struct tm_host_attached {
 	__u32 program_id;
 	__u32 link_id;
-	__u64 cgroup_id; /* that it watches; 0: it watches none */
+	__u64 cgroup_id; /* that it is attached to, or limited to; 0: none */
 };
 
 /*
@@ -662,9 +660,9 @@ struct tm_interface {
 	__u8 tc_mode;		   /* enum tm_attach_mode */
 	__u8 tc_rx;		   /* whether tc counts what comes in (XDP does not) */
 	__u8 clsact_made;	   /* whether the clsact qdisc is ours to remove */
-	__u8 excluded_from_totals; /* its packets also pass an attached interface below: sums leave it out */
+	__u8 excluded_from_totals; /* its packets also pass an attached interface below it */
 	__u8 dns;		   /* whether its DNS messages are copied */
-	__u8 exchanging; /* some of its programs may count as before `excluded_from_totals` was changed */
+	__u8 exchanging;    /* some programs may still count by the previous excluded_from_totals */
 	__u32 tc_rx_handle; /* of the cls_bpf filters, TM_ATTACH_CLSACT only */
 	__u32 tc_tx_handle;
 	__u16 tc_priority;
@@ -677,7 +675,7 @@ struct tm_interface {
 	struct tm_attached hooks[TM_INTERFACE_HOOKS]; /* xdp, tc_rx, tc_tx: pins.KINDS */
 };
 
-/* Value of `interface_names`, by number. A number is given again once no flow has it any more. */
+/* Value of `interface_names`, by number. A number is reused when no flow has it any more. */
 struct tm_interface_name {
 	__u8 name[TM_NAME_BYTES];
 };
@@ -690,13 +688,13 @@ struct tm_meta {
 	__u32 cpus;
 	__u32 flow_sets;     /* a CPU */
 	__u32 service_slots; /* a CPU */
-	__u32 max_flows;     /* as asked for; the table has a little more */
+	__u32 max_flows;     /* as requested; the table has a few more */
 	__u32 max_interfaces;
 	__u64 netns_inode;
 	__u64 netns_cookie;    /* 0: the kernel has none (before 5.14) */
 	__u64 attached_at_ns;  /* CLOCK_REALTIME */
 	__u64 jiffies_at;      /* jiffies and CLOCK_MONOTONIC, read together once: both */
-	__u64 monotonic_ns_at; /* go on in step, so this holds until the next boot */
+	__u64 monotonic_ns_at; /* advance in step, so this is valid until the next boot */
 	__u64 jiffy_ns;
 	__u64 seed;	/* of the hashes; odd */
 	__u32 group_id; /* of the readers; 0xffffffff: none */

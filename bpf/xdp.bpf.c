@@ -2,9 +2,9 @@
 /*
  * XDP: what enters an interface, frame by frame as its driver received it.
  *
- * Attached in generic mode it comes after GRO and cannot tell how many frames it is shown at once:
- * then it counts the hook's own totals only, and tc counts flows (tm_count_flows).
- * Always passes: nothing is dropped, redirected or changed.
+ * In generic mode it runs after GRO and cannot know how many frames a packet stands for: then it counts
+ * the hook's own totals only, and tc counts flows (tm_count_flows).
+ * Always returns XDP_PASS: nothing is dropped, redirected or changed.
  */
 #include "parse/hook_xdp.bpf.h"
 #include "count/packet.bpf.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Where a flow is in the cache: for the programs that count, and for a capture, which looks there for
- * its owner.
+ * The place of a flow in the cache: for the programs that count, and for a capture, which searches it for
+ * the flow's owner.
  */
 #ifndef TM_COMMON_FLOW_HASH_BPF_H
 #define TM_COMMON_FLOW_HASH_BPF_H

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The maps, the same in every object: the first attach makes them from one object and pins them,
- * all others are given the pinned ones. Sizes of 1 are set by attach before loading.
+ * The maps, the same in every object: the first attach makes them from one object and pins them, all
+ * other objects reuse the pinned ones. attach sets sizes of 1 before it loads.
  *
  * What one CPU writes alone is a plain ARRAY indexed by CPU, not a PERCPU_ARRAY: the verifier inlines
- * its lookup on every kernel since 4.11 (PERCPU_ARRAY: since 6.10), and user space reads it in one go.
- * BPF_F_MMAPABLE for where its values lie: at a page's beginning, so that those of 64 bytes have a cache
- * line each; else they begin 56 bytes into one. It is not mapped: memory of a map that was opened
- * read-only cannot be, so readers without root would need a second way anyhow.
+ * its lookup on every kernel since 4.11 (PERCPU_ARRAY: since 6.10), and user space reads it in one call.
+ * BPF_F_MMAPABLE aligns its values to a page, so that those of 64 bytes have a cache line each; else they
+ * start 56 bytes into one. User space does not map them: a map opened read-only cannot be mapped.
  */
 #ifndef TM_COMMON_MAPS_BPF_H
 #define TM_COMMON_MAPS_BPF_H
@@ -76,7 +75,7 @@ struct {
 	__type(value, struct tm_interface);
 } interfaces SEC(".maps");
 
-/* By number: names outlive the slots, as flows do. Written by attach only. */
+/* By number: names outlive the slots, as flows do. Only attach writes it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -100,13 +99,12 @@ const volatile __u32 tm_row; /* 2 * the interface's slot + excluded_from_totals:
 const volatile __u32
 	tm_interface_id; /* 2 * its number + excluded_from_totals: what its flows are marked with */
 const volatile __u32 tm_link_header_bytes = 14;
-const volatile __u32
-	tm_seek_mac; /* 1: look each time where the frame begins (tc behind generic XDP) */
+const volatile __u32 tm_seek_mac; /* 1: find the start of each frame (tc after generic XDP) */
 const volatile __u32 tm_count_flows = 1; /* 0: another hook counts this direction's flows */
 const volatile __u32 tm_flow_sets = 1;	 /* a CPU; a power of two */
 const volatile __u32 tm_service_slots = 1;
 const volatile __u64 tm_flush_jiffies = 250; /* one second */
-const volatile __u64 tm_seed = 1; /* odd, random: strangers shall not aim at a cache set */
+const volatile __u64 tm_seed = 1; /* odd, random: traffic cannot be aimed at one set of the cache */
 
 static __always_inline struct tm_ledger *tm_ledger_here(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The maps of the layers that know who: shared by their objects, and with tc, which makes them all.
+ * The maps of owners, sockets and drops: shared by their objects, and with tc, which makes all maps.
  */
 #ifndef TM_COMMON_OWNER_MAPS_BPF_H
 #define TM_COMMON_OWNER_MAPS_BPF_H
@@ -9,7 +9,7 @@
 
 #define TM_ROOT_CGROUP_ID 1 /* kernfs numbers from 1, the root first */
 
-/* No hash and no eviction: it lives and dies with the socket. The value is copied on accept. */
+/* Neither hash nor eviction: the kernel frees it with the socket. The value is copied on accept. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
@@ -25,7 +25,7 @@ struct {
 	__type(value, struct tm_owner);
 } owners SEC(".maps");
 
-/* Written once for each process and cgroup; memory is taken as they come. */
+/* Written once for each process and cgroup; memory is allocated for each. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -42,7 +42,7 @@ struct {
 	__type(value, struct tm_cgroup_path);
 } cgroup_paths SEC(".maps");
 
-/* All zeroes, to make such rows from: the stack has no room for them. */
+/* A value of zeroes to make such rows from: the stack has no room for one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -51,9 +51,9 @@ struct {
 } zeroes SEC(".maps");
 
 /*
- * Which sockets' counts are being moved, by their id: who adds the key has the lock, and deletes it.
- * Of the kernel's atomic operations 5.10 has but the plain add, and tracing programs take no spin
- * lock; to add a key that is not there is atomic everywhere.
+ * Locks for the transfer of sockets' counts, by socket id: the CPU that inserts the key has the lock, and
+ * deletes the key. Of atomic operations 5.10 has but the plain add, and tracing programs cannot take a spin
+ * lock; to insert a key that does not exist is atomic on every kernel.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -65,7 +65,7 @@ struct {
 /*
  * owner_id of sockets in other network namespaces, by their own addresses and ports (interface_id 0; of UDP
  * also without the remote ones). Needed from a socket's first packet until that is forwarded, and when
- * a flow asks again.
+ * the owner of a flow is looked up again.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -75,8 +75,8 @@ struct {
 } foreign_owners SEC(".maps");
 
 /*
- * Where the app layer cannot reach the storage (app_fallback.bpf.c): who used a socket last, by its cookie.
- * Elsewhere nothing is in it, and it takes no memory. Its rows go with their sockets.
+ * Where the app layer cannot reach the storage (app_fallback.bpf.c): the process that used a socket last,
+ * by the socket's cookie. Else it is empty and takes no memory. A row is deleted with its socket.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -86,7 +86,7 @@ struct {
 	__type(value, struct tm_last_user);
 } last_users SEC(".maps");
 
-/* Calls that kprobes have seen begin, by thread. One whose end is missed gives way to the next. */
+/* Calls between the two kprobes, by thread. The thread's next call overwrites one whose end was missed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -109,7 +109,7 @@ struct {
 	__type(value, struct tm_drop);
 } drops SEC(".maps");
 
-/* Functions by tm_drop_key.location, where that is no address. */
+/* Functions by tm_drop_key.location, from 5.13 on. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

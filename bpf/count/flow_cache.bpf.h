@@ -3,8 +3,8 @@
  * Flows: a small write-back cache per CPU in front of the shared table.
  *
  * A packet whose flow is in the cache costs five compares and plain adds; the shared LRU table costs
- * some 40 ns and, with several CPUs, its cache lines. A slot goes to the table when it is taken over
- * or was not written back for a second, so readers that add table and cache are exact, and the
+ * some 40 ns and, with several CPUs, its cache lines. A slot is added to the table when another flow takes it,
+ * or after a second, so readers that add table and cache are exact, and the
  * table's own LRU never evicts a busy flow.
  *
  * Replacement: plain replacement is slower than no cache when many flows take turns. So a resident has
@@ -59,7 +59,7 @@ static __always_inline void tm_add_to_slot(struct tm_flow_slot *slot, const stru
 			     tm_sender_owner(p->context, &p->key));
 }
 
-/* The slot of @set that a newcomer may have, or NULL while both residents have lives left. */
+/* A slot of @set for another flow, or NULL while both residents have lives left. */
 static __always_inline struct tm_flow_slot *tm_free_slot(struct tm_flow_set *set)
 {
 	if (!set->way[0].lives)
@@ -88,8 +88,8 @@ static __always_inline void tm_replace_resident(struct tm_flow_slot *slot,
 }
 
 /*
- * tm_count_in_table - count a packet past the cache; or, with @slot, make its flow resident there.
- * The flow gets its entry in the table in any case: so all CPUs agree on its service.
+ * tm_count_in_table - count a packet in the table; or, with @slot, make its flow resident in the cache.
+ * The flow gets its entry in the table in either case: so all CPUs agree on its service.
  * Returns the number of the service.
  */
 static __always_inline __u16 tm_count_in_table(struct tm_flow_slot *slot, const struct tm_packet *p,
@@ -112,7 +112,7 @@ static __always_inline __u16 tm_count_in_table(struct tm_flow_slot *slot, const 
 	return number;
 }
 
-/* The flow is not in @set: a vacancy is no bad sign, two residents in the way are. */
+/* The flow is not in @set: only a miss because of two residents lowers the score. */
 static __always_inline struct tm_flow_slot *tm_cache_miss(struct tm_hook_counters *state,
 							  struct tm_flow_set *set)
 {

@@ -11,26 +11,27 @@
 #include "count/services.bpf.h"
 #include "events/packet_event.bpf.h"
 
-/* Racing CPUs store the same byte: nothing to lock. */
+/* Racing CPUs store the same byte, so no atomic is needed. */
 static __always_inline void tm_set_tcp_flags(struct tm_flow *flow, __u8 flags)
 {
 	int bit;
 
 	if (!(flags & ~flow->tcp_flags_hint))
 		return;
-	flow->tcp_flags_hint |= flags; /* may lose another CPU's: then that one comes here again */
+	flow->tcp_flags_hint |=
+		flags; /* may overwrite another CPU's: then that flag is set again with its next packet */
 	for (bit = 0; bit < TM_TCP_FLAGS; bit++)
 		if (flags & (1 << bit) && !flow->tcp_flags[bit])
 			flow->tcp_flags[bit] = 1;
 }
 
 /*
- * Of a flow's sender the latest is kept: asked for while there is none, once a second, and with the
- * last packet, as sockets are handed over (tm_take_over). Of what has no socket 0 is no news.
+ * A flow keeps its latest sender: looked up while there is none, once a second, and with the last packet,
+ * as sockets are handed over (tm_take_over). A packet without socket gives 0, which changes nothing.
  *
- * A connection's first packets may be of a socket that is not a full one yet, so the first few ask;
- * then, of sockets that nobody is known of, a few in many: asking costs as much as all the rest. What
- * is forwarded has its owner from the beginning or, as a rule, has none.
+ * The socket of a connection's first packets may not be a full one yet, so the first few look it up; then,
+ * while the owner is unknown, a few in many: a look-up costs as much as all the rest. What is forwarded
+ * has its owner from the first packet on or, as a rule, has none.
  */
 #define TM_OWNER_LOOKUPS 8
 #define TM_OWNER_LOOKUP_PERIOD 64
@@ -48,7 +49,7 @@ static __always_inline void tm_set_owner(__u64 *known, __u64 *known_at_ns, __u64
 {
 	if (!owner_id)
 		return;
-	/* seldom asked, so it may cost; jiffies are longer than many a connection */
+	/* rarely reached, so its cost does not matter; jiffies are longer than many connections */
 	*known = owner_id;
 	*known_at_ns = bpf_ktime_get_ns();
 }
@@ -66,7 +67,7 @@ static __noinline int tm_count_lost_flow(__u64 packets, __u64 bytes)
 
 /*
  * tm_insert_flow - an entry for @key. Returns whether it is new: another CPU may have been faster.
- * A function of its own, as what comes here is rare: the value to be made costs the others nothing.
+ * Not inlined, as it is rare: the value on its stack costs the other packets nothing.
  */
 static __noinline bool tm_insert_flow(const struct tm_flow_key *key, __u16 service_number,
 				      __u64 first_seen, __u64 owner_id)
@@ -94,7 +95,7 @@ static __always_inline bool tm_is_later(__u32 a, __u32 b)
 	return (__s32)(a - b) > 0;
 }
 
-/* What a slot has counted goes to the table. The caller changes sequence around it. */
+/* Add what a slot has counted to the table. The caller increments sequence before and after. */
 static __always_inline void tm_write_back(struct tm_flow_slot *slot)
 {
 	struct tm_flow *flow;
@@ -122,7 +123,7 @@ static __always_inline void tm_write_back(struct tm_flow_slot *slot)
 	if (tm_is_later(slot->last_seen_jiffies, flow->last_seen_jiffies_low))
 		flow->last_seen_jiffies_low = slot->last_seen_jiffies;
 	tm_set_tcp_flags(flow, slot->tcp_flags);
-	if (slot->owner_at_ns > flow->owner_at_ns) { /* another CPU may have asked later */
+	if (slot->owner_at_ns > flow->owner_at_ns) { /* another CPU may have looked it up later */
 		flow->owner_id = slot->owner_id;
 		flow->owner_at_ns = slot->owner_at_ns;
 	}

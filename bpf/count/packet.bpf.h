@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * A parsed frame, to all that counts it and is told of it: what the hooks have in common.
+ * A parsed frame, counted and made into events: what the hooks have in common.
  */
 #ifndef TM_COUNT_PACKET_BPF_H
 #define TM_COUNT_PACKET_BPF_H
@@ -11,10 +11,10 @@
 #include "parse/frame.bpf.h"
 
 /*
- * tm_handle_dns - what a parsed packet is worth telling beyond its count.
+ * tm_handle_dns - copy the packet's DNS message, if it has one.
  *
- * DNS comes before the count: what it needs to know of the headers nobody asks for behind it, and what
- * nobody asks for the verifier need not tell apart. It made an attach slow.
+ * Before the count: only this needs all that is known of the headers, and from where a value is no longer
+ * used the verifier need not distinguish states by it. After the count it made an attach slow.
  */
 static __always_inline void tm_handle_dns(const struct tm_packet *p, enum tm_hook hook)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Counting what has been parsed: the hook's own totals, and the division by service.
+ * The division of an interface's packets by service, with a cache per CPU in front of the shared table.
  *
  * XDP and tc run with bottom halves off, so on one CPU none of our programs interrupts another:
  * what a CPU alone writes takes plain adds. What CPUs share takes atomic ones.
@@ -13,20 +13,21 @@
 #include "common/maps.bpf.h"
 #include "parse/packet.bpf.h"
 
-#define TM_LIVES 8 /* misses until a resident that is not hit itself has to leave its slot */
+#define TM_LIVES 8 /* misses until a resident without hits loses its slot */
 
 /*
- * A key as one number, made in a register: written byte by byte and read at once it would have to wait
- * until all the bytes are in memory.
+ * A key as one number, made in a register: written byte by byte and then read as a word, the load would
+ * wait for all the stores.
  */
 static __always_inline __u64 tm_service_word(struct tm_service_key key)
 {
-	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "as it lies in memory");
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the order of the members in "
+								  "memory");
 	return (__u64)key.protocol << 48 | (__u64)key.ip_version << 40 | (__u64)key.kind << 32 |
 	       (__u32)key.number << 16 | key.row;
 }
 
-/* Adds to the shared table; makes the entry if need be. */
+/* Add to the shared table, to an entry that is made if it does not exist. */
 static __noinline int tm_add_to_service(struct tm_service_key *key, struct tm_service *delta)
 {
 	struct tm_service *total = bpf_map_lookup_elem(&services, key);
@@ -58,7 +59,7 @@ static __noinline int tm_add_to_service(struct tm_service_key *key, struct tm_se
 	return 0;
 }
 
-/* What a slot has counted goes to the table. */
+/* Add what a slot has counted to the table. */
 static __always_inline void tm_write_service_back(struct tm_service_slot *slot)
 {
 	struct tm_service counted = {
@@ -72,7 +73,7 @@ static __always_inline void tm_write_service_back(struct tm_service_slot *slot)
 		tm_add_to_service(&slot->key, &counted);
 }
 
-/* The slot belongs to another service: count past it, or after enough such misses take it over. */
+/* The slot belongs to another service: count in the table, or after enough such misses take the slot. */
 static __noinline int tm_service_miss(struct tm_service_slot *slot, __u64 word, bool rx,
 				      __u64 packets, __u64 bytes)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * A capture's filter: steps in reverse Polish order, which user space has made of the expression
+ * A capture's filter: steps in reverse Polish order, to which user space has compiled the expression
  * (trafficmon/capture/steps.py).
  */
 #ifndef TM_EVENTS_CAPTURE_FILTER_BPF_H
@@ -16,7 +16,7 @@ struct {
 	__type(value, struct tm_match);
 } match_steps SEC(".maps");
 
-/* What the steps ask of a packet. */
+/* What the steps compare. */
 struct tm_match_packet {
 	struct tm_flow_key key;
 	__u64 owner_id;
@@ -31,7 +31,7 @@ struct {
 	__type(value, struct tm_match_packet);
 } match_packet SEC(".maps");
 
-const volatile __u32 tm_match_owner; /* 1: a step asks whose the packet is */
+const volatile __u32 tm_match_owner; /* 1: a step compares the owner */
 
 static __always_inline bool tm_is_within(const __u8 *address, const struct tm_match *step)
 {
@@ -78,8 +78,8 @@ static __always_inline bool tm_match_owned(const struct tm_match *step, __u64 ow
 }
 
 /*
- * Global, so that the verifier looks at it once and not once for each way through the steps before:
- * that would be more than it has patience for.
+ * A global function, which the verifier checks once and not for each path through the steps before, which
+ * would exceed its limit of instructions.
  */
 __attribute__((noinline)) int tm_match_term(__u32 index, __u32 cpu)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * A TCP connection as an event: who, between whom, how much, and why it has ended.
+ * A TCP connection as an event: owner, ends, bytes, and the reason of its end.
  */
 #ifndef TM_EVENTS_CONN_EVENT_BPF_H
 #define TM_EVENTS_CONN_EVENT_BPF_H
@@ -15,8 +15,8 @@
 #define TM_ETIMEDOUT 110
 #define TM_ECONNREFUSED 111
 
-/* The kernel sets the socket's error before the state (tcp_reset(), tcp_write_err()); a reset of our
- * own making is no error of the socket. */
+/* The kernel sets the socket's error before the state (tcp_reset(), tcp_write_err()); it sets none for a
+ * reset that this host sends. */
 static __always_inline enum tm_close_reason tm_close_reason_of(enum tm_close_reason known,
 							       __u32 was, __u32 error)
 {
@@ -33,7 +33,7 @@ static __always_inline enum tm_close_reason tm_close_reason_of(enum tm_close_rea
 	return known;
 }
 
-/* tm_emit_conn_event - that @socket has been opened, or is about to be closed. */
+/* tm_emit_conn_event - @what: @socket is established, or is about to be closed. */
 static __noinline int tm_emit_conn_event(struct bpf_sock_ops *ops, struct tm_socket *socket,
 					 enum tm_conn_event what)
 {

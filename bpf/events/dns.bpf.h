@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * DNS messages, copied out whole for user space to read: their names are lists of lists, and no
- * business of the verifier's.
+ * DNS messages, copied whole for user space to parse: names are lists of lists, whose loops the verifier
+ * would have to follow.
  *
- * DNS over UDP and TCP, and its kin on the local link: mDNS (RFC 6762), LLMNR (RFC 4795). What TCP
- * carries is told piece by piece with its sequence number; user space puts the pieces together.
+ * DNS over UDP and TCP, and on the local link mDNS (RFC 6762) and LLMNR (RFC 4795). A stream of TCP is copied
+ * in pieces with their sequence numbers, which user space reassembles.
  */
 #ifndef TM_EVENTS_DNS_BPF_H
 #define TM_EVENTS_DNS_BPF_H
@@ -17,22 +17,22 @@
 #define TM_LLMNR_PORT bpf_htons(5355)
 #define TM_DNS_PIECES 16 /* of one packet: a super-packet of TCP has up to 64 KiB */
 
-/* 1: what comes in, 2: what goes out. Of loopback, where each packet does both, only the latter. */
+/* 1: incoming, 2: outgoing packets. Of loopback, where each packet is both, outgoing ones only. */
 const volatile __u32 tm_copy_dns;
 
 struct tm_dns_scratch {
 	struct tm_dns head;
-	__u8 message[TM_DNS_BYTES]; /* behind its head, as it is told */
-	/* where it stands in the packet */
+	__u8 message[TM_DNS_BYTES]; /* follows the head in the event, too */
+	/* its place in the packet */
 	__u32 transport_offset;
 	__u32 network_end;
 	__u32 tcp_header_bytes;
-	/* of what is still to be told */
+	/* of what is still to be copied */
 	__u32 offset;
 	__u32 left;
 };
 
-/* One a CPU: bottom halves are off, so nothing of ours comes between. Too large for the stack. */
+/* One a CPU: bottom halves are off, so none of our programs interrupts. Too large for the stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -53,7 +53,7 @@ static __always_inline bool tm_is_dns(const struct tm_packet *p)
 	return p->transport_offset && p->key.protocol == IPPROTO_UDP;
 }
 
-/* Where the message (or the piece of a stream) begins, and in the head how long it is. */
+/* Set the start of the message (or the piece of a stream) and, in the head, its length. */
 static __always_inline void tm_locate_dns_message(TM_CONTEXT *context,
 						  struct tm_dns_scratch *scratch)
 {
@@ -74,7 +74,7 @@ static __always_inline void tm_locate_dns_message(TM_CONTEXT *context,
 	stated = bpf_ntohs(stated_be);
 	scratch->head.bytes = bytes;
 	if (stated >= TM_UDP_HEADER_BYTES) {
-		/* a first fragment has less than this, and what has ended the IP packet may follow */
+		/* a first fragment has less, and padding may follow after the IP packet */
 		scratch->head.bytes = stated - TM_UDP_HEADER_BYTES;
 		if (scratch->head.bytes < bytes)
 			bytes = scratch->head.bytes;
@@ -98,7 +98,8 @@ static __always_inline void tm_emit_dns_piece(TM_CONTEXT *context, struct tm_dns
 			scratch->head.copied = size;
 	}
 	size = scratch->head.copied;
-	if (size > TM_DNS_BYTES) /* what was written to a map is anything to the verifier */
+	if (size >
+	    TM_DNS_BYTES) /* the verifier knows nothing of a value that it reads from a map */
 		return;
 	tm_emit(&dns_messages, TM_EVENT_DNS, scratch, sizeof(scratch->head) + size);
 }
@@ -120,11 +121,10 @@ static __always_inline void tm_emit_dns_pieces(TM_CONTEXT *context, struct tm_dn
 }
 
 /*
- * tm_emit_dns - tell the message that `dns_scratch` describes.
+ * tm_emit_dns - copy the message that `dns_scratch` describes.
  *
- * A global function, so that the verifier looks at it once and not for each way that leads here; and
- * what goes from piece to piece is kept in the map, so that one piece looks to it like the next. It
- * took half of the time of an attach before.
+ * A global function, which the verifier checks once and not for each path to it; and the state between
+ * pieces is in the map, so that all pieces have the same state for it. This halved the time of an attach.
  */
 __noinline int tm_emit_dns(TM_CONTEXT *context, bool rx)
 {

@@ -10,7 +10,7 @@
 const volatile __u32 tm_has_snprintf;  /* 1: bpf_snprintf() is there (5.13, 7b15523a989b) */
 const volatile __u64 tm_location_seed; /* odd, random */
 
-/* A number that tells addresses apart, and not where they are. */
+/* A number that distinguishes addresses and does not reveal them. */
 static __always_inline __u64 tm_hash_location(__u64 address)
 {
 	__u64 mixed = address;
@@ -26,8 +26,8 @@ static __always_inline __u64 tm_hash_location(__u64 address)
 }
 
 /*
- * Where it was, as a number whose name is noted. Not the address: it would tell readers without root
- * where the kernel lies in memory, and they could not find its name.
+ * tm_place - the number of an address, whose function's name is recorded. Not the address itself: it would
+ * reveal to readers without root where the kernel is in memory, and they could not look up its name.
  */
 static __noinline __u64 tm_place(__u64 address)
 {

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Events: offered to whoever reads them, in the kernel's order, and none lost without being counted.
+ * Events: offered to a reader, in the kernel's order; each one that is lost is counted.
  *
- * What nobody reads costs one look at `event_control`, and that only where something has happened.
- * A kind has a limit by the second, on each CPU, so that a flood of one cannot push out the others
- * for long. Readers are woken when much is waiting, and look by themselves from time to time: a
- * wake-up costs more than all else here.
+ * Without a reader an event costs one lookup in `event_control`. Each kind has a limit for each second and
+ * CPU, so that a flood of one kind does not displace the others for long. The reader polls, and is woken
+ * only when much is waiting: a wake-up costs more than the rest of an event.
  */
 #ifndef TM_EVENTS_BPF_H
 #define TM_EVENTS_BPF_H
 
 #include "common/layers.bpf.h"
 
-#define TM_SECONDS_UNREAD 5 /* a reader that has not been heard of for so long is none */
+#define TM_SECONDS_UNREAD 5 /* after so long without a heartbeat there is no reader */
 #define TM_WAKE_BYTES 65536
 
 struct {
@@ -20,7 +19,7 @@ struct {
 	__uint(max_entries, 1 << 20);
 } events SEC(".maps");
 
-/* Apart: messages wait here until a table of names is asked for, while events may come and go. */
+/* Apart from events: messages wait here until a command reads them, whether or not events are read. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 22);
@@ -33,7 +32,7 @@ struct {
 	__type(value, struct tm_event_counts);
 } event_counts SEC(".maps");
 
-/* Of TM_EVENT_WRITTEN, by user space alone: which cannot write to maps that a readers' group was given. */
+/* Of TM_EVENT_WRITTEN. Only user space writes it, which cannot write to the maps of a readers' group. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -57,7 +56,7 @@ static __always_inline struct tm_event_counts *tm_event_counts_here(enum tm_even
 	return bpf_map_lookup_elem(&event_counts, &index);
 }
 
-/* Whether somebody reads events of this kind. */
+/* Whether a reader has asked for events of this kind and is alive. */
 static __always_inline bool tm_has_reader(enum tm_event_kind kind)
 {
 	__u32 index = 0;
@@ -69,9 +68,9 @@ static __always_inline bool tm_has_reader(enum tm_event_kind kind)
 }
 
 /*
- * Whether an event that somebody reads is within its kind's limit; counts it as offered. The second
- * begins with the first event in it. Programs that interrupt each other here may let an event more
- * through, and count each of them once in any case.
+ * Whether an event is within the limit of its kind; counts it as offered. A second starts with the first
+ * event in it. Programs that interrupt each other here may let one event more through, and count each
+ * event once in any case.
  */
 static __noinline bool tm_is_within_limit(enum tm_event_kind kind)
 {
@@ -96,13 +95,13 @@ static __noinline bool tm_is_within_limit(enum tm_event_kind kind)
 	return false;
 }
 
-/* Whether to make the event at all: asked before anything is gathered for it. */
+/* Whether to make the event: to be called before its members are collected. */
 static __always_inline bool tm_is_wanted(enum tm_event_kind kind)
 {
 	return tm_has_reader(kind) && tm_is_within_limit(kind);
 }
 
-/* A ring buffer that fills wakes its reader; one that does not is looked at now and then. */
+/* Only a ring buffer that fills wakes its reader, which polls. */
 static __always_inline __u64 tm_wakeup_flags(void *ring)
 {
 	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= TM_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP
@@ -117,7 +116,7 @@ static __always_inline void tm_count_event(enum tm_event_kind kind, long failed)
 		tm_atomic_add(failed ? &counts->lost : &counts->delivered, 1);
 }
 
-/* tm_emit - @size bytes at @event into @ring, counted as delivered or lost. */
+/* tm_emit - copy @size bytes at @event into @ring, and count the event as delivered or lost. */
 #define tm_emit(ring, event_kind, event, size) \
 	tm_count_event((event_kind),           \
 		       bpf_ringbuf_output((ring), (event), (size), tm_wakeup_flags((ring))))
@@ -136,8 +135,8 @@ static __always_inline struct tm_event tm_event_now(enum tm_event_kind kind, __u
 }
 
 /*
- * @size, which is not 0, but at most @most: in words that all verifiers take for a range from 1 on
- * (before 6.4 or so a comparison with 0 taught them nothing).
+ * @size, which is not 0, limited to @most: in a form that all verifiers take for a range from 1 on
+ * (before 6.4 or so they learned nothing from a comparison with 0).
  */
 #define tm_at_most(size, most)                                                           \
 	({                                                                               \

@@ -11,19 +11,19 @@
 static __noinline int tm_emit_packet_event(const struct tm_packet *p, enum tm_event_kind kind,
 					   bool rx, __u64 owner_id)
 {
-	struct tm_packet_event told = {};
+	struct tm_packet_event event = {};
 
-	told.event = tm_event_now(kind, rx, owner_id);
-	told.key = p->key;
-	told.bytes = p->wire_bytes;
-	told.tcp_flags = p->tcp_flags;
-	tm_emit(&events, kind, &told, sizeof(told));
+	event.event = tm_event_now(kind, rx, owner_id);
+	event.key = p->key;
+	event.bytes = p->wire_bytes;
+	event.tcp_flags = p->tcp_flags;
+	tm_emit(&events, kind, &event, sizeof(event));
 	return 0;
 }
 
 /*
- * One packet in thousands comes here. Who sends is asked by the caller's caller, not deeper: stacks
- * add up, and 512 bytes are all that older kernels have for them.
+ * One packet in thousands comes here. The sender is looked up here and not in a function that this calls:
+ * stacks add up, and older kernels have 512 bytes for all of them.
  */
 static __always_inline void tm_offer_packet_event(const struct tm_packet *p,
 						  enum tm_event_kind kind, bool rx, __u64 owner_id)

@@ -19,8 +19,8 @@ static __always_inline bool tm_is_opened_by_kernel(struct __sk_buff *skb)
 }
 
 /*
- * A socket that the kernel has opened. No program hears when it closes that, so what it counts is not to
- * wait for that: it counts as closed from the start.
+ * A socket that the kernel has opened. No program runs when the kernel closes it, so it counts as closed
+ * from the start: each packet's counts are transferred at once.
  */
 static __always_inline void tm_mark_kernel_opened(struct tm_socket *made, void *sk)
 {
@@ -35,7 +35,7 @@ static __always_inline void tm_mark_kernel_opened(struct tm_socket *made, void *
 	made->pid = user->pid;
 }
 
-/* A socket that was there before attach, or is the kernel's own: of what is known of it. */
+/* tm_adopt_socket - with the owner that the packet shows: user and cgroup, or the kernel. */
 static __noinline struct tm_socket *tm_adopt_socket(struct __sk_buff *skb)
 {
 	struct tm_owner owner = {};

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Whether a task is in the watched cgroup, for programs that do not run on a cgroup's behalf.
+ * Whether a task is in the monitored cgroup, for programs that are not attached to a cgroup.
  */
 #ifndef TM_OWNER_CGROUP_BPF_H
 #define TM_OWNER_CGROUP_BPF_H
 
 #include "common/owner_maps.bpf.h"
 
-#define TM_CGROUP_LEVELS 16 /* below which cgroups are looked for */
+#define TM_CGROUP_LEVELS 16 /* of a hierarchy that are searched */
 
-const volatile __u64 tm_cgroup_id; /* the one that is watched */
+const volatile __u64 tm_cgroup_id; /* of the monitored one */
 
-/* Before 6.1 (b8b6ecbd2a7f) a cgroup has its ancestors' ids, since then pointers to them. */
+/* Before 6.1 (b8b6ecbd2a7f) a cgroup has its ancestors' ids, from then on pointers to them. */
 struct cgroup___ids {
 	int level;
 	__u64 ancestor_ids[];
@@ -32,8 +32,8 @@ static __always_inline __u64 tm_ancestor_id(struct cgroup *group, int level)
 }
 
 /*
- * At which level the watched one stands cannot be told from inside a cgroup namespace: so all are
- * tried. bpf_get_current_ancestor_cgroup_id() would do, but tracing programs have it since 5.16 only.
+ * The level of the monitored cgroup is not visible from inside a cgroup namespace: so all are tried.
+ * Tracing programs have bpf_get_current_ancestor_cgroup_id() from 5.16 on only.
  */
 static __noinline int tm_is_cgroup_within(struct cgroup *group)
 {

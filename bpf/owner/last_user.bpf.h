@@ -10,7 +10,7 @@
 
 const volatile __u32 tm_use_last_users; /* 1: the app layer records hand-overs in `last_users` */
 
-/* Another process has used the socket, as the app layer tells where it cannot reach its storage. */
+/* tm_apply_last_user - the process that used the socket last becomes its owner. */
 static __noinline int tm_apply_last_user(struct tm_socket *socket, __u64 cookie)
 {
 	struct tm_last_user *caller = bpf_map_lookup_elem(&last_users, &cookie);
@@ -23,7 +23,7 @@ static __noinline int tm_apply_last_user(struct tm_socket *socket, __u64 cookie)
 	return 0;
 }
 
-/* And the other way round: who is in the middle of a call is not to lose it to who called last. */
+/* tm_set_last_user - the owner, which is in a call now, shall not lose the socket to an earlier caller. */
 static __always_inline void tm_set_last_user(struct tm_socket *socket, __u64 cookie)
 {
 	struct tm_last_user *caller = bpf_map_lookup_elem(&last_users, &cookie);

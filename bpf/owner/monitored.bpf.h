@@ -10,7 +10,7 @@
 
 const volatile __u64 tm_netns_inode;
 
-/* Whether @net is the watched namespace. The inode of one that has gone is given to the next. */
+/* By inode and cookie: a new namespace may get the inode number of one that was removed. */
 static __noinline int tm_is_monitored_netns(struct net *net)
 {
 	if (!net || BPF_CORE_READ(net, ns.inum) != tm_netns_inode)
@@ -25,13 +25,13 @@ static __always_inline bool tm_is_monitored_device(struct net_device *device)
 	return device && tm_is_monitored_netns(BPF_CORE_READ(device, nd_net.net));
 }
 
-/* Neither a handshake's request nor what is left of a connection: those are other structures. */
+/* Request and TIME_WAIT sockets are other structures. */
 static __always_inline bool tm_is_full_socket(__u8 state)
 {
 	return state != BPF_TCP_TIME_WAIT && state != BPF_TCP_NEW_SYN_RECV;
 }
 
-/* Whether @sk is of the watched namespace, or in the watched cgroup (0: no cgroup is). */
+/* Whether @sk is in the monitored namespace, or in the monitored cgroup (tm_cgroup_id 0: there is none). */
 static __noinline int tm_is_monitored_socket(struct sock *sk)
 {
 	__u16 family;

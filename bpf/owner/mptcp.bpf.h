@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * MPTCP: processes use one socket, and TCP sockets of the kernel's (subflows) carry its packets.
+ * MPTCP: processes use one socket, and TCP sockets of the kernel (subflows) carry its packets.
  *
- * The one is met by sock_create and the app layer, the others by the programs on packets; the helper
- * that leads from a subflow to its MPTCP socket came with 5.19 (3bc253c2e652). Before that subflows
- * have a user and a cgroup.
+ * sock_create and the app layer see the former, programs on packets the latter. The helper that leads from
+ * a subflow to its MPTCP socket came with 5.19 (3bc253c2e652). Before that subflows have a user and a
+ * cgroup, but no process.
  */
 #ifndef TM_OWNER_MPTCP_BPF_H
 #define TM_OWNER_MPTCP_BPF_H
 
 #include "owner/socket_storage.bpf.h"
 
-const volatile __u32 tm_has_mptcp; /* 1: there is that helper */
+const volatile __u32 tm_has_mptcp; /* 1: the kernel has that helper */
 
 /* The storage of the MPTCP socket that @sk is a subflow of, or NULL. */
 static __always_inline struct tm_socket *tm_mptcp_socket(void *sk)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Names of processes and cgroups, noted while they are there: short-lived ones have gone before
- * anybody can read /proc.
+ * Names of processes and cgroups, recorded while these exist: short-lived ones end before a reader can
+ * open their files in /proc.
  */
 #ifndef TM_OWNER_NAMES_BPF_H
 #define TM_OWNER_NAMES_BPF_H
@@ -22,7 +22,7 @@ static __always_inline struct kernfs_node *tm_parent_of(struct kernfs_node *node
 	return BPF_CORE_READ(newer, __parent);
 }
 
-/* Without the root, whose name is empty. */
+/* The parts of the path from the last one on, without the root, whose name is empty. */
 static __noinline int tm_record_cgroup_path(struct task_struct *task, __u64 id)
 {
 	struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *above;
@@ -47,7 +47,7 @@ static __noinline int tm_record_cgroup_path(struct task_struct *task, __u64 id)
 	return 0;
 }
 
-/* As d_path() goes: up the directories, and at the top of a mount on from where it is mounted. */
+/* As d_path(): up the directories, and from the top of a mount on at its mount point. */
 static __noinline int tm_record_exe(struct tm_process *process, struct file *file)
 {
 	struct vfsmount *top = BPF_CORE_READ(file, f_path.mnt);
@@ -96,7 +96,7 @@ static __always_inline void tm_record_arguments(struct tm_process *process, stru
 _Static_assert(sizeof(struct tm_process) <= sizeof(struct tm_cgroup_path), "rows of both are made "
 									   "from `zeroes`");
 
-/* @is_current: the arguments are in its own memory, which no other can read here. */
+/* @is_current: the arguments are in the process's memory, which only a program in that process can read. */
 static __noinline int tm_record_process(struct task_struct *task, __u64 id, bool is_current)
 {
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
@@ -119,9 +119,9 @@ static __noinline int tm_record_process(struct task_struct *task, __u64 id, bool
 }
 
 /*
- * Global functions: the verifier looks at each of them once, not once for each way to each call, which
- * took it most of the time of an attach. They take numbers only, and no task. Until 6.8 (2afae08c9dcb)
- * it does so even where no call can be reached, so these ask themselves whether they may.
+ * Global functions, which the verifier checks once and not for each path to each call: that was most of
+ * the time of an attach. They take numbers only, so not the task. Until 6.8 (2afae08c9dcb) the verifier
+ * checks them even where no call can be reached, so they test tm_read_task themselves.
  */
 __noinline int tm_record_current_process(__u64 id)
 {
@@ -133,7 +133,7 @@ __noinline int tm_record_current_cgroup(__u64 id)
 	return tm_read_task ? tm_record_cgroup_path((void *)bpf_get_current_task(), id) : 0;
 }
 
-/* tm_get_task_owner - the row of the process of @task, described the first time it is met. */
+/* tm_get_task_owner - owner_id of the process of @task, whose names are recorded the first time. */
 static __always_inline __u64 tm_get_task_owner(struct task_struct *task, struct tm_owner *owner,
 					       bool is_current)
 {

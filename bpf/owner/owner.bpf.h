@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Who: processes as rows of `owners`.
+ * Processes as rows of `owners`.
  */
 #ifndef TM_OWNER_BPF_H
 #define TM_OWNER_BPF_H
 
 #include "common/layers.bpf.h"
 
-const volatile __u32 tm_has_pid; /* 1: programs on packets may ask for the current pid by itself */
-const volatile __u32 tm_read_task = 1; /* 0: programs of this type may not ask for the task */
+const volatile __u32 tm_has_pid; /* 1: programs on packets may call bpf_get_current_pid_tgid() */
+const volatile __u32 tm_read_task =
+	1; /* 0: programs of this type may not call bpf_get_current_task() */
 
 static __always_inline __u64 tm_hash_owner(const struct tm_owner *owner)
 {
@@ -21,7 +22,7 @@ static __always_inline __u64 tm_hash_owner(const struct tm_owner *owner)
 	return sum ? sum : 1;
 }
 
-/* A task's process; its first thread gives the name, as in /proc/PID/comm. */
+/* The process of a task; its name is that of its first thread, as in /proc/PID/comm. */
 static __always_inline void tm_fill_owner_of_task(struct task_struct *task, struct tm_owner *owner)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
@@ -38,7 +39,7 @@ static __always_inline void tm_fill_task_owner(struct tm_owner *owner)
 	tm_fill_owner_of_task((struct task_struct *)bpf_get_current_task(), owner);
 }
 
-/* Of programs on packets; where they may ask for the task at all. */
+/* For programs on packets that may call one of the two helpers. */
 static __always_inline __u32 tm_current_pid(void)
 {
 	struct task_struct *task;
@@ -49,7 +50,7 @@ static __always_inline __u32 tm_current_pid(void)
 	return BPF_CORE_READ(task, tgid);
 }
 
-/* Without the task (before 5.14 or so) there is no start time: a reused pid is the same process. */
+/* Without the task (before 5.14 or so) there is no start time: a reused pid counts as the same process. */
 static __always_inline void tm_fill_current_owner(struct tm_owner *owner)
 {
 	if (tm_read_task) {
@@ -62,7 +63,7 @@ static __always_inline void tm_fill_current_owner(struct tm_owner *owner)
 	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
 }
 
-/* After an exec() it goes by another name, and is to be described anew. */
+/* A process with another comm has called exec(), and its names have to be recorded again. */
 static __always_inline void tm_update_comm(struct tm_owner *known, const struct tm_owner *owner,
 					   const __u64 *id)
 {
@@ -75,8 +76,8 @@ static __always_inline void tm_update_comm(struct tm_owner *known, const struct 
 }
 
 /*
- * tm_get_or_create_owner - the row of an owner, made if need be. Returns its id.
- * Where the table is full the process goes without: its user and cgroup keep a common row.
+ * tm_get_or_create_owner - returns the id of the owner's row, or 0.
+ * Where the table is full the process gets no row of its own: it shares one of its user and cgroup.
  */
 static __noinline __u64 tm_get_or_create_owner(struct tm_owner *owner)
 {

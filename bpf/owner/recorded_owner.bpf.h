@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Whose a captured packet is, where no socket of this namespace tells: what the counting programs have
- * noted of its flow (a container's behind NAT, one whose socket is closed, ICMP), and the sockets of
- * other network namespaces, which may be at either end of what is forwarded.
+ * The owner of a captured packet that has no socket in this namespace: the owner that the counting programs
+ * have recorded for its flow (a container's after NAT, one whose socket is closed, ICMP), or that of a
+ * socket in another network namespace, at either end of what is forwarded.
  *
- * Not for the counting programs themselves: a capture may look at the caches of all CPUs.
+ * Not for the counting programs themselves, which may not search the caches of all CPUs.
  */
 #ifndef TM_OWNER_RECORDED_OWNER_BPF_H
 #define TM_OWNER_RECORDED_OWNER_BPF_H
@@ -14,11 +14,11 @@
 #include "common/owner_maps.bpf.h"
 #include "owner/forwarded.bpf.h"
 
-#define TM_CPUS_LOOKED_AT \
-	256 /* bounds the loop; with more, a flow's owner may show a second later */
+#define TM_CPUS_SEARCHED \
+	256 /* bounds the loop; with more CPUs a flow's owner may appear a second later */
 
-/* What the counting programs mark the flows of this interface with; the other of the two ids is its
- * own as well, from when sums left it out or did not. */
+/* The interface id that the counting programs write to flows now; the other of the interface's two ids
+ * is in flows from when totals excluded it, or included it. */
 const volatile __u32 tm_counted_id;
 
 /* One a CPU: a global function takes numbers only, before 5.12. */
@@ -44,7 +44,7 @@ static __always_inline void tm_take_newer(struct tm_owner_lookup *lookup, __u64 
 	lookup->owner_at_ns = owner_at_ns;
 }
 
-/* Until a slot is written back the cache alone may know who sends. */
+/* Until a slot is written back only the cache may have the sender. */
 __noinline int tm_search_flow_caches(__u32 here)
 {
 	struct tm_owner_lookup *lookup = bpf_map_lookup_elem(&owner_lookup, &here);
@@ -54,7 +54,7 @@ __noinline int tm_search_flow_caches(__u32 here)
 	if (!lookup)
 		return 0;
 	place = tm_hash_flow(&lookup->key) & (tm_flow_sets - 1);
-	for (cpu = 0; cpu < TM_CPUS_LOOKED_AT; cpu++) {
+	for (cpu = 0; cpu < TM_CPUS_SEARCHED; cpu++) {
 		if (cpu >= tm_cpus)
 			break;
 		index = cpu * tm_flow_sets + place;
@@ -84,7 +84,7 @@ static __always_inline __u64 tm_owner_of_flow(struct tm_owner_lookup *lookup, __
 	return lookup->owner_id;
 }
 
-/* tm_recorded_owner - owner_id of the packet's flow; 0 where nothing tells. */
+/* tm_recorded_owner - owner_id that is recorded for the packet's flow, or 0. */
 static __noinline __u64 tm_recorded_owner(const struct tm_flow_key *key)
 {
 	__u32 here = bpf_get_smp_processor_id();

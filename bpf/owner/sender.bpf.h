@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Who sends: a socket changes hands with the first packet of a call, not when the call is over, which
- * may be gigabytes later.
+ * The sender of a packet: a socket is handed over with the first packet of a call, not at the end of the
+ * call, which may be gigabytes later.
  *
- * A packet leaves in a call of the process that wrote it, or wherever an ACK or a timer set it free: in
- * a softirq, which borrows any process; in that of a process that brings packets of others (it writes
- * to a TUN device, or gives back what NFQUEUE gave it). So that a process is the current one says
- * nothing by itself. What says it: with TCP, that the packet is sent while a process holds the socket,
- * since what comes from outside waits then; with others, that the process is in a call on this socket.
+ * A packet leaves in a call of the process that wrote it, or where an ACK or a timer released it: in a
+ * softirq, in the context of any process; or in that of a process that injects packets of others (it writes
+ * to a TUN device, or returns a packet to NFQUEUE). So the current process alone proves nothing. Proof is,
+ * with TCP, that a process holds the socket's lock, since packets from outside wait then; with others, that
+ * the process is in a system call on this socket.
  */
 #ifndef TM_OWNER_SENDER_BPF_H
 #define TM_OWNER_SENDER_BPF_H
@@ -22,8 +22,8 @@
 #define TM_PF_KTHREAD 0x00200000U /* include/linux/sched.h */
 
 const volatile __u32
-	tm_may_check_sender;	  /* 1: programs on packets may ask for the task (5.14 or so) */
-const volatile __u32 tm_has_regs; /* 1: and for what it has called (5.15) */
+	tm_may_check_sender; /* 1: programs on packets may call bpf_get_current_task() (5.14 or so) */
+const volatile __u32 tm_has_regs; /* 1: and bpf_task_pt_regs() (5.15) */
 
 /* The sequence number of the packet's first byte. */
 static __always_inline __u32 tm_tcp_sequence(struct __sk_buff *context)
@@ -38,7 +38,7 @@ static __always_inline __u32 tm_tcp_sequence(struct __sk_buff *context)
 	return bpf_ntohl(sequence_be);
 }
 
-/* Calls that lock a socket and write nothing: include/uapi/asm-generic/unistd.h, and x86 its own. */
+/* System calls that lock a socket and write nothing: include/uapi/asm-generic/unistd.h; x86 has its own. */
 #if defined(__TARGET_ARCH_x86)
 #define tm_syscall_number(regs) BPF_CORE_READ((regs), orig_ax)
 enum tm_non_writing_syscall {
@@ -70,8 +70,8 @@ enum tm_non_writing_syscall {
 #endif
 
 /*
- * Who asks for options, say, sends what another has written, if ACKs came meanwhile. A list of what is
- * no writing, not of what is: there is io_uring, and what is to come.
+ * A process that gets an option, say, sends what another has written, if ACKs arrived meanwhile. A list of
+ * calls that do not write, not of those that do: io_uring writes too, and future calls may.
  */
 static __always_inline bool tm_syscall_may_write(void)
 {
@@ -97,10 +97,9 @@ static __always_inline bool tm_syscall_may_write(void)
 }
 
 /*
- * Whether the process that holds @tcp sends new bytes of its own. Not where nothing new goes out (an
- * ACK, a retransmission); nor with what comes late, from NFQUEUE: the kernel moves snd_nxt on behind
- * each packet. Nor where all calls that wrote something are over, as is known where the app layer counts
- * on sockets.
+ * Whether the process that holds @tcp sends new bytes of its own. Not if the packet has none (an ACK, a
+ * retransmission), nor if it comes late, from NFQUEUE: the kernel has advanced snd_nxt after each packet.
+ * Nor if all calls that wrote have returned, which is known where the app layer counts on sockets.
  */
 static __always_inline bool tm_is_sending(struct __sk_buff *skb, const struct tm_socket *socket,
 					  struct tcp_sock *tcp)
@@ -124,7 +123,7 @@ static __always_inline bool tm_is_sending(struct __sk_buff *skb, const struct tm
 	return unfinished > 0;
 }
 
-/* Whether the call that the process is in has the packet's socket as its first argument. */
+/* Whether the first argument of the current system call is the packet's socket. */
 static __always_inline bool tm_is_syscall_on_socket(struct __sk_buff *skb)
 {
 	struct sock *sk = tm_skb_sock(skb);
@@ -148,8 +147,8 @@ static __always_inline bool tm_is_syscall_on_socket(struct __sk_buff *skb)
 }
 
 /*
- * tm_check_sender - what @skb is part of, the current process may have written, which is not the owner
- * of @socket. @used: the socket that processes use; of MPTCP another than the packet's.
+ * tm_check_sender - the current process, which is not the owner of @socket, becomes it if it has written
+ * @skb. @used: the socket that processes use; of MPTCP it is not the packet's.
  */
 static __noinline int tm_check_sender(struct __sk_buff *skb, struct tm_socket *socket,
 				      struct tm_socket *used)

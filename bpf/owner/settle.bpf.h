@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What sockets have counted, moved to the rows of their owners.
+ * What sockets have counted, transferred to the rows of their owners.
  *
- * Packets count on their socket: two adds to memory that is theirs, wherever the process runs. What a
- * socket counted becomes its owner's when another process takes the socket over, when the last one
- * closes it, and with each packet after that; until then readers add it.
+ * Packets count on their socket: two adds to its own memory, on whatever CPU the process runs. The counts
+ * are transferred when another process takes the socket over, when the last one closes it, and with each
+ * packet after that; until then readers add them.
  */
 #ifndef TM_OWNER_SETTLE_BPF_H
 #define TM_OWNER_SETTLE_BPF_H
@@ -36,7 +36,7 @@ static __always_inline void tm_transfer_each(struct tm_socket_counts *counted,
 	tm_transfer_one(&counted->app_tx_bytes, &settled->app_tx_bytes, &owner->app_tx_bytes);
 }
 
-/* Packets and app bytes are enough: the rest is added before or with them. */
+/* The bytes are enough: packets are added before them. */
 static __always_inline bool tm_is_settled(const struct tm_socket *socket)
 {
 	const volatile struct tm_socket_counts *own = &socket->own;
@@ -48,10 +48,10 @@ static __always_inline bool tm_is_settled(const struct tm_socket *socket)
 }
 
 /*
- * tm_transfer_counts - what the socket has counted to its owner; then the socket to @next, unless that is 0.
+ * tm_transfer_counts - to the socket's owner; then @next becomes the owner, unless it is 0.
  *
- * Who does not get the lock may go: the other one looks again after letting go of it, and what was
- * counted before the attempt is seen then. Returns whether the lock was ours.
+ * A CPU that fails to get the lock returns: the holder rechecks the socket after it has released the lock,
+ * and sees what was counted before the attempt. Returns whether this CPU had the lock.
  */
 static __noinline int tm_transfer_counts(struct tm_socket *socket, __u64 next, __u32 pid)
 {
@@ -68,7 +68,7 @@ static __noinline int tm_transfer_counts(struct tm_socket *socket, __u64 next, _
 		if (owner) {
 			tm_transfer_each(&socket->own, &socket->settled, owner);
 			if (!socket->has_traffic &&
-			    socket->role == TM_ROLE_UNKNOWN) /* no listener's child */
+			    socket->role == TM_ROLE_UNKNOWN) /* not an accepted socket */
 				tm_transfer_each(&socket->listening, &socket->listening_settled,
 						 owner);
 			if (next) {
@@ -83,7 +83,7 @@ static __noinline int tm_transfer_counts(struct tm_socket *socket, __u64 next, _
 	return 1;
 }
 
-/* A socket has been closed that was a connection, or has at least carried a packet. */
+/* A socket was closed that was connected, or has carried a packet. */
 static __always_inline void tm_count_connection(struct tm_socket *socket)
 {
 	__u64 id = socket->owner_id;

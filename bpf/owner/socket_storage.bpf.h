@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Storage on sockets, and the numbers that tell them apart.
+ * Storage on sockets, and their ids.
  */
 #ifndef TM_OWNER_SOCKET_STORAGE_BPF_H
 #define TM_OWNER_SOCKET_STORAGE_BPF_H
 
 #include "common/owner_maps.bpf.h"
 
-/* The kernel's eight bytes and the value behind them (struct bpf_local_storage_data), in lines of 64. */
+/* The kernel's eight bytes and then the value (struct bpf_local_storage_data), in lines of 64 bytes. */
 #define TM_AT_LINE(member, line) (8 + __builtin_offsetof(struct tm_socket, member) == (line) * 64)
 
 _Static_assert(TM_AT_LINE(srtt_us, 1), "packets write this line");
 _Static_assert(TM_AT_LINE(own.app_rx_bytes, 2), "calls write this line");
-_Static_assert(TM_AT_LINE(settled, 3), "who moves counts to the owner writes this line and the "
-				       "next");
+_Static_assert(TM_AT_LINE(settled, 3), "the transfer of counts writes this line and the next");
 
-/* Alone: a CPU does not come here twice in one nanosecond. */
+/* Unique: a CPU does not reach this twice in one nanosecond. */
 static __always_inline __u64 tm_new_socket_id(void)
 {
 	return (bpf_ktime_get_ns() << 8) ^ bpf_get_smp_processor_id();
 }
 
-/* The packet's socket as the kernel has it: of the verifier's own kind no members can be read. */
+/* The kernel's own socket of the packet: of struct bpf_sock only few members can be read. */
 static __always_inline struct sock *tm_skb_sock(struct __sk_buff *context)
 {
 	const struct sk_buff *skb = (const void *)context;
@@ -30,8 +29,8 @@ static __always_inline struct sock *tm_skb_sock(struct __sk_buff *context)
 }
 
 /*
- * tm_make_storage - of a socket, all zeroes but for these; NULL where there is no memory. In place, as
- * the stack has no room for one (512 bytes, of all functions that call each other).
+ * tm_make_storage - zeroed but for these members; NULL without memory. Filled in place, as the stack (512
+ * bytes for all functions that call each other) has no room for one.
  */
 static __always_inline struct tm_socket *tm_make_storage(void *sk, __u64 owner_id, __u32 pid)
 {

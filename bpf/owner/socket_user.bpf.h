@@ -14,15 +14,15 @@ static __always_inline void tm_start_socket(struct tm_socket *socket)
 	socket->has_traffic = 1;
 	if (socket->predates_attach && socket->role != TM_ROLE_PASSIVE)
 		return;
-	/* an accepted socket has its listener's; when it was opened sock_ops has noted */
+	/* an accepted socket has its listener's id; sock_ops has recorded when it was opened */
 	socket->id = tm_new_socket_id();
 	if (socket->role != TM_ROLE_PASSIVE)
 		socket->opened_ns = bpf_ktime_get_ns();
 }
 
 /*
- * The packet's socket is an MPTCP socket's: it goes where that goes. A listener that speaks MPTCP has
- * sockets of plain TCP, too, for clients that do not: those are processes' own.
+ * A subflow takes the owner of its MPTCP socket. A listener for MPTCP also accepts plain TCP, from clients
+ * without MPTCP: such a socket belongs to the process itself.
  */
 static __noinline int tm_follow_mptcp(struct __sk_buff *skb, struct tm_socket *socket, bool rx)
 {
@@ -53,7 +53,7 @@ static __noinline int tm_follow_mptcp(struct __sk_buff *skb, struct tm_socket *s
 	return 0;
 }
 
-/* tm_update_socket_owner - who has the socket now, before a packet of it counts. */
+/* tm_update_socket_owner - make the process that uses the socket now its owner. */
 static __always_inline void tm_update_socket_owner(struct __sk_buff *skb, struct tm_socket *socket,
 						   bool rx)
 {

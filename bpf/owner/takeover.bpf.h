@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * A socket becomes that of the process that uses it: from a program that runs in that process.
+ * The process that uses a socket becomes its owner, by a program that runs in that process.
  */
 #ifndef TM_OWNER_TAKEOVER_BPF_H
 #define TM_OWNER_TAKEOVER_BPF_H
@@ -9,9 +9,10 @@
 #include "owner/settle.bpf.h"
 #include "owner/cgroup.bpf.h"
 
-const volatile __u32 tm_may_take_over = 1; /* 0: these programs may not ask for the task */
+const volatile __u32 tm_may_take_over =
+	1; /* 0: programs of this type may not call bpf_get_current_task() */
 
-/* No process has used it: a listener's child, a super-server's, or one that the kernel has made. */
+/* No process has used it: it was accepted, or opened by a super-server or by the kernel. */
 static __always_inline bool tm_is_unused(const struct tm_socket *socket)
 {
 	return !socket->used_by_process && !socket->own.app_rx_bytes && !socket->own.app_tx_bytes &&
@@ -20,8 +21,8 @@ static __always_inline bool tm_is_unused(const struct tm_socket *socket)
 }
 
 /*
- * tm_hand_over - the socket to @owner_id. What was counted before stays with the old owner, unless no
- * process has used the socket yet: then all is the new one's.
+ * tm_hand_over - @owner_id becomes the owner. What was counted before stays with the old owner, unless no
+ * process has used the socket yet: then the new owner gets all.
  */
 static __noinline int tm_hand_over(struct tm_socket *socket, __u64 owner_id, __u32 pid)
 {
@@ -33,8 +34,8 @@ static __noinline int tm_hand_over(struct tm_socket *socket, __u64 owner_id, __u
 }
 
 /*
- * owner_id of the current process; 0: it is not watched, or not to be asked for. A global function: the
- * verifier looks at it once (see owner/names.bpf.h).
+ * owner_id of the current process; 0: it is outside the monitored cgroup, or cannot be read. A global
+ * function, which the verifier checks once (see owner/names.bpf.h).
  */
 __noinline __u64 tm_current_owner_in_cgroup(void)
 {
@@ -45,7 +46,7 @@ __noinline __u64 tm_current_owner_in_cgroup(void)
 	return tm_get_current_owner(&owner);
 }
 
-/* tm_take_over - by the current process, which is another than the owner. */
+/* tm_take_over - the current process, which is not the owner, becomes it. */
 static __noinline int tm_take_over(struct tm_socket *socket)
 {
 	__u64 id = tm_current_owner_in_cgroup();

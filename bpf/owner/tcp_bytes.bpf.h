@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What TCP sockets count themselves.
+ * Bytes by the counters of TCP sockets themselves.
  *
- * A FIN takes a sequence number, and tcp_rcv_nxt_update() counts it as a byte received. It is none to
- * the application, whether that has come to it (recv() gave 0) or not.
+ * A FIN takes a sequence number, and tcp_rcv_nxt_update() counts it as a byte received. The application
+ * never reads that byte, so it is subtracted here.
  */
 #ifndef TM_OWNER_TCP_BYTES_BPF_H
 #define TM_OWNER_TCP_BYTES_BPF_H
@@ -24,20 +24,20 @@ static __always_inline __u64 tm_tcp_received_bytes(struct sock *sk, struct tcp_s
 	return tcp->bytes_received - has_fin;
 }
 
-/* Of what was received, what the application has taken; a FIN that waits behind @unread is in both. */
+/* Of @received bytes, those that the application has read. A FIN that is still queued is in @unread, too. */
 static __always_inline __u64 tm_read_of_received(__u64 received, __u32 unread, bool has_fin)
 {
 	return received - has_fin - (has_fin && unread ? unread - 1 : unread);
 }
 
-/* Bytes taken by the application since the connection began. */
+/* Bytes that the application has read since the connection was opened. */
 static __always_inline __u64 tm_tcp_read_bytes(struct sock *sk, struct tcp_sock *tcp)
 {
 	return tm_read_of_received(tcp->bytes_received, tcp->rcv_nxt - tcp->copied_seq,
 				   sk->__sk_common.skc_flags & TM_SOCK_DONE);
 }
 
-/* Bytes given by the application since the connection began: sent once, or waiting to be. */
+/* Bytes that the application has written since the connection was opened: sent once, or queued. */
 static __always_inline __u64 tm_tcp_written_bytes(struct sock *sk, struct tcp_sock *tcp)
 {
 	__u8 state = sk->__sk_common.skc_state;
@@ -45,11 +45,11 @@ static __always_inline __u64 tm_tcp_written_bytes(struct sock *sk, struct tcp_so
 			 state == TM_TCP_CLOSING;
 	__u32 unsent = tcp->write_seq - tcp->snd_nxt;
 
-	/* a FIN that waits is no byte */
+	/* without a queued FIN */
 	return tcp->bytes_sent - tcp->bytes_retrans + (sends_fin && unsent ? unsent - 1 : unsent);
 }
 
-/* What the application has read and written of a socket before attach does not count as since. */
+/* Record what the application had read and written before attach, to subtract it. */
 static __always_inline void tm_record_tcp_baseline(struct tm_socket *socket, void *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What no program of the app layer has seen, made up for at the last close.
+ * Bytes of calls that no program of the app layer has seen, added at the last close.
  *
- * The kernel leaves a tracing program out where it is in the middle of the same program on the same
- * CPU: where tracepoints can be preempted (seen on 7.3) that happens, and a call is not counted. TCP's
- * own sequence numbers know better. A receive that was missed counts with the next one, by itself;
- * this is for what comes last, and for sends.
+ * The kernel skips a tracing program on a CPU that is running the same program: where tracepoints can be
+ * preempted (seen on 7.3) a call is not counted then. TCP's own sequence numbers have its bytes. A missed
+ * receive counts with the next one; this adds the last ones, and sends.
  *
- * At the last close no call is under way, but packets may still come and go on another CPU. So what
- * these add to is read before what they take from: what is made up may be too little then, never too
- * much. By helpers: a program of this kind may not ask for the TCP socket.
+ * At the last close no call is running, but other CPUs may handle packets. So a counter is read before
+ * those that are subtracted from it: the difference may be too small then, never too large. By
+ * bpf_core_read(), as programs of this type may not call bpf_skc_to_tcp_sock().
  */
 #ifndef TM_OWNER_TCP_MISSED_CALLS_BPF_H
 #define TM_OWNER_TCP_MISSED_CALLS_BPF_H
@@ -21,9 +20,9 @@
 /* 1: the app layer counts on sockets, and programs of this kind may read the kernel's memory */
 const volatile __u32 tm_app_on_sockets;
 
-#define TM_MAX_MISSED_BYTES (1U << 31) /* sequence numbers cannot tell more from less */
+#define TM_MAX_MISSED_BYTES (1U << 31) /* more is a negative difference of sequence numbers */
 
-/* TLS and the like put bytes of their own into the stream, or take some out of it. */
+/* TLS and sockmaps add bytes of their own to the stream, or remove some. */
 static __always_inline bool tm_has_plain_stream(struct sock *sk)
 {
 	struct inet_connection_sock *connection = (void *)sk;
@@ -66,7 +65,7 @@ static __always_inline void tm_add_missed_writes(struct tm_socket *socket, struc
 		tm_atomic_add(&socket->own.app_tx_bytes, more);
 }
 
-/* tm_add_missed_bytes - for the calls on @sk that were missed; before its counts are moved to its owner. */
+/* tm_add_missed_bytes - of the calls on @sk that were missed; before its counts are transferred. */
 static __always_inline void tm_add_missed_bytes(struct tm_socket *socket, struct bpf_sock *sk)
 {
 	struct sock *kernels = (void *)sk;
