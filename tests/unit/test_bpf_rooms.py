@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BPF = Path(__file__).resolve().parents[2] / "bpf"
-ROOMS = ("wire.h", "common", "owner", "parse", "events", "count")
+ROOMS = ("wire", "wire.h", "common", "owner", "parse", "events", "count")
 """From the bottom to the top; the programs include from all of them."""
 INCLUDE = re.compile(r'^#include "(.+)"$', re.MULTILINE)
 DEFINED = re.compile(r"^static \w.*?\b(tm_\w+)\([^;{]*\)\n\{", re.MULTILINE)

@@ -14,8 +14,12 @@ from trafficmon import layout
 from trafficmon.libbpf._ffi import ffi
 from trafficmon.libbpf.structs import dtype_of, enumerators
 
-WIRE_H = (Path(__file__).resolve().parents[2] / "bpf" / "wire.h").read_text()
-RECORDS = re.findall(r"^struct (tm_\w+) \{", WIRE_H, re.MULTILINE)
+WIRE = Path(__file__).resolve().parents[2] / "bpf" / "wire"
+RECORDS = [
+    name
+    for header in sorted(WIRE.glob("*.h"))
+    for name in re.findall(r"^struct (tm_\w+) \{", header.read_text(), re.MULTILINE)
+]
 
 
 def flat(dtype: np.dtype[Any], at: int = 0) -> list[tuple[int, int]]:

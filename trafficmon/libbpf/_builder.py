@@ -13,7 +13,7 @@ from pathlib import Path
 import cffi
 
 HERE = Path(__file__).resolve().parent
-WIRE_H = HERE.parent.parent / "bpf" / "wire.h"
+BPF = HERE.parent.parent / "bpf"
 DECLARATIONS = ("object", "syscall", "net", "ring", "system")
 INTEGERS = {
     "__u8": "uint8_t",
@@ -27,6 +27,16 @@ OPAQUE = (
     "bpf_link_update_opts",
     "ring_buffer_opts",
 )
+
+
+def wire_source(name: str = "wire.h", seen: set[str] | None = None) -> str:
+    """wire.h with what it includes of wire/ in place, each file once."""
+    seen = set() if seen is None else seen
+    if name in seen:
+        return ""
+    seen.add(name)
+    included = re.compile(r'^#include "(wire/.+)"$', re.MULTILINE)
+    return included.sub(lambda match: wire_source(match[1], seen), (BPF / name).read_text())
 
 
 def wire_declarations(source: str) -> str:
@@ -44,7 +54,7 @@ def make_builder() -> cffi.FFI:
     builder.cdef("\n".join(f"struct {name};" for name in OPAQUE))
     for name in DECLARATIONS:
         builder.cdef((HERE / "decl" / f"{name}.h").read_text())
-    wire = WIRE_H.read_text()
+    wire = wire_source()
     builder.cdef(wire_declarations(wire))
     builder.set_source(
         "trafficmon.libbpf._native",
