@@ -14,6 +14,13 @@ class Machine(NamedTuple):
     boot_id: str
 
 
+class Epoch(NamedTuple):
+    """For as long as counters grow: they begin anew with a boot, and with another attach."""
+
+    boot_id: str
+    attached_at_ns: int
+
+
 class HostHook(NamedTuple):
     """A hook that there is once on a host, by its name in hook_registry.HOST_HOOKS."""
 

@@ -19,7 +19,7 @@ from trafficmon.errors import TrafficmonError
 from trafficmon.model.parts import Part
 
 if TYPE_CHECKING:  # a sample costs the imports of its parts alone
-    from trafficmon.model.attachment import Attachment, Clock, Machine
+    from trafficmon.model.attachment import Attachment, Clock, Epoch, Machine
     from trafficmon.model.dns import Dns
     from trafficmon.model.drops import Drops
     from trafficmon.model.flow_owners import SocketIndex
@@ -121,6 +121,13 @@ class Sample:
         for part in self.held:
             together |= part
         return together
+
+    @property
+    def epoch(self) -> Epoch:
+        """For how long its counters grow."""
+        from trafficmon.model.attachment import Epoch  # noqa: PLC0415 - see above
+
+        return Epoch(self.machine.boot_id, self.attachment.attached_at_ns)
 
     def has_hook(self, kind: str) -> bool:
         """See Attachment."""

@@ -127,6 +127,7 @@ def connection_table(sample: Sample) -> Table:
         identity=columns.identity,
         rated=by_direction(sort_keys),
         read_at_s=sample.read_at_s.get(Part.SOCKETS),
+        epoch=sample.epoch,
     )
 
 

@@ -74,6 +74,7 @@ def _table(sample: Sample, kinds: tuple[str, ...]) -> Table:
         identity=lambda: groups.hashes,
         rated={"both": lambda: octets},
         read_at_s=sample.read_at_s.get(Part.DROPS),
+        epoch=sample.epoch,
     )
 
 

@@ -107,6 +107,7 @@ def flow_table(sample: Sample) -> Table:
         identity=lambda: hash_words(words(keys)),
         rated=by_direction(sort_keys),
         read_at_s=sample.read_at_s.get(Part.FLOWS),
+        epoch=sample.epoch,
     )
 
 

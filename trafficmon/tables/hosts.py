@@ -88,6 +88,7 @@ def host_table(sample: Sample) -> Table:
         identity=lambda: groups.hashes,
         rated=by_direction(sort_keys),
         read_at_s=sample.read_at_s.get(Part.FLOWS),
+        epoch=sample.epoch,
         notes=of_flows(sample, flows.lost),
     )
 

@@ -65,6 +65,7 @@ def interface_table(sample: Sample) -> Table:
             for side in ("rx", "tx")
         },
         read_at_s=sample.read_at_s.get(Part.HOOK_COUNTERS),
+        epoch=sample.epoch,
     )
 
 

@@ -55,6 +55,7 @@ def layer_table(sample: Sample) -> Table:
             side: partial(or_nan, [row[f"{side}_bytes"] for row in rows]) for side in ("rx", "tx")
         },
         read_at_s=sample.read_at_s.get(Part.HOOK_COUNTERS),
+        epoch=sample.epoch,
     )
 
 

@@ -147,7 +147,7 @@ class _Rows:
         self.places, self.ids = places.tolist(), owners.ids[places]
         self.names = OwnerNames(owners, sample.names)
         self.sums = {name: self.groups.sum(records[name]) for name in COUNT_FIELDS}
-        self.read_at_s = sample.read_at_s.get(Part.OWNERS)
+        self.read_at_s, self.epoch = sample.read_at_s.get(Part.OWNERS), sample.epoch
         self.notes = of_processes(sample) if "pid" in fields else ()
         self.unknown = () if sample.has_layer("app") else _APP
 
@@ -191,6 +191,7 @@ class _Rows:
             identity=lambda: self.groups.hashes,
             rated=by_direction(sort_keys),
             read_at_s=self.read_at_s,
+            epoch=self.epoch,
         )
 
 

@@ -62,6 +62,7 @@ def protocol_table(sample: Sample) -> Table:
         identity=lambda: every.astype(np.uint64),
         rated=_rated(sums),
         read_at_s=sample.read_at_s.get(Part.SERVICES),
+        epoch=sample.epoch,
     )
 
 
@@ -107,6 +108,7 @@ def port_table(sample: Sample) -> Table:
         identity=lambda: services.astype(np.uint64),
         rated=_rated(sums),
         read_at_s=sample.read_at_s.get(Part.SERVICES),
+        epoch=sample.epoch,
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trafficmon.errors import UsageError
 from trafficmon.filter.columns import FilterColumns
+from trafficmon.model.attachment import Epoch
 from trafficmon.suggest import closest
 
 Array: TypeAlias = NDArray[Any]
@@ -31,7 +32,7 @@ class Table:
     that stays the same from one reading to the next. ``rated``: the bytes that rates are made of,
     by direction, "rx" and "tx", or "both" where a table has no directions; NaN where nothing
     counts them. ``read_at_s``: when they were read (CLOCK_MONOTONIC), where that is known.
-    ``notes``: what is missing from the rows, for people.
+    ``epoch``: for how long its counters grow. ``notes``: what is missing from the rows, for people.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Table:
     identity: Callable[[], NDArray[np.uint64]]
     rated: Mapping[str, Callable[[], Array]] = field(default_factory=dict)
     read_at_s: float | None = None
+    epoch: Epoch | None = None
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Array] = field(default_factory=dict)  # rates, in watch mode
     records: Callable[[Array], list[Record]] | None = None

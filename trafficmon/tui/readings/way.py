@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from trafficmon.model.flows import COUNTS
+from trafficmon.model.rates import Counted, RateMeter
 from trafficmon.model.sample import Sample
 from trafficmon.tables.catalogue import table_maker
-from trafficmon.tables.table import Record, choose_rows
+from trafficmon.tables.table import Record, choose_rows, or_nan
 from trafficmon.tui.readings.session import Session
 
-COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 _TOP_DROPS = 8
 
 
@@ -45,49 +47,47 @@ class WayReader:
     """Remembers the counters of the reading before."""
 
     def __init__(self) -> None:
-        self._before: dict[str, dict[str, int | None]] = {}
-        self._drops_before: dict[tuple[str, str], int] = {}
-        self._when: float | None = None
+        self._layers, self._drops = RateMeter(), RateMeter()
 
     def read(self, session: Session) -> Way:
         """One reading."""
-        sample = session.read("layers", "drops")
+        sample, now_s = session.read("layers", "drops"), session.now()
         table = table_maker("layers")(sample)
         records = [table.record(row) for row in range(table.length)]
-        drops = _drops(sample)
-        now = session.now()
-        elapsed_s = None if self._when is None else now - self._when
-        self._when = now
-        stages = [self._stage(record, elapsed_s) for record in records]
-        self._before = {stage.name: stage.totals for stage in stages}
-        rate = None if drops is None else self._rate(drops, elapsed_s)
-        return Way(stages, None if drops is None else drops[:_TOP_DROPS], rate)
+        rates = self._layers.rates(
+            Counted(
+                table.identity(),
+                {name: or_nan([record[name] for record in records]) for name in COUNTS},
+                now_s if table.read_at_s is None else table.read_at_s,
+                sample.epoch,
+            )
+        )
+        stages = [
+            _stage(record, {name: _or_none(rates[name][row]) for name in COUNTS})
+            for row, record in enumerate(records)
+        ]
+        if not sample.has_hook("drop"):
+            return Way(stages, None, None)
+        drops, rate = self._read_drops(sample, now_s)
+        return Way(stages, drops[:_TOP_DROPS], rate)
 
-    def _stage(self, record: Record, elapsed_s: float | None) -> Stage:
-        totals = {name: record[name] for name in COUNTS}
-        before = self._before.get(record["layer"], {})
-        rates = {name: _per_s(totals[name], before.get(name), elapsed_s) for name in COUNTS}
-        less = [record[f"{way}_packets_difference"] for way in ("rx", "tx")]
-        fewer = [None if number is None else -number for number in less]
-        return Stage(record["layer"], totals, rates, (fewer[0], fewer[1]), record["causes"])
-
-    def _rate(self, drops: list[Record], elapsed_s: float | None) -> float | None:
-        """Sets ``rate`` of each, and tells that of all."""
-        keys = [(str(one["reason"]), str(one["location"])) for one in drops]
-        for key, drop in zip(keys, drops, strict=True):
-            drop["rate"] = _per_s(drop["packets"], self._drops_before.get(key, 0), elapsed_s)
-        self._drops_before = dict(zip(keys, (drop["packets"] for drop in drops), strict=True))
-        return None if elapsed_s is None else sum(drop["rate"] or 0.0 for drop in drops)
-
-
-def _per_s(now: int | None, before: int | None, elapsed_s: float | None) -> float | None:
-    if now is None or before is None or not elapsed_s:
-        return None
-    return max(0, now - before) / elapsed_s
+    def _read_drops(self, sample: Sample, now_s: float) -> tuple[list[Record], float | None]:
+        """Rows with their ``rate``, most packets first; and the rate of all."""
+        table = table_maker("drops")(sample)
+        at_s = now_s if table.read_at_s is None else table.read_at_s
+        packets = {"packets": table.sort_keys["packets"]()}
+        rates = self._drops.rates(Counted(table.identity(), packets, at_s, sample.epoch))["packets"]
+        chosen = choose_rows(table, None, "packets", None)
+        drops = [table.record(row) | {"rate": _or_none(rates[row])} for row in chosen]
+        return drops, None if self._drops.elapsed_s is None else float(rates.sum())
 
 
-def _drops(sample: Sample) -> list[Record] | None:
-    if not sample.has_hook("drop"):
-        return None
-    table = table_maker("drops")(sample)
-    return [table.record(row) for row in choose_rows(table, None, "packets", None)]
+def _stage(record: Record, rates: dict[str, float | None]) -> Stage:
+    less = [record[f"{way}_packets_difference"] for way in ("rx", "tx")]
+    fewer = [None if number is None else -number for number in less]
+    totals = {name: record[name] for name in COUNTS}
+    return Stage(record["layer"], totals, rates, (fewer[0], fewer[1]), record["causes"])
+
+
+def _or_none(rate: float) -> float | None:
+    return None if math.isnan(rate) else float(rate)
