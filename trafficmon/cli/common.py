@@ -19,3 +19,15 @@ PinDir: TypeAlias = Annotated[
     ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+FromFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="Show what 'trafficmon record FILE' has recorded, here or elsewhere.",
+    ),
+]
+At: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--at", metavar="TIME", help="Of a recording: 22:00, 5m (before its end), …"),
+]

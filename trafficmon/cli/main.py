@@ -24,6 +24,7 @@ from trafficmon.cli import (
     doctor,
     events,
     log,
+    record,
     short,
     status,
     streams,
@@ -54,6 +55,7 @@ app.command("events")(events.events)
 app.command("capture")(capture.capture)
 app.command("log")(log.log)
 app.command("tui")(tui.tui)
+app.command("record")(record.record)
 
 
 class _Debug:

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trafficmon.cli import short
-from trafficmon.cli.common import Json, PinDir
+from trafficmon.cli.common import At, FromFile, Json, PinDir
 from trafficmon.cli.contained import Contained
 from trafficmon.cli.say import complain
 from trafficmon.errors import UsageError, require_range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from trafficmon.filter.nodes import Expression
+    from trafficmon.model.sample import Sample
+    from trafficmon.model.source import Source
     from trafficmon.pins import PinDirectory
     from trafficmon.tables.table import Record, Table
 
@@ -74,12 +77,13 @@ def top(
         bool,
         typer.Option("--all", help="drops: also what the kernel frees when nothing is lost."),
     ] = False,
+    from_file: FromFile = None,
+    at: At = None,
     pin_dir: PinDir = None,
 ) -> None:
     """Show one table: once, or again and again."""
     if watch is None:
         short.begin()
-    from trafficmon.pins import PinDirectory, chosen
     from trafficmon.tables import questions
 
     if as_json and as_csv:
@@ -91,11 +95,34 @@ def top(
     questions.require_sort(table, sort, has_rates=watch is not None and form == "text")
     expression = questions.require_filter(table, filter_text)
     wish = Wish(table, 20 if count is None else count, sort, expression, form, reverse_dns, every)
+    if from_file is not None:
+        _show_recording(from_file, at, wish, watch, fill=count is None)
+        return
+    if at is not None:
+        raise UsageError("--at needs a recording: add --from FILE")
+    from trafficmon.pins import PinDirectory, chosen
+
     pins = PinDirectory(chosen(pin_dir))
     if watch is None:
         _show_once(pins, wish)
-    else:
-        _watch(pins, wish, watch, fill=count is None)
+        return
+    from trafficmon.sources.pinned import PinnedSource
+
+    _watch(PinnedSource(pins), wish, watch, fill=count is None)
+
+
+def _show_recording(
+    path: Path, at: str | None, wish: Wish, seconds: float | None, *, fill: bool
+) -> None:
+    """The sample of a time; with --watch also those that follow, as far apart as they were."""
+    from trafficmon.sources.recorded import opened_at
+    from trafficmon.tables.catalogue import parts_of
+
+    with opened_at(path, at, from_the_beginning=seconds is not None) as source:
+        if seconds is None:
+            _show(source.read(parts_of(wish.table)), wish)
+        else:
+            _watch(source, wish, seconds, fill=fill, go_on=lambda: source.advance(seconds))
 
 
 def _show_once(pins: PinDirectory, wish: Wish) -> None:
@@ -106,25 +133,37 @@ def _show_once(pins: PinDirectory, wish: Wish) -> None:
     with read_ahead(pins, parts) as ahead:
         from trafficmon.sources.pinned import PinnedSource
         from trafficmon.tables.catalogue import table_maker
-        from trafficmon.tables.health import complaints
 
-        maker = table_maker(wish.table, every=wish.every)
+        table_maker(wish.table, every=wish.every)  # imports it, while the maps are read
         with PinnedSource(pins, ahead) as source:
             sample = source.read(parts)
-    table = maker(sample)
+    _show(sample, wish)
+
+
+def _show(sample: Sample, wish: Wish) -> None:
+    from trafficmon.tables.catalogue import table_maker
+    from trafficmon.tables.health import complaints
+
+    table = table_maker(wish.table, every=wish.every)(sample)
     _write(table, _rows(table, wish), wish)
     _say([*table.notes, *complaints(sample)])
 
 
-def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> None:
-    """The live view: sorted by what goes on now, and to the screen's size unless -n says else."""
-    from trafficmon.sources.pinned import PinnedSource
+def _watch(
+    source: Source,
+    wish: Wish,
+    seconds: float,
+    *,
+    fill: bool,
+    go_on: Callable[[], bool] = lambda: True,
+) -> None:
+    """The live view: sorted by rates, and to the screen's size unless -n says else."""
     from trafficmon.tables.catalogue import parts_of, table_maker
     from trafficmon.tables.health import complaints
     from trafficmon.tables.rates import RateKeeper
 
     maker = table_maker(wish.table, every=wish.every)
-    source, keeper = PinnedSource(pins), RateKeeper()
+    keeper = RateKeeper()
     on_screen = wish.form == "text" and sys.stdout.isatty()
 
     said: list[str] = []
@@ -149,6 +188,8 @@ def _watch(pins: PinDirectory, wish: Wish, seconds: float, *, fill: bool) -> Non
         told = contained.run(show, f"reading {wish.table}")
         if told and on_screen:  # numbers of before would be taken for new ones
             print(f"{head}\n{told}", flush=True)
+        if not go_on():
+            return
         time.sleep(seconds)
 
 

@@ -256,7 +256,7 @@ class Live:
     def remote_names(self) -> RemoteNames:
         """Names of remote addresses."""
         book = self.dns_book
-        return RemoteNames(book.addresses() if book is not None else {}, self.owner)
+        return RemoteNames.with_askers(book.addresses() if book else {}, self.owner)
 
     def owner(self, owner_id: int) -> Any:
         """An owner's row (OWNER) without what its open sockets have counted; None: not known."""

@@ -66,7 +66,7 @@ class Host:
     def name(self, at_s: float, by: int = 0, address: str = ADDRESS) -> str | None:
         """Of a connection that begins then."""
         self._book.add(self._learner.take())
-        names = RemoteNames(self._book.addresses(), OWNERS.get)
+        names = RemoteNames.with_askers(self._book.addresses(), OWNERS.get)
         return names.name(address, BASE_S + at_s + self._offset_s, OWNERS.get(by))
 
 

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""A recording shows what was there: to who may read nothing else, and after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kernel.owned import Place, connected, exchange, place_of
+from trafficmon.sources.recorded import RecordedSource
+from trafficmon.sources.recording.reader import Recording
+from trafficmon.tables.catalogue import TABLES, parts_of
+
+pytestmark = pytest.mark.kernel
+KILLS = 50
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with place_of(attach=True) as made:
+        yield made
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "file.rec"
+
+
+def shown(path: Path, table: str) -> list[dict[str, Any]]:
+    """In a mount namespace without any pins, by a user without any right."""
+    argv = [sys.executable, "-m", "trafficmon", "top", table, "--from", str(path), "--json"]
+    argv += ["--all"] if table == "drops" else []
+    bare = 'umount --lazy --recursive /sys/fs/bpf; mount -t tmpfs tmpfs /run; exec "$@"'
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
+    done = subprocess.run(
+        ["unshare", "--mount", "--net", "sh", "-c", bare, "sh", *nobody, *argv],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
+
+
+def test_all_tables_as_they_were(place: Place, path: Path) -> None:
+    server, client = connected(place)
+    exchange(server, client, 30_000, 7_000)
+    tables = {
+        name: place.program.rows(name, *(("--all",) if name == "drops" else ())) for name in TABLES
+    }
+    place.program.run("record", str(path), "--for", "0")
+    exchange(server, client, 1_000, 1_000)
+    place.program.run("detach")
+    while place.workers:
+        place.workers.pop().end()
+    path.chmod(0o644)
+    path.parent.chmod(0o755)
+    for name, rows in tables.items():
+        assert _settled(shown(path, name)) == _settled(rows), name
+    assert tables["flows"]
+    assert tables["processes"]
+
+
+def _settled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what is of the moment of reading."""
+    return [{n: v for n, v in row.items() if n != "duration_s"} for row in rows]
+
+
+def test_one_sample_an_interval(place: Place, path: Path) -> None:
+    said = place.program.run("record", str(path), "--interval", "0.2", "--for", "2s").stderr
+    with Recording(path) as recording:
+        assert "samples" in said
+        assert 8 <= len(recording) <= 11
+        gaps_ns = [b - a for a, b in zip(recording.times_ns, recording.times_ns[1:], strict=False)]
+    assert min(gaps_ns) > 0
+
+
+def test_ctrl_c_ends_it_with_all_that_was_recorded(place: Place, path: Path) -> None:
+    with place.program.running("record", str(path), "--interval", "0.2", until="recording") as one:
+        time.sleep(1)
+        said = one.interrupt()
+    with Recording(path) as recording:
+        assert f"{len(recording):,} samples, {path.stat().st_size:,} bytes" in said
+
+
+def test_without_an_attachment_there_is_no_file(place: Place, path: Path) -> None:
+    place.program.run("detach")
+    done = place.program.run("record", str(path), check=False)
+    assert done.returncode == 3
+    assert not path.exists()
+
+
+def test_a_file_that_is_there_stays(place: Place, path: Path) -> None:
+    path.write_text("dear")
+    done = place.program.run("record", str(path), check=False)
+    assert done.returncode == 1
+    assert str(path) in done.stderr
+    assert path.read_text() == "dear"
+
+
+@pytest.mark.long
+def test_killed_at_any_moment_all_but_the_last_sample_is_there(
+    place: Place, tmp_path: Path
+) -> None:
+    server, client = connected(place)
+    rng = random.Random(1)
+    counts = []
+    for turn in range(KILLS):
+        path = tmp_path / f"{turn}.rec"
+        exchange(server, client, 1_000, 1_000)
+        argv = [sys.executable, "-m", "trafficmon", "record", str(path), "--interval", "0.1"]
+        argv = ["nsenter", f"--net=/run/netns/{place.program.namespace.name}", *argv]
+        argv += [f"--pin-dir={place.program.pin_dir}"]
+        with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as running:
+            _wait_for_the_first_sample(path)
+            time.sleep(rng.uniform(0, 0.5))
+            size = path.stat().st_size
+            os.kill(running.pid, signal.SIGKILL)
+        assert path.stat().st_size >= size
+        with RecordedSource(path) as source:
+            counts.append(len(source.recording))
+            for place_ in range(counts[-1]):
+                source.place = place_
+                assert source.read(parts_of("flows")).flows.entries
+    assert len(set(counts)) > 2, "all were killed at the same moment"
+
+
+def _wait_for_the_first_sample(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists() or path.stat().st_size < 2000:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+"""What can be wrong with the file of a recording."""
+
+from __future__ import annotations
+
+from trafficmon.errors import TrafficmonError
+
+
+class RecordingError(TrafficmonError):
+    """It cannot be read: not a recording, of another version, or damaged."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"cannot read {name!r}: {reason}; make a new one with 'trafficmon record FILE'"
+        )

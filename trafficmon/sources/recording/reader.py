@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""Reads a recording: any of its samples, in any order."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from bisect import bisect_right
+from pathlib import Path
+from typing import Self
+
+from trafficmon.model.sample import Sample
+from trafficmon.sources.recording.content import Content, from_bytes, sample_of_content
+from trafficmon.sources.recording.errors import RecordingError
+from trafficmon.sources.recording.frames import Frame, FrameKind, content_of, index_of
+from trafficmon.sources.recording.writer import About
+
+_ABOUT_MEMBERS = frozenset(About.__dataclass_fields__)
+
+
+class Recording:
+    """The samples of a file, by their places from 0 on.
+
+    A file that is being written, or whose writer was killed, has all samples but an incomplete last
+    one. RecordingError where it is no recording, or is damaged; OSError where it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        # a pipe would not open before somebody writes to it
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        self._key: tuple[int, Content] | None = None
+        try:
+            if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+                raise RecordingError(self.name, "it is not a regular file")
+            frames = index_of(self._fd, self.name)
+            self.about = self._read_about(frames)
+            self._frames = frames[1:]
+            self.times_ns = [frame.taken_at_ns for frame in self._frames]
+            """When each sample was taken: since 1970, UTC."""
+            if not self._frames:
+                raise RecordingError(self.name, "there is no complete sample in it")
+        except BaseException:
+            self.close()
+            raise
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def place_at(self, time_ns: int) -> int:
+        """The last sample that was taken by then; the first one for a time before that.
+
+        A clock may have been set back while it was recorded: times need not ascend, and then any
+        place is right that is next to the time.
+        """
+        return max(0, bisect_right(self.times_ns, time_ns) - 1)
+
+    def sample(self, place: int) -> Sample:
+        """The sample at ``place``."""
+        try:
+            return sample_of_content(self._content(place))
+        except ValueError as error:
+            raise RecordingError(self.name, str(error)) from None
+
+    def _content(self, place: int) -> Content:
+        frame = self._frames[place]
+        if frame.kind == FrameKind.KEY:
+            return self._key_content(place)
+        before = (at for at in range(place, -1, -1) if self._frames[at].kind == FrameKind.KEY)
+        key = next(before, None)
+        if key is None:
+            raise RecordingError(self.name, "the sample that others are relative to is missing")
+        return from_bytes(content_of(self._fd, frame, self.name), self._key_content(key))
+
+    def _key_content(self, place: int) -> Content:
+        """Kept until another one is needed: samples that follow each other share it."""
+        if self._key is None or self._key[0] != place:
+            raw = content_of(self._fd, self._frames[place], self.name)
+            self._key = (place, from_bytes(raw, None))
+        return self._key[1]
+
+    def _read_about(self, frames: list[Frame]) -> About:
+        if not frames or frames[0].kind != FrameKind.ABOUT:
+            raise RecordingError(self.name, "its beginning is missing")
+        try:
+            told = json.loads(content_of(self._fd, frames[0], self.name))
+            return About(**{name: told[name] for name in _ABOUT_MEMBERS})
+        except (ValueError, TypeError, KeyError) as error:
+            raise RecordingError(self.name, f"its beginning is damaged ({error})") from None
+
+    def close(self) -> None:
+        """Nothing more to read."""
+        os.close(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

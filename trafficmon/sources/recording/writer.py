@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""Writes samples to a file, frame by frame."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from trafficmon import __version__
+from trafficmon.errors import TrafficmonError
+from trafficmon.model.sample import Sample
+from trafficmon.sources.recording.content import Content, content_of_sample, to_bytes
+from trafficmon.sources.recording.frames import SIGNATURE, FrameKind, packed_frame
+
+KEY_EVERY = 60
+"""Frames from one that is complete in itself to the next: a minute, sampled every second. What has
+changed since then grows with it, a complete frame is ten times as large as what changed."""
+
+
+class FullError(TrafficmonError):
+    """The file has reached the size that was set for it; all frames before are in it."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a recording before its first sample."""
+
+    interval_s: float
+    is_anonymized: bool
+    program_version: str = __version__
+
+
+class RecordingWriter:
+    """Makes ``path``, which must not exist, for its owner alone: it holds command lines.
+
+    OSError where the file cannot be made or written.
+    """
+
+    def __init__(self, path: Path, about: About, most_bytes: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._fd = os.open(path, flags, 0o600)
+        self._path, self._most_bytes = path, most_bytes
+        self._key: Content | None = None
+        self.written_bytes, self.samples, self._since_key = 0, 0, 0
+        try:
+            head = json.dumps(asdict(about)).encode("ascii")
+            self._append(SIGNATURE + packed_frame(FrameKind.ABOUT, time.time_ns(), head))
+        except BaseException:
+            self.close()
+            path.unlink()
+            raise
+
+    def add(self, sample: Sample) -> None:
+        """Append a sample. FullError where there is no room for it."""
+        content = content_of_sample(sample)
+        is_key = self._key is None or self._since_key >= KEY_EVERY
+        raw = to_bytes(content, None if is_key else self._key)
+        kind = FrameKind.KEY if is_key else FrameKind.DELTA
+        self._append(packed_frame(kind, sample.clock.taken_at_ns, raw))
+        if is_key:
+            self._key, self._since_key = content, 0
+        self._since_key += 1
+        self.samples += 1
+
+    def _append(self, frame: bytes) -> None:
+        if self.written_bytes + len(frame) > self._most_bytes:
+            raise FullError(
+                f"{str(self._path)!r} has reached {self._most_bytes:,} bytes; "
+                "--max-size allows more, a longer --interval needs less"
+            )
+        left = memoryview(frame)
+        while left:
+            left = left[os.write(self._fd, left) :]
+        self.written_bytes += len(frame)
+
+    def close(self) -> None:
+        """Nothing more to write; what is written is complete."""
+        os.close(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
