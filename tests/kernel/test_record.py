@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.kernel.ordinary import run_ordinary
 from tests.kernel.owned import Place, connected, exchange, place_of
 from trafficmon.sources.recorded import RecordedSource
 from trafficmon.sources.recording.reader import Recording
@@ -36,37 +38,39 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "file.rec"
 
 
-def shown(path: Path, table: str) -> list[dict[str, Any]]:
-    """In a mount namespace without any pins, by a user without any right."""
-    argv = [sys.executable, "-m", "trafficmon", "top", table, "--from", str(path), "--json"]
-    argv += ["--all"] if table == "drops" else []
-    bare = 'umount --lazy --recursive /sys/fs/bpf; mount -t tmpfs tmpfs /run; exec "$@"'
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
-    done = subprocess.run(
-        ["unshare", "--mount", "--net", "sh", "-c", bare, "sh", *nobody, *argv],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def shown(place: Place, path: Path, table: str) -> list[dict[str, Any]]:
+    """To a user without any right, with nothing attached."""
+    command = ["top", table, "--from", str(path), "--json", "-n", "9999", *every(table)]
+    done = run_ordinary(place.program.namespace, (), *command)
+    assert done.returncode == 0, done.stderr
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     return rows
 
 
-def test_all_tables_as_they_were(place: Place, path: Path) -> None:
+def every(table: str) -> list[str]:
+    return ["--all"] if table == "drops" else []
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """Where every user may look."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name) / "file.rec"
+
+
+def test_all_tables_as_they_were(place: Place, shared: Path) -> None:
     server, client = connected(place)
     exchange(server, client, 30_000, 7_000)
-    tables = {
-        name: place.program.rows(name, *(("--all",) if name == "drops" else ())) for name in TABLES
-    }
-    place.program.run("record", str(path), "--for", "0")
+    tables = {name: place.program.rows(name, *every(name)) for name in TABLES}
+    place.program.run("record", str(shared), "--for", "0")
     exchange(server, client, 1_000, 1_000)
     place.program.run("detach")
     while place.workers:
         place.workers.pop().end()
-    path.chmod(0o644)
-    path.parent.chmod(0o755)
+    shared.chmod(0o644)
     for name, rows in tables.items():
-        assert _settled(shown(path, name)) == _settled(rows), name
+        assert _settled(shown(place, shared, name)) == _settled(rows), name
     assert tables["flows"]
     assert tables["processes"]
 

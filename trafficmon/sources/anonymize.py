@@ -39,14 +39,9 @@ class Anonymizer:
     def sample(self, sample: Sample) -> Sample:
         """``sample`` without names and addresses."""
         held = {part: _part(self._names, part, value) for part, value in sample.held.items()}
-        machine = replace(
-            sample.machine,
-            host_name="host",
-            boot_id=self._names.name("boot", sample.machine.boot_id),
-        )
-        attachment = replace(
-            sample.attachment, where="recorded", cgroup=self._names.cgroup(sample.attachment.cgroup)
-        )
+        names, machine, attachment = self._names, sample.machine, sample.attachment
+        machine = machine._replace(host_name="host", boot_id=names.name("boot", machine.boot_id))
+        attachment = attachment._replace(where="recorded", cgroup=names.cgroup(attachment.cgroup))
         return replace(sample, machine=machine, attachment=attachment, held=held)
 
 
@@ -56,7 +51,7 @@ def _part(names: Pseudonyms, part: Part, value: Any) -> Any:
 
 
 def _interfaces(names: Pseudonyms, value: list[WatchedInterface]) -> list[WatchedInterface]:
-    return [replace(one, name=names.interface(one.name), reason="") for one in value]
+    return [one._replace(name=names.interface(one.name), reason="") for one in value]
 
 
 def _findings(names: Pseudonyms, value: Findings) -> Findings:
@@ -78,7 +73,7 @@ def _flows(names: Pseudonyms, value: Flows) -> Flows:
     sizes = np.where(keys["flags"] & FlowFlag.IPV6, 16, 4)
     for side in ("local_addr", "remote_addr"):
         keys[side] = names.addresses(keys[side], sizes)
-    return replace(value, keys=keys)
+    return value._replace(keys=keys)
 
 
 def _sockets(names: Pseudonyms, value: Records) -> Records:
@@ -95,7 +90,7 @@ def _owners(names: Pseudonyms, value: Owners) -> Owners:
     for row, comm in enumerate(records["comm"]):
         name = names.name("process", comm.tobytes().split(b"\0")[0].decode(errors="replace"))
         records["comm"][row] = np.frombuffer(name.encode().ljust(16, b"\0"), np.uint8)
-    return replace(value, records=records)
+    return value._replace(records=records)
 
 
 def _names(names: Pseudonyms, value: Names) -> Names:
@@ -132,7 +127,7 @@ def _remote_names(names: Pseudonyms, value: RemoteNames) -> RemoteNames:
 
 def _dns(names: Pseudonyms, value: Dns) -> Dns:
     counted = [((kind, names.domain(n), t), counts) for (kind, n, t), counts in value.names]
-    return replace(value, names=counted)
+    return value._replace(names=counted)
 
 
 def _plain(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
@@ -152,5 +147,5 @@ _OF_PART: dict[Part, Callable[[Pseudonyms, Any], Any]] = {
     Part.PROCESS_LABELS: _labels,
     Part.REMOTE_NAMES: _remote_names,
     Part.DNS: _dns,
-    Part.PROGRAMS: lambda _, value: replace(value, mount_notes=()),
+    Part.PROGRAMS: lambda _, value: value._replace(mount_notes=()),
 }

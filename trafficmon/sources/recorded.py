@@ -17,7 +17,7 @@ from trafficmon.when import time_ns
 class RecordedSource:
     """Gives the sample at ``place``, which begins with the last one of the recording.
 
-    OSError where the file cannot be opened, RecordingError where it is no recording.
+    As Recording raises them: RecordingFileError, RecordingError.
     """
 
     def __init__(self, path: Path) -> None:

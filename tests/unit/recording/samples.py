@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
@@ -95,8 +95,7 @@ def comparable(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.void):
         return [str(value.dtype), value.tobytes()]
     if is_dataclass(value):
-        members = [comparable(getattr(value, field.name)) for field in fields(value)]
-        return [type(value), members]
+        return [type(value), comparable(vars(value))]
     if isinstance(value, dict):
         return [type(value), {key: comparable(one) for key, one in value.items()}]
     if isinstance(value, list | tuple):

@@ -20,7 +20,7 @@ from trafficmon.model.parts import Part
 from trafficmon.model.sample import Sample
 from trafficmon.sources.recorded import RecordedSource
 from trafficmon.sources.recording import frames
-from trafficmon.sources.recording.errors import RecordingError
+from trafficmon.sources.recording.errors import RecordingError, RecordingFileError
 from trafficmon.sources.recording.frames import SIGNATURE, FrameKind, packed_frame
 from trafficmon.sources.recording.reader import Recording
 from trafficmon.sources.recording.writer import KEY_EVERY, About, FullError, RecordingWriter
@@ -155,19 +155,32 @@ class TestLimits:
     def test_what_is_there_is_left_alone(self, path: Path, make: object) -> None:
         make(path)  # type: ignore[operator]
         before = path.stat()
-        with pytest.raises(FileExistsError):
+        with pytest.raises(RecordingFileError, match=r"cannot make .*File exists; name another"):
             RecordingWriter(path, ABOUT, ROOM)
         assert path.stat().st_mtime_ns == before.st_mtime_ns
 
     def test_a_link_is_not_followed(self, path: Path, tmp_path: Path) -> None:
         path.symlink_to(tmp_path / "victim")
-        with pytest.raises(FileExistsError):
+        with pytest.raises(RecordingFileError, match=r"cannot make .*File exists; name another"):
             RecordingWriter(path, ABOUT, ROOM)
         assert not (tmp_path / "victim").exists()
+
+    def test_a_full_disk_costs_the_sample_that_did_not_fit(self) -> None:
+        path = Path("/dev/full")
+        with pytest.raises(RecordingFileError, match="No space left"):
+            writer_of(os.open(path, os.O_WRONLY)).add(sample_with({}))
 
     def test_for_its_owner_alone(self, path: Path) -> None:
         written(path, [])
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+def writer_of(fd: int) -> RecordingWriter:
+    """That writes to an open file."""
+    writer = RecordingWriter.__new__(RecordingWriter)
+    writer.__dict__ |= {"_fd": fd, "_path": Path("x"), "_most_bytes": ROOM, "_key": None}
+    writer.written_bytes = writer.samples = 0
+    return writer
 
 
 class TestDamaged:
@@ -222,8 +235,8 @@ class TestDamaged:
     def test_arrays_of_objects_are_refused(self, path: Path) -> None:
         written(path, [sample_with({Part.FLOWS: flows_of([1], 1)})])
         about, (kind, raw) = frames_of(path.read_bytes())
-        assert b'"<u8"' in raw
-        path.write_bytes(file_of([about, (kind, raw.replace(b'"<u8"', b'"|O8"'))]))
+        assert b"'<u8'" in raw
+        path.write_bytes(file_of([about, (kind, raw.replace(b"'<u8'", b"'|O8'"))]))
         with Recording(path) as recording, pytest.raises(RecordingError):
             recording.sample(0)
 

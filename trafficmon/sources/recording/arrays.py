@@ -8,6 +8,7 @@ with the earlier row, which is mostly zeros. Bytes of equal significance stand t
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
@@ -78,7 +79,7 @@ def packed(new: Arrays, old: Arrays) -> Iterator[tuple[Meta, bytes]]:
                 mode, base = _MATCHED_ROWS, _taken(old[path], rows[part])
             elif old[path].shape == array.shape:
                 mode, base = _SAME_ROWS, old[path]
-        descr = np.lib.format.dtype_to_descr(array.dtype)
+        descr = repr(np.lib.format.dtype_to_descr(array.dtype))
         yield [path, descr, array.shape, mode], _shuffled(array, base)
 
 
@@ -118,18 +119,12 @@ def as_read_today(path: str, array: Array) -> Array:
     return found
 
 
-def _dtype(descr: Any) -> np.dtype[Any]:
-    dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(_tuples(descr))
+def _dtype(descr: str) -> np.dtype[Any]:
+    """As numpy's own files have it: a Python literal, which JSON would make lists of."""
+    dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(ast.literal_eval(descr))
     if dtype.hasobject or not dtype.itemsize:
         raise ValueError("arrays hold numbers and bytes only")
     return dtype
-
-
-def _tuples(descr: Any) -> Any:
-    """JSON has lists where dtypes want tuples: a field is a tuple, its shape too."""
-    if isinstance(descr, str):
-        return descr
-    return [(name, _tuples(kind), *map(tuple, shape)) for name, kind, *shape in descr]
 
 
 def _keys(arrays: Arrays, part: str) -> Array:
@@ -152,7 +147,7 @@ def _matched_rows(new: Array, old: Array) -> Array:
 def _row_numbers(part: str, rows: Array) -> tuple[Meta, bytes]:
     """As steps from row to row, which are mostly 1."""
     steps = np.diff(rows, prepend=np.int32(0)).astype(np.int32)
-    return ["#" + part, "<i4", steps.shape, _WHOLE], _shuffled(steps, None)
+    return ["#" + part, repr("<i4"), steps.shape, _WHOLE], _shuffled(steps, None)
 
 
 def _taken(old: Array, rows: Array) -> Array:

@@ -19,12 +19,8 @@ from trafficmon.sources.recording.tree import Array, Json, from_tree, to_tree
 _LENGTH = struct.Struct("<I")
 _ABOUT = ("machine", "attachment", "clock", "read_at_s")
 _NOT_A_SAMPLE = (
-    LookupError,
-    TypeError,
-    ValueError,
-    ArithmeticError,
-    AttributeError,
-    RecursionError,
+    *(LookupError, TypeError, ValueError, ArithmeticError, AttributeError),
+    *(RecursionError, SyntaxError, MemoryError),
 )
 
 

@@ -13,3 +13,10 @@ class RecordingError(TrafficmonError):
         super().__init__(
             f"cannot read {name!r}: {reason}; make a new one with 'trafficmon record FILE'"
         )
+
+
+class RecordingFileError(TrafficmonError):
+    """The file cannot be opened, made or written."""
+
+    def __init__(self, doing: str, name: str, error: OSError, remedy: str) -> None:
+        super().__init__(f"cannot {doing} {name!r}: {error.strerror}; {remedy}")

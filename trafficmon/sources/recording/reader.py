@@ -12,7 +12,7 @@ from typing import Self
 
 from trafficmon.model.sample import Sample
 from trafficmon.sources.recording.content import Content, from_bytes, sample_of_content
-from trafficmon.sources.recording.errors import RecordingError
+from trafficmon.sources.recording.errors import RecordingError, RecordingFileError
 from trafficmon.sources.recording.frames import Frame, FrameKind, content_of, index_of
 from trafficmon.sources.recording.writer import About
 
@@ -23,13 +23,17 @@ class Recording:
     """The samples of a file, by their places from 0 on.
 
     A file that is being written, or whose writer was killed, has all samples but an incomplete last
-    one. RecordingError where it is no recording, or is damaged; OSError where it cannot be opened.
+    one. RecordingError where the file is no recording, or is damaged; RecordingFileError where it
+    cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
-        # a pipe would not open before somebody writes to it
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:  # not blocking: a pipe would not open before it has a writer
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            remedy = "'trafficmon record FILE' makes one that its owner can read"
+            raise RecordingFileError("read", self.name, error, remedy) from None
         self._key: tuple[int, Content] | None = None
         try:
             if not stat.S_ISREG(os.fstat(self._fd).st_mode):

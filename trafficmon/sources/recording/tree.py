@@ -10,7 +10,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -37,7 +36,7 @@ Array: TypeAlias = NDArray[Any]
 Json: TypeAlias = Any
 """Plain values as they are; everything else is an object with one member, the tag of its type."""
 
-_RECORDS = (
+_RECORDS: tuple[Any, ...] = (
     *(Attachment, Clock, Dns, DropNames, Drops, Findings, Flows, HostHook, InterfaceFinding),
     *(Ledger, Machine, NameCounts, Names, Owners, ProcessLabels, ProcessName, ProgramRun),
     *(Programs, RemoteNames, Services, Sighting, Verdict, WatchedInterface),
@@ -45,7 +44,10 @@ _RECORDS = (
 _ENUMS: tuple[type[Enum], ...] = (Condition, Mode, Presence, State)
 _RECORD_OF = {kind.__name__: kind for kind in _RECORDS}
 _ENUM_OF = {kind.__name__: kind for kind in _ENUMS}
-_MEMBERS = {kind: tuple(field.name for field in fields(kind)) for kind in _RECORDS}
+_MEMBERS: dict[type, tuple[str, ...]] = {
+    kind: getattr(kind, "_fields", ()) or tuple(kind.__dataclass_fields__) for kind in _RECORDS
+}
+"""Of named tuples and dataclasses."""
 _PLAIN = (str, bool, int, float, type(None))
 
 

@@ -14,6 +14,7 @@ from trafficmon import __version__
 from trafficmon.errors import TrafficmonError
 from trafficmon.model.sample import Sample
 from trafficmon.sources.recording.content import Content, content_of_sample, to_bytes
+from trafficmon.sources.recording.errors import RecordingFileError
 from trafficmon.sources.recording.frames import SIGNATURE, FrameKind, packed_frame
 
 KEY_EVERY = 60
@@ -37,13 +38,16 @@ class About:
 class RecordingWriter:
     """Makes ``path``, which must not exist, for its owner alone: it holds command lines.
 
-    OSError where the file cannot be made or written.
+    RecordingFileError where the file cannot be made or written.
     """
 
     def __init__(self, path: Path, about: About, most_bytes: int) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._fd = os.open(path, flags, 0o600)
         self._path, self._most_bytes = path, most_bytes
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            self._fd = os.open(path, flags, 0o600)
+        except OSError as error:
+            raise RecordingFileError("make", str(path), error, "name another file") from None
         self._key: Content | None = None
         self.written_bytes, self.samples, self._since_key = 0, 0, 0
         try:
@@ -74,7 +78,11 @@ class RecordingWriter:
             )
         left = memoryview(frame)
         while left:
-            left = left[os.write(self._fd, left) :]
+            try:
+                left = left[os.write(self._fd, left) :]
+            except OSError as error:
+                remedy = "all samples before are in it; make room, then record into another file"
+                raise RecordingFileError("write", str(self._path), error, remedy) from None
         self.written_bytes += len(frame)
 
     def close(self) -> None:
