@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -270,7 +271,9 @@ def test_what_is_lost_is_told(tmp_path: Path) -> None:
         attached(lab.server, lab.server_if) as program,
         capturing(program, "--filter", "dir in", "-w", str(out)) as running,
     ):
+        running.process.send_signal(signal.SIGSTOP)  # a reader that is too slow, for certain
         sent = generator.send(lab.client_end, lab.server_end, packets=600_000, flows=10)
+        running.process.send_signal(signal.SIGCONT)
         said = running.interrupt()
     captured, lost = (int(word.replace(",", "")) for word in said.split() if word[0].isdigit())
     assert captured + lost == sent.packets
@@ -305,7 +308,7 @@ def test_lines_for_people(place: Place) -> None:
         (("-c", "0"), "from 1 to"),
         (("--sample", "0"), "from 1"),
         (("--filter", "port"), "^"),
-        (("-w", "/no/such/place"), "cannot be written"),
+        (("-w", "/no/such/place"), "cannot write /no/such/place"),
     ],
 )
 def test_bad_wishes(place: Place, options: tuple[str, ...], says: str) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -174,6 +175,25 @@ def test_without_a_reader_nothing_is_offered_and_one_that_was_killed_is_none(pla
     assert not left.exists()
 
 
+def test_a_reader_whose_output_is_blocked_is_still_one(place: Place) -> None:
+    """For longer than the heartbeat of a killed one is believed; what it cannot take is counted."""
+    client, server = place.lab.client_end, place.lab.server_end
+    command = [sys.executable, "-m", "trafficmon", "events", "--json", "--type", "packet"]
+    where = ["env", f"TRAFFICMON_PIN_DIR={place.program.pin_dir}"]
+    reader = place.lab.server.popen(["sh", "-c", '"$@" | sleep 60', "sh", *where, *command])
+    try:
+        processes.read_until(reader, reader.stderr, "listening", timeout=60)
+        traffic.udp_flows(client, server, 1000, 1, payload_bytes=10)  # more than a pipe holds
+        time.sleep(6)
+        before = account(place.program.status(), "flow")["offered"]
+        traffic.udp_flows(client, server, 1100, 1, payload_bytes=10)
+        after = account(place.program.status(), "flow")
+        assert after["offered"] - before >= 100
+        assert after["offered"] == after["delivered"] + after["limited"] + after["lost"]
+    finally:
+        place.lab.server.end(reader)
+
+
 def test_there_is_one_reader(place: Place) -> None:
     with listening(place, "conn") as running:
         second = place.program.run("events", "--type", "conn", "--count", "1", check=False)
@@ -260,4 +280,7 @@ def test_what_is_taken_out_meanwhile_is_said(place: Place, tmp_path: Path, comma
         place.program.run("detach")
         done = processes.finish(running.process, 20)
     assert done.returncode == 3
-    assert "has been taken out" in done.stderr or "nothing is attached" in done.stderr
+    assert (
+        "run 'trafficmon attach' and start again" in done.stderr
+        or "nothing is attached" in done.stderr
+    )

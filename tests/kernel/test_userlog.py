@@ -264,7 +264,7 @@ def test_never_through_a_link(place: Place, tmp_path: Path) -> None:
         time.sleep(0.4)
         said = running.interrupt()
     assert victim.read_text() == "mine"
-    assert "cannot be written" in said
+    assert "cannot write rows: traffic_user" in said
     assert sums(rows_of(logs))[BOB, "in"] == users(place)[BOB, "in"]
 
 

@@ -3,14 +3,23 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import numpy as np
 
 from tests.unit.sample_builder import BuiltSource, SampleBuilder
 from trafficmon.errors import TrafficmonError
+from trafficmon.events.event import (
+    UNKNOWN_OWNER,
+    ConnectionEvent,
+    DropEvent,
+    Endpoints,
+    Event,
+    Owner,
+)
 from trafficmon.layout import Hook, Layer, Mode, Role, ServiceKind
 from trafficmon.model.parts import Part
 from trafficmon.model.sample import Sample
-from trafficmon.tables.table import Record
 
 HOSTILE = "\x1b[31m[red]ev\u202eil[/]"
 CGROUPS = {
@@ -109,7 +118,7 @@ class FakeFeed:
     """Events that were; ``said``: what is to be said about them."""
 
     def __init__(self) -> None:
-        self.events: list[Record] = [conn_event(), drop_event()]
+        self.events: list[Event] = [conn_event(), drop_event()]
         self.said = ""
         self.is_started = self.is_stopped = False
 
@@ -119,53 +128,53 @@ class FakeFeed:
     def stop(self) -> None:
         self.is_stopped = True
 
-    def records(self) -> list[Record]:
+    def newest(self) -> list[Event]:
         return list(self.events)
 
     def note(self) -> str:
         return self.said
 
 
-def conn_event(comm: str = HOSTILE[:15]) -> Record:
+def conn_event(comm: str = HOSTILE[:15]) -> Event:
     """A connection that was closed."""
-    return {
-        "time": "2026-11-21T10:00:02.000001Z",
-        "type": "conn",
-        "event": "closed",
-        "protocol": "tcp",
-        "local_addr": "10.0.0.1",
-        "local_port": 443,
-        "remote_addr": "10.0.0.2",
-        "remote_port": 50000,
-        "role": "passive",
-        "uid": 0,
-        "user": "root",
-        "pid": 99_999_998,
-        "comm": comm,
-        "cgroup": CGROUPS[900_001],
-        "rx_bytes": 800,
-        "tx_bytes": 80,
-        "rtt_us": 12_000,
-        "retransmits": 2,
-        "duration_s": 1.5,
-        "reason": "closed_there",
-        "remote_name": None,
-    }
+    return ConnectionEvent(
+        at_ns=1_795_255_202_000_001_000,
+        event="closed",
+        endpoints=Endpoints(6, False, packed("10.0.0.1"), 443, packed("10.0.0.2"), 50000),
+        owner=Owner(0, "root", 99_999_998, comm, CGROUPS[900_001]),
+        interface=None,
+        is_rx=None,
+        role="passive",
+        rx_packets=8,
+        rx_bytes=800,
+        tx_packets=8,
+        tx_bytes=80,
+        app_rx_bytes=700,
+        app_tx_bytes=70,
+        rtt_us=12_000,
+        min_rtt_us=9_000,
+        retransmits=2,
+        duration_s=1.5,
+        reason="closed_there",
+        remote_name=None,
+    )
 
 
-def drop_event() -> Record:
+def drop_event() -> Event:
     """A packet that was dropped."""
-    return {
-        "time": "2026-11-21T10:00:01.000001Z",
-        "type": "drop",
-        "event": "dropped",
-        "reason": "NO_SOCKET",
-        "location": "tcp_v4_rcv",
-        "interface": "eth0",
-        "protocol": "tcp",
-        "src_addr": "10.0.0.7",
-        "src_port": 1,
-        "dst_addr": "10.0.0.1",
-        "dst_port": 2,
-        "bytes": 60,
-    }
+    return DropEvent(
+        at_ns=1_795_255_201_000_001_000,
+        event="dropped",
+        endpoints=Endpoints(6, False, packed("10.0.0.7"), 1, packed("10.0.0.1"), 2),
+        owner=UNKNOWN_OWNER,
+        interface="eth0",
+        is_rx=None,
+        reason="NO_SOCKET",
+        location="tcp_v4_rcv",
+        kind="loss",
+        size=60,
+    )
+
+
+def packed(address: str) -> bytes:
+    return ipaddress.ip_address(address).packed.ljust(16, b"\0")

@@ -46,7 +46,7 @@ def test_bits() -> None:
 
 def test_no_field_of_any_table_is_a_raw_number() -> None:
     source = FakeSource()
-    records = [conn_event(), drop_event()]
+    records = [conn_event().record(), drop_event().record()]
     for name in TABLES:
         keeper, times = RateKeeper(), iter((1.0, 4.0))
         keeper._now = times.__next__

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trafficmon.errors import BpfError, BusyError, MissingPrivilegeError
+from trafficmon.host.contained import Contained
 from trafficmon.host.lock import only_reader
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.ring import KeptRing
@@ -60,12 +61,14 @@ class Collector:
         open_book: Callable[[], Book],
         attachment: tuple[str, int],
         attached_ifindexes: frozenset[int],
+        contained: Contained,
     ) -> None:
         self._ring, self._fd = KeptRing(ring), ring.fd
-        self._open_book, self._attached = open_book, attached_ifindexes
-        self._attachment = attachment
+        self._open_book, self._attachment = open_book, attachment
+        self._contained = contained
         self._book: Book | None = None
-        self.on_message: Callable[[Seen], None] | None = None
+        self.attached_ifindexes = attached_ifindexes
+        """Interfaces where a forwarded message was copied when it came in."""
         self.failure: OSError | None = None
         """Why what was read is not in the book yet."""
 
@@ -80,14 +83,17 @@ class Collector:
         """Readable when something is waiting."""
         return self._fd
 
-    def collect(self, seconds: float = float("inf")) -> bool:
-        """Read what waits, into the book; at most so long. Whether that was all."""
+    def collect(self, seconds: float = float("inf"), seen: list[Seen] | None = None) -> bool:
+        """Read what waits, into the book; at most so long. Whether that was all.
+
+        The messages are appended to ``seen``, for who wants more than names.
+        """
         deadline = time.monotonic() + seconds
         while True:
             progress = self._begin()
             if progress is None:
                 return True
-            count, is_late = self._read(progress, deadline)
+            count, is_late = self._read(progress, deadline, seen)
             self._keep(progress)
             if is_late or count < _AT_ONCE or self.failure is not None:
                 return not is_late
@@ -110,15 +116,22 @@ class Collector:
         made = _progress[self._attachment] = _Progress(learner, noted, noted)
         return made
 
-    def _read(self, progress: _Progress, deadline: float) -> tuple[int, bool]:
+    def _read(
+        self, progress: _Progress, deadline: float, seen: list[Seen] | None
+    ) -> tuple[int, bool]:
         """How many records, and whether the time was up before they were through."""
-        progress.learner.attached_ifindexes = self._attached
+        learner = progress.learner
+        learner.attached_ifindexes = self.attached_ifindexes
         count = 0
-        for raw, behind in self._ring.records(progress.read_to):
-            for seen in progress.learner.read(raw):
-                if self.on_message is not None:
-                    self.on_message(seen)
-            progress.read_to = behind
+        for raw, end in self._ring.records(progress.read_to):
+            try:
+                for message in learner.read(raw):
+                    if seen is not None:
+                        seen.append(message)
+            except Exception as error:  # noqa: BLE001 - else this record would block all after it
+                learner.lose_message()
+                self._contained.note(error, "decoding a DNS message")
+            progress.read_to = end
             count += 1
             if count == _AT_ONCE or time.monotonic() > deadline:
                 break
@@ -163,6 +176,7 @@ def collector(
     meta: Any,
     attached_ifindexes: frozenset[int],
     patience_s: float = 0.0,
+    contained: Contained | None = None,
 ) -> Iterator[Collector]:
     """The reader of the messages of an attachment (META).
 
@@ -181,7 +195,8 @@ def collector(
             return Book.for_writing(pins.root, int(meta["attached_at_ns"]), readers)
 
         attachment = str(pins.root), int(meta["attached_at_ns"])
-        made = Collector(ring, open_book, attachment, attached_ifindexes)
+        contained = contained or Contained()
+        made = Collector(ring, open_book, attachment, attached_ifindexes, contained)
         open_.callback(made.close)
         yield made
 
@@ -191,13 +206,16 @@ def refresh(
     meta: Any,
     attached_ifindexes: frozenset[int],
     seconds: float,
-    on_message: Callable[[Seen], None] | None = None,
+    seen: list[Seen] | None = None,
+    contained: Contained | None = None,
 ) -> str | None:
-    """Collect what waits, if we may; else why the book is as old as it is."""
+    """Collect what waits, if we may; else why the book is as old as it is.
+
+    ``seen``, ``contained``: see Collector.
+    """
     try:
-        with collector(pins, meta, attached_ifindexes) as one:
-            one.on_message = on_message
-            is_all = one.collect(seconds)
+        with collector(pins, meta, attached_ifindexes, contained=contained) as one:
+            is_all = one.collect(seconds, seen)
             if one.failure is not None:
                 return f"what DNS told cannot be kept ({one.failure}); it waits in the kernel"
             if is_all:

@@ -51,6 +51,10 @@ class Learner:
         learned, self._learned = self._learned, Learned()
         return learned
 
+    def lose_message(self) -> None:
+        """Count a message that could not be read."""
+        self._learned.lose("malformed")
+
     def read(self, raw: bytes) -> Iterator[Seen]:
         """One record of `dns_messages`: none, one or (of a stream) several messages."""
         head = record_of(raw[: DNS.itemsize], DNS)
@@ -63,7 +67,7 @@ class Learner:
             try:
                 parsed = parse(message, is_cut=not is_whole and head["key"]["protocol"] != _TCP)
             except MalformedError:
-                self._learned.lose("malformed")
+                self.lose_message()
                 continue
             yield self._note(head, kind, parsed)
 

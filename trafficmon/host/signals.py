@@ -42,3 +42,20 @@ def deferred(besides: tuple[signal.Signals, ...] = ()) -> Iterator[Callable[[], 
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Received:
+    """Whether a signal has been received since the last look."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self._has_come = False
+        signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: object) -> None:
+        del number, frame
+        self._has_come = True
+
+    def take(self) -> bool:
+        """Whether it has; then not again until the next one."""
+        has_come, self._has_come = self._has_come, False
+        return has_come

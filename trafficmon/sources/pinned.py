@@ -14,7 +14,6 @@ from trafficmon.reader.live import Live
 from trafficmon.sources.reading import read_sample
 
 if TYPE_CHECKING:
-    from trafficmon.dns.learn import Seen
     from trafficmon.host.identities import Identities
 
 _ALL_NAMES_S, _SOME_NAMES_S = 600.0, 0.2
@@ -25,17 +24,18 @@ beside something else."""
 class PinnedSource:
     """Opens the maps for each sample, so each is of what is attached at the time.
 
-    ``ahead``: has begun to read for the first sample. ``on_message``: is given each DNS message
-    that is read on the way; then each sample reads them, whatever its parts.
+    ``ahead``: has begun to read for the first sample. ``dns_is_read``: whether another reader of
+    this process reads the DNS messages now; if not, each sample does, whatever its parts. Without
+    it only samples with names do.
     """
 
     def __init__(
         self,
         pins: PinDirectory,
         ahead: ReadAhead | None = None,
-        on_message: Callable[[Seen], None] | None = None,
+        dns_is_read: Callable[[], bool] | None = None,
     ) -> None:
-        self._pins, self._ahead, self._on_message = pins, ahead, on_message
+        self._pins, self._ahead, self._dns_is_read = pins, ahead, dns_is_read
         self._known: Identities | None = None
         self._is_closed = False
 
@@ -63,15 +63,17 @@ class PinnedSource:
     def _learn_names(self, live: Live, parts: Part) -> str | None:
         """Reads the DNS messages that wait; why that was not possible, or not of all."""
         wanted = parts & (Part.REMOTE_NAMES | Part.DNS)
-        has_messages = self._on_message is not None or any(one.dns for one in live.interfaces)
-        if not (has_messages and (wanted or self._on_message)):
+        if self._dns_is_read is not None and self._dns_is_read():
+            return None
+        has_messages = any(one.dns for one in live.interfaces)
+        if not (has_messages and (wanted or self._dns_is_read is not None)):
             return None
         from trafficmon.dns.collect import refresh
 
-        is_all = Part.DNS in parts and self._on_message is None
+        is_all = Part.DNS in parts and self._dns_is_read is None
         seconds = _ALL_NAMES_S if is_all else _SOME_NAMES_S
         attached = live.attached_ifindexes()
-        return refresh(live.pins, live.meta, attached, seconds, self._on_message)
+        return refresh(live.pins, live.meta, attached, seconds)
 
     def close(self) -> None:
         """No more samples; between two of them nothing is open."""

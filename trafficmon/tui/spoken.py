@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from trafficmon.errors import TrafficmonError, UsageError
+from trafficmon.events.select import matching
 from trafficmon.filter.nodes import Expression
 from trafficmon.filter.parser import parse
 from trafficmon.host.error_log import ErrorLog
@@ -26,7 +27,6 @@ from trafficmon.tables.table import Record
 from trafficmon.tui.panes.cells import columns_of, rate_text
 from trafficmon.tui.panes.problem import remedy
 from trafficmon.tui.readings.feed import Feed
-from trafficmon.tui.readings.happened import matching
 from trafficmon.tui.readings.overview import Overview, read_overview
 from trafficmon.tui.readings.rows import Rows, Wish, read_rows
 from trafficmon.tui.readings.session import Session
@@ -188,7 +188,8 @@ class Conversation:
 
     def _tell_events(self) -> None:
         self._wait(_FIRST_LOOK_S)
-        self._records = matching(self._feed.records(), self._expression)[: 2 * _DEFAULT_ROWS]
+        events = matching(self._feed.newest(), self._expression)[: 2 * _DEFAULT_ROWS]
+        self._records = [event.record() for event in events]
         if note := self._feed.note():
             self._say(note)
         self._say(

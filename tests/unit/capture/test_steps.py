@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trafficmon.capture.session import columns_of
 from trafficmon.capture.steps import steps_of
 from trafficmon.errors import UsageError
-from trafficmon.filter.evaluate import matches
+from trafficmon.events.event import Owner, PacketEvent, endpoints_of
+from trafficmon.events.select import matching
 from trafficmon.filter.parser import parse
 from trafficmon.layout import MATCH_STEPS, SAMPLE, FlowFlag, MatchKind, Side
 
@@ -111,12 +111,17 @@ EXPRESSIONS = st.recursive(
 )
 
 
+def event_of(head: Any, owner: dict[str, Any]) -> PacketEvent:
+    ends, slot, is_ip = endpoints_of(head["key"].tobytes())
+    is_rx = bool(head["event"]["what"])
+    return PacketEvent(0, "", ends if is_ip else None, Owner(**owner), NAMES[slot], is_rx, 0)
+
+
 @given(EXPRESSIONS, packets(), st.sampled_from(OWNERS))
 def test_the_kernel_lets_through_what_matches(text: str, head: Any, owner: dict[str, Any]) -> None:
     expression = parse(text)
     steps = steps_of(expression, SLOTS, CGROUPS.get)
-    heads = np.array([head], SAMPLE)
-    wanted = bool(matches(expression, columns_of(heads, [owner], NAMES))[0])
+    wanted = bool(matching([event_of(head, owner)], expression))
     passed = run(steps.records, head, owner)
     assert passed >= wanted
     if steps.is_exact:

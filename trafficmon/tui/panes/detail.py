@@ -12,6 +12,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Sparkline, Static
 
+from trafficmon.events.select import belonging
 from trafficmon.render.columns import cell_text
 from trafficmon.render.eventline import between, event_line
 from trafficmon.render.fields import field_text
@@ -25,7 +26,6 @@ from trafficmon.tui.panes.cells import rate_text, span_text
 from trafficmon.tui.panes.pane import Asked, Look, Question
 from trafficmon.tui.readings.detail import Detail, read_detail
 from trafficmon.tui.readings.feed import Feed
-from trafficmon.tui.readings.happened import belonging
 from trafficmon.tui.readings.series import Series
 
 _EVENTS, _MARGIN = 20, 8
@@ -127,9 +127,9 @@ class DetailScreen(Contained, ModalScreen[None]):
     def _add_events(self, text: Text, seen: Detail) -> None:
         if not seen.key:
             return
-        events = belonging(self._feed.records(), seen.table, seen.record)[:_EVENTS]
+        events = belonging(self._feed.newest(), seen.table, seen.record)[:_EVENTS]
         text.append("\nEVENTS\n", style="bold")
-        told = [event_line(event) for event in events]
+        told = [event_line(event.record()) for event in events]
         text.append("".join(f"{line}\n" for line in told) or "none since events are read\n")
         if note := self._feed.note():
             text.append(f"{escape_controls(note)}\n", style="yellow")

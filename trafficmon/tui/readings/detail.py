@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from trafficmon.events.select import is_below
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
@@ -16,7 +17,6 @@ from trafficmon.tables.addresses import without_zone
 from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.rates import RateKeeper
 from trafficmon.tables.table import Array, Record, Table, choose_rows
-from trafficmon.tui.readings.happened import is_below
 from trafficmon.tui.readings.series import Series
 from trafficmon.tui.readings.session import Graph, Session
 from trafficmon.tui.readings.tree import build

@@ -1,36 +1,31 @@
 # SPDX-License-Identifier: MIT
 """Events as they happen, kept for the screen: the newest few thousand.
 
-The kernel makes events only while somebody reads them, so the feed begins when it is first looked
-at. It reads in a thread of its own: a ring buffer fills while tables are read and drawn.
+The kernel produces events only while they are read, so the feed begins when it is first looked at.
+It reads in a thread of its own: a ring buffer fills while tables are read and drawn.
 """
 
 from __future__ import annotations
 
-import select
 import threading
-from collections import deque
-from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
+from operator import attrgetter
 from typing import Protocol
 
-from trafficmon.dns.learn import Seen
 from trafficmon.errors import TrafficmonError
-from trafficmon.events.reader import EventReader, event_reader
-from trafficmon.events.tell import KINDS, Teller, is_housekeeping
-from trafficmon.host.error_log import ErrorLog
-from trafficmon.layout import EventKind
-from trafficmon.reader.live import Live
-from trafficmon.reader.presence import Presence
-from trafficmon.tables.table import Record
+from trafficmon.events.decode import TYPES
+from trafficmon.events.event import Event
+from trafficmon.events.follow import EventOptions, event_stream, is_of_interest
+from trafficmon.events.stream import Losses, Subscription
+from trafficmon.host.contained import Contained
+from trafficmon.pins import PinDirectory
 
 KEPT = 1000
 """Of each type, so that none pushes out the others: drops come by thousands at times."""
 
 _LIMIT = 200  # a second, kind and CPU: nobody reads more, and a dashboard is to cost little
 _LOOK_S, _AGAIN_S = 0.2, 2.0
-_KINDS: frozenset[EventKind] = frozenset().union(*KINDS.values())
+_OPTIONS = EventOptions(limit=_LIMIT, polls_dns=True)
 
 
 class Feed(Protocol):
@@ -42,7 +37,7 @@ class Feed(Protocol):
     def stop(self) -> None:
         """No more."""
 
-    def records(self) -> list[Record]:
+    def newest(self) -> list[Event]:
         """The newest first."""
 
     def note(self) -> str:
@@ -50,13 +45,16 @@ class Feed(Protocol):
 
 
 class LiveFeed:
-    """Of what is attached. What goes wrong is noted, and tried again."""
+    """Of what is attached at ``pins``. What goes wrong is noted, and tried again."""
 
-    def __init__(self, open_live: Callable[[], Live]) -> None:
-        self._open_live, self._errors = open_live, ErrorLog()
-        self._records: dict[str, deque[Record]] = {name: deque(maxlen=KEPT) for name in KINDS}
-        self._messages: deque[Seen] = deque(maxlen=KEPT)
-        self._note = self._fault = ""
+    def __init__(self, pins: PinDirectory) -> None:
+        self._pins, self._contained = pins, Contained()
+        self._kept: dict[str, Subscription[Event]] = {
+            name: Subscription(KEPT, partial(_is_shown, name)) for name in TYPES
+        }
+        self._note = ""
+        self.reads_dns = False
+        """Whether DNS messages come here now; names of tables need no reader besides."""
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -72,63 +70,45 @@ class LiveFeed:
         if self._thread is not None:
             self._thread.join(timeout=_AGAIN_S)
 
-    def on_message(self, seen: Seen) -> None:
-        """A DNS message: whoever collects those hands them over."""
-        if self._thread is not None:
-            self._messages.append(seen)
-
-    def records(self) -> list[Record]:
+    def newest(self) -> list[Event]:
         """The newest first."""
-        kept = [record for of_type in self._records.values() for record in of_type.copy()]
-        return sorted(kept, key=lambda record: str(record["time"]), reverse=True)
-
-    def _keep_made(self, make: Callable[[], Record]) -> None:
-        """One that cannot be made into a record does not keep away those behind it."""
-        try:
-            record = make()
-            if not is_housekeeping(record):
-                self._records[str(record["type"])].append(record)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the events after it come
-            self._fault = self._errors.note(error, "decoding an event")
+        kept = [event for of_type in self._kept.values() for event in of_type.kept()]
+        return sorted(kept, key=attrgetter("at_ns"), reverse=True)
 
     def note(self) -> str:
         """What is to be said about them."""
-        return "; ".join(part for part in (self._note, self._fault) if part)
+        return "; ".join(part for part in (self._note, self._contained.latest) if part)
 
     def _run(self) -> None:
         while not self._ended.is_set():
             try:
-                self._read()
+                self._contained.run(self._read, "reading events")
             except (TrafficmonError, OSError) as error:
                 self._note = str(error)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the events after it come
-                self._fault = self._errors.note(error, "reading events")
             self._ended.wait(_AGAIN_S)
 
     def _read(self) -> None:
-        with ExitStack() as open_:
-            live = open_.enter_context(self._open_live())
-            presence, teller = Presence(live.pins), Teller(live)
-
-            def on_event(raw: bytes) -> None:
-                self._keep_made(lambda: teller.record(raw))
-
-            reader = open_.enter_context(event_reader(live, _KINDS, on_event, _LIMIT))
-            while not self._ended.is_set():
-                select.select([reader.fd], [], [], _LOOK_S)
-                self._ended.wait(_LOOK_S / 4)  # a flood is read in portions, not one by one
-                reader.read()
-                while self._messages:
-                    self._keep_made(partial(teller.dns, self._messages.popleft()))
-                self._note = _missing(reader)
-                presence.require()
+        with event_stream(self._pins, _OPTIONS, self._contained) as stream:
+            for subscription in self._kept.values():
+                stream.subscribe(subscription)
+            self.reads_dns = stream.copies_dns
+            try:
+                for _ in stream.batches(look_every_s=_LOOK_S):
+                    self._note = _missing(stream.losses())
+                    if self._ended.wait(_LOOK_S / 4):  # a flood is read in portions
+                        return
+            finally:
+                self.reads_dns = False
 
 
-def _missing(reader: EventReader) -> str:
-    missed = reader.missed()
-    if not any(missed.values()):
+def _is_shown(type_: str, event: Event) -> bool:
+    return event.type == type_ and is_of_interest(event)
+
+
+def _missing(losses: Losses) -> str:
+    if not losses.limited and not losses.lost:
         return ""
     return (
-        f"not shown: {missed['limited']:,} beyond {_LIMIT} a second of a kind, "
-        f"{missed['lost']:,} lost; 'trafficmon events' takes more"
+        f"not shown: {losses.limited:,} beyond {_LIMIT} a second of a kind, "
+        f"{losses.lost:,} lost; 'trafficmon events' takes more"
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether what a reader that goes on for long has opened is what is attached still."""
+"""Whether the attachment whose maps a long-running reader has open is still there."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _LOOK_EVERY_S = 1.0
 
 
 class Presence:
-    """Of the maps of a pin directory: open maps live on when their pins have gone."""
+    """Of an attachment: its maps stay readable through open descriptors after detach."""
 
     def __init__(self, pins: PinDirectory) -> None:
         self._pin = pins.map("meta")
         self._known, self._looked_at = self._identity(), time.monotonic()
 
     def require(self) -> None:
-        """NotAttachedError when it has been taken out, or attached anew; looks once a second."""
+        """NotAttachedError once it was detached, or replaced by another; looks once a second."""
         if time.monotonic() - self._looked_at < _LOOK_EVERY_S:
             return
         self._looked_at = time.monotonic()
         if self._identity() != self._known:
             raise NotAttachedError(
-                "what was attached has been taken out; start again after 'trafficmon attach'"
+                "trafficmon was detached; run 'trafficmon attach' and start again"
             )
 
     def _identity(self) -> tuple[int, int] | None:
