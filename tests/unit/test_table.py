@@ -65,6 +65,13 @@ def test_rows_are_chosen_as_sorted_would(
     assert all(type(row) is int for row in chosen)
 
 
+@pytest.mark.parametrize("dtype", ["u8", "i4", "f8"])
+def test_ties_at_the_cut_are_filled_in_the_order_of_the_table(dtype: str) -> None:
+    keys = [1, 3, 2, 2, 3, 2, 1]
+    assert choose_rows(make(keys, dtype), None, "key", 4) == [1, 4, 2, 3]
+    assert choose_rows(make(keys, dtype), None, "-key", 3) == [0, 6, 2]
+
+
 def test_rates_are_sorted_by_as_fields_are() -> None:
     table = make([1, 2, 3], "u8")
     rated = Table(**{**vars(table), "extra": {"rate": np.array([5.0, 7.0, 6.0])}})
