@@ -22,8 +22,8 @@ from trafficmon.model.sample import Sample
 from trafficmon.pins import PinDirectory
 from trafficmon.sources.pinned import PinnedSource
 from trafficmon.tables.catalogue import TABLES, parts_of, table_maker
+from trafficmon.tables.query import chosen
 from trafficmon.tables.status import STATUS_PARTS, status_record
-from trafficmon.tables.table import chosen
 
 pytestmark = pytest.mark.kernel
 
@@ -38,7 +38,7 @@ from typing import Any
 from trafficmon.model.sample import Sample
 from trafficmon.tables.catalogue import TABLES, table_maker
 from trafficmon.tables.status import status_record
-from trafficmon.tables.table import chosen
+from trafficmon.tables.query import chosen
 {shown}
 assert os.geteuid() == {nobody} and os.listdir("/sys/fs") == []
 with open(sys.argv[1], "rb") as file:

@@ -23,7 +23,8 @@ from trafficmon.render.jsonout import write_json
 from trafficmon.render.shown import COLUMNS
 from trafficmon.render.table import MEASURED, write_table
 from trafficmon.tables.flows import flow_table
-from trafficmon.tables.table import Record, Table, chosen
+from trafficmon.tables.query import chosen
+from trafficmon.tables.table import Record, Table
 from trafficmon.tables.times import time_text, time_texts
 
 ROWS = 20_000

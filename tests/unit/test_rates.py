@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from trafficmon.filter.columns import FilterColumns
+from trafficmon.tables.query import choose_rows
 from trafficmon.tables.rates import RATE_FIELDS, RateKeeper
-from trafficmon.tables.table import Array, Table, choose_rows
+from trafficmon.tables.table import Array, Table
 
 Reading = dict[int, tuple[int, int]]  # rx_bytes and tx_bytes by identity
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from trafficmon.host import reverse_dns
-
-
-@pytest.fixture(autouse=True)
-def _nothing_known() -> Iterator[None]:
-    reverse_dns._known.clear()
-    yield
-    reverse_dns._known.clear()
+from trafficmon.host.reverse_dns import ReverseDns
 
 
 def rows(*addresses: str | None) -> list[dict[str, Any]]:
@@ -31,12 +24,13 @@ def test_names_are_asked_for_once() -> None:
         asked.append(address)
         return f"name-of-{address}"
 
+    resolver = ReverseDns(ask)
     for _ in range(2):
         some = [
             *rows("10.0.0.1", "10.0.0.1", None),
             {"remote_addr": "10.0.0.2", "remote_name": "x"},
         ]
-        reverse_dns.add_names(some, ask)
+        resolver.add_names(some)
         names = [row["remote_name"] for row in some]
         assert names == ["name-of-10.0.0.1", "name-of-10.0.0.1", None, "x"]
     assert asked == ["10.0.0.1"]
@@ -53,7 +47,7 @@ def test_a_slow_resolver_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> N
         return "late" if address == "10.0.0.1" else "soon"
 
     began = time.monotonic()
-    reverse_dns.add_names(some, ask)
+    ReverseDns(ask).add_names(some)
     assert time.monotonic() - began < 5
     assert [row["remote_name"] for row in some] == [None, "soon"]
     go_on.set()

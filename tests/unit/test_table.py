@@ -15,7 +15,8 @@ from tests.unit.sample_builder import SampleBuilder
 from trafficmon.errors import UsageError
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.tables.catalogue import TABLES, table_maker
-from trafficmon.tables.table import Table, as_text, choose_rows
+from trafficmon.tables.query import choose_rows
+from trafficmon.tables.table import Table, as_text
 
 KEYS = {
     "u8": st.one_of(st.integers(0, 3), st.integers(0, 2**64 - 1)),

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.sample_builder import BOOT_S, NOW_NS, SampleBuilder, packed
 from trafficmon.tables.connections import connection_table
-from trafficmon.tables.table import choose_rows
+from trafficmon.tables.query import choose_rows
 
 TCP, UDP, INET, INET6 = 6, 17, 2, 10
 COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.sample_builder import BOOT_S, SampleBuilder
 from trafficmon.model.dns import Dns, NameCounts, NameKey
 from trafficmon.tables.dns import dns_table
-from trafficmon.tables.table import choose_rows
+from trafficmon.tables.query import choose_rows
 
 # responses by code: what NXDOMAIN, SERVFAIL, REFUSED, FORMERR and others leave is NOERROR
 A_CODES = Counter({"NOERROR": 1, "NXDOMAIN": 1, "SERVFAIL": 2})

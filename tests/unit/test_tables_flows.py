@@ -17,7 +17,8 @@ from trafficmon.filter.parser import parse
 from trafficmon.model.flows import with_ids_joined
 from trafficmon.tables.addresses import address_text
 from trafficmon.tables.flows import flow_table, whole_jiffies
-from trafficmon.tables.table import Table, choose_rows
+from trafficmon.tables.query import choose_rows
+from trafficmon.tables.table import Table
 from trafficmon.tables.times import time_text
 
 CONTRACT = (

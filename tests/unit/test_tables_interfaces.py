@@ -13,7 +13,8 @@ from trafficmon.filter.parser import parse
 from trafficmon.layout import Hook, Mode, ServiceKind, State
 from trafficmon.tables.interfaces import interface_table
 from trafficmon.tables.layers import layer_table
-from trafficmon.tables.table import Record, Table, choose_rows
+from trafficmon.tables.query import choose_rows
+from trafficmon.tables.table import Record, Table
 
 COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 INTERFACE_FIELDS = (

@@ -21,7 +21,7 @@ from trafficmon.model.owners import COUNTS, not_handed_over
 from trafficmon.model.sockets import TCP_CLOSE, TCP_LISTEN
 from trafficmon.tables import drops
 from trafficmon.tables.catalogue import table_maker
-from trafficmon.tables.table import choose_rows
+from trafficmon.tables.query import choose_rows
 
 INET, INET6, TCP, UDP, ESTABLISHED = 2, 10, 6, 17, 1
 FREE_PID = 0x7FFFFFFF

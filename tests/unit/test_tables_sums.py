@@ -15,8 +15,9 @@ from trafficmon.layout import ServiceKind
 from trafficmon.model.sample import Sample
 from trafficmon.protocols import protocol_name
 from trafficmon.tables.hosts import host_table
+from trafficmon.tables.query import choose_rows
 from trafficmon.tables.services import port_table, protocol_table
-from trafficmon.tables.table import Record, Table, choose_rows
+from trafficmon.tables.table import Record, Table
 
 CONTRACT = {
     "protocols": "protocol number packets bytes",

@@ -18,7 +18,7 @@ from trafficmon.model.sockets import IPPROTO_MPTCP
 from trafficmon.protocols import socket_protocol_name
 from trafficmon.reader.sockets import as_on_the_wire
 from trafficmon.tables.catalogue import table_maker
-from trafficmon.tables.table import choose_rows
+from trafficmon.tables.query import choose_rows
 
 INET, INET6, TCP, LISTEN = 2, 10, 6, 10
 IPPROTO_SMC = 256

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -20,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from trafficmon.filter.nodes import Expression
+    from trafficmon.host.reverse_dns import ReverseDns
     from trafficmon.model.sample import Sample
     from trafficmon.model.source import Source
     from trafficmon.pins import PinDirectory
+    from trafficmon.tables.catalogue import TableQuery
     from trafficmon.tables.table import Record, Table
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
@@ -32,17 +32,13 @@ _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 86400.0
 _MOST_ROWS = (1 << 63) - 1  # what an array's length can be
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What to show of the table."""
+class TopOptions(NamedTuple):
+    """What to show, and how. ``every``: also the rows that the table leaves out as a rule."""
 
-    table: str
-    count: int
-    sort: str | None
-    expression: Expression | None
+    query: TableQuery
     form: str  # text, json, csv
-    reverse_dns: bool
-    every: bool  # also the rows that the table leaves out as a rule
+    every: bool
+    resolver: ReverseDns | None
 
 
 def top(
@@ -85,6 +81,7 @@ def top(
     if watch is None:
         short.begin()
     from trafficmon.tables import questions
+    from trafficmon.tables.catalogue import TableQuery
 
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
@@ -94,9 +91,16 @@ def top(
     questions.require_table(table, every=every)
     questions.require_sort(table, sort, has_rates=watch is not None and form == "text")
     expression = questions.require_filter(table, filter_text)
-    wish = Wish(table, 20 if count is None else count, sort, expression, form, reverse_dns, every)
+    query = TableQuery(
+        table,
+        20 if count is None else count,
+        sort.removeprefix("-") if sort else None,
+        reverse=(sort or "").startswith("-"),
+        expression=expression,
+    )
+    options = TopOptions(query, form, every, _resolver() if reverse_dns else None)
     if from_file is not None:
-        _show_recording(from_file, at, wish, watch, fill=count is None)
+        _show_recording(from_file, at, options, watch, fill=count is None)
         return
     if at is not None:
         raise UsageError("--at needs a recording: add --from FILE")
@@ -104,15 +108,21 @@ def top(
 
     pins = PinDirectory(chosen(pin_dir))
     if watch is None:
-        _show_once(pins, wish)
+        _show_once(pins, options)
         return
     from trafficmon.sources.pinned import PinnedSource
 
-    _watch(PinnedSource(pins), wish, watch, fill=count is None)
+    _watch(PinnedSource(pins), options, watch, fill=count is None)
+
+
+def _resolver() -> ReverseDns:
+    from trafficmon.host.reverse_dns import ReverseDns
+
+    return ReverseDns()
 
 
 def _show_recording(
-    path: Path, at: str | None, wish: Wish, seconds: float | None, *, fill: bool
+    path: Path, at: str | None, options: TopOptions, seconds: float | None, *, fill: bool
 ) -> None:
     """The sample of a time; with --watch also those that follow, as far apart as they were."""
     from trafficmon.sources.recorded import opened_at
@@ -120,64 +130,62 @@ def _show_recording(
 
     with opened_at(path, at, from_the_beginning=seconds is not None) as source:
         if seconds is None:
-            _show(source.read(parts_of(wish.table)), wish)
+            _show(source.read(parts_of(options.query.table)), options)
         else:
-            _watch(source, wish, seconds, fill=fill, go_on=lambda: source.advance(seconds))
+            _watch(source, options, seconds, fill=fill, go_on=lambda: source.advance(seconds))
 
 
-def _show_once(pins: PinDirectory, wish: Wish) -> None:
+def _show_once(pins: PinDirectory, options: TopOptions) -> None:
     from trafficmon.reader.ahead import read_ahead
     from trafficmon.tables.catalogue import parts_of
 
-    parts = parts_of(wish.table)
+    parts = parts_of(options.query.table)
     with read_ahead(pins, parts) as ahead:
         from trafficmon.sources.pinned import PinnedSource
         from trafficmon.tables.catalogue import table_maker
 
-        table_maker(wish.table, every=wish.every)  # imports it, while the maps are read
+        table_maker(options.query.table, every=options.every)  # imports while the maps are read
         with PinnedSource(pins, ahead) as source:
             sample = source.read(parts)
-    _show(sample, wish)
+    _show(sample, options)
 
 
-def _show(sample: Sample, wish: Wish) -> None:
+def _show(sample: Sample, options: TopOptions) -> None:
     from trafficmon.tables.catalogue import table_maker
     from trafficmon.tables.health import complaints
 
-    table = table_maker(wish.table, every=wish.every)(sample)
-    _write(table, _rows(table, wish), wish)
+    table = table_maker(options.query.table, every=options.every)(sample)
+    _write(table, options)
     _say([*table.notes, *complaints(sample)])
 
 
 def _watch(
     source: Source,
-    wish: Wish,
+    options: TopOptions,
     seconds: float,
     *,
     fill: bool,
     go_on: Callable[[], bool] = lambda: True,
 ) -> None:
-    """The live view: sorted by rates, and to the screen's size unless -n says else."""
+    """The live view: sorted by rates, and to the screen's size unless -n says another number."""
     from trafficmon.tables.catalogue import parts_of, table_maker
     from trafficmon.tables.health import complaints
     from trafficmon.tables.rates import RateKeeper
 
-    maker = table_maker(wish.table, every=wish.every)
-    keeper = RateKeeper()
-    on_screen = wish.form == "text" and sys.stdout.isatty()
+    name, is_text = options.query.table, options.form == "text"
+    maker, keeper = table_maker(name, every=options.every), RateKeeper()
+    on_screen = is_text and sys.stdout.isatty()
 
     said: list[str] = []
-    head = f"{_HOME_AND_CLEAR}trafficmon top {wish.table}, every {seconds:g} s; Ctrl-C ends it\n"
+    head = f"{_HOME_AND_CLEAR}trafficmon top {name}, every {seconds:g} s; Ctrl-C ends it\n"
 
     def show() -> None:
-        sample = source.read(parts_of(wish.table))
-        table = keeper.add_rates(maker(sample)) if wish.form == "text" else maker(sample)
+        sample = source.read(parts_of(name))
+        table = keeper.add_rates(maker(sample)) if is_text else maker(sample)
         notes = [*table.notes, *complaints(sample)]
-        spare = len(notes)
-        rows = _rows(table, _for_screen(wish, table, spare) if fill and on_screen else wish)
         if on_screen:
             print(head)
-        _write(table, rows, wish)
+        _write(table, _for_screen(options, len(notes)) if fill and on_screen else options)
         sys.stdout.flush()
         if on_screen or notes != said:  # in a file once, on a screen below each table
             _say(notes)
@@ -185,48 +193,40 @@ def _watch(
 
     contained = Contained()
     while True:
-        told = contained.run(show, f"reading {wish.table}")
-        if told and on_screen:  # numbers of before would be taken for new ones
-            print(f"{head}\n{told}", flush=True)
+        error = contained.run(show, f"reading {name}")
+        if error and on_screen:  # numbers of before would be taken for new ones
+            print(f"{head}\n{error}", flush=True)
         if not go_on():
             return
         time.sleep(seconds)
 
 
-def _for_screen(wish: Wish, table: Table, spare: int) -> Wish:
+def _for_screen(options: TopOptions, spare: int) -> TopOptions:
     """``spare``: lines that are needed below the table."""
     import shutil
 
     lines = max(1, shutil.get_terminal_size().lines - _HEADER_LINES - 1 - spare)
-    started = bool(table.extra["rate"].any())
-    sort = wish.sort or ("rate" if started else None)
-    return replace(wish, count=lines, sort=sort)
+    return options._replace(query=options.query._replace(limit=lines, by_rate=True))
 
 
-def _rows(table: Table, wish: Wish) -> Iterator[Record]:
-    from trafficmon.tables.table import chosen
+def _rows(table: Table, options: TopOptions) -> Iterator[Record]:
+    from trafficmon.tables.query import select
 
-    mask = None
-    if wish.expression is not None:
-        from trafficmon.filter.evaluate import matches
-
-        mask = matches(wish.expression, table.filter_columns())
-    rows = table.stream(chosen(table, mask, wish.sort, wish.count))
-    if not wish.reverse_dns:
+    rows = table.stream(select(table, options.query).rows)
+    if options.resolver is None:
         return rows
-    from trafficmon.host.reverse_dns import add_names
-
     named = list(rows)
-    add_names(named)
+    options.resolver.add_names(named)
     return iter(named)
 
 
-def _write(table: Table, rows: Iterator[Record], wish: Wish) -> None:
-    if wish.form == "json":
+def _write(table: Table, options: TopOptions) -> None:
+    rows = _rows(table, options)
+    if options.form == "json":
         from trafficmon.render.jsonout import write_json
 
         write_json(rows, sys.stdout)
-    elif wish.form == "csv":
+    elif options.form == "csv":
         from trafficmon.render.csvout import write_csv
 
         write_csv(rows, _csv_columns(table), sys.stdout)
@@ -235,8 +235,8 @@ def _write(table: Table, rows: Iterator[Record], wish: Wish) -> None:
         from trafficmon.render.table import write_table
 
         shown = (_flat(row) for row in rows if row.get("packets") != 0)
-        columns = COLUMNS[wish.table] + (rate_columns(table.rated) if table.extra else ())
-        columns += KINDS if wish.every else ()
+        columns = COLUMNS[table.name] + (rate_columns(table.rated) if table.extra else ())
+        columns += KINDS if options.every else ()
         write_table(shown, columns, sys.stdout)
 
 

@@ -44,8 +44,12 @@ class _Progress:
     publish_again_at: float = 0.0
 
 
-_progress: dict[tuple[str, int], _Progress] = {}
-"""By attachment."""
+class Memory:
+    """What a process that reads again and again keeps of the attachment that it read last."""
+
+    def __init__(self) -> None:
+        self.attachment: tuple[str, int] | None = None
+        self.progress: _Progress | None = None
 
 
 class Collector:
@@ -61,11 +65,12 @@ class Collector:
         open_book: Callable[[], Book],
         attachment: tuple[str, int],
         attached_ifindexes: frozenset[int],
+        memory: Memory,
         contained: Contained,
     ) -> None:
         self._ring, self._fd = KeptRing(ring), ring.fd
         self._open_book, self._attachment = open_book, attachment
-        self._contained = contained
+        self._memory, self._contained = memory, contained
         self._book: Book | None = None
         self.attached_ifindexes = attached_ifindexes
         """Interfaces where a forwarded message was copied when it came in."""
@@ -101,7 +106,8 @@ class Collector:
     def _begin(self) -> _Progress | None:
         """Where to go on; None where nothing waits. Another process may have gone on meanwhile."""
         taken = self._ring.taken
-        known = _progress.get(self._attachment)
+        memory = self._memory
+        known = memory.progress if memory.attachment == self._attachment else None
         has_more = next(self._ring.records(taken), None) is not None
         if not has_more and (known is None or not known.unpublished):
             return None
@@ -113,8 +119,8 @@ class Collector:
         from trafficmon.dns.learn import Learner  # noqa: PLC0415 - dnspython takes its time
 
         learner = known.learner if known is not None else Learner()
-        made = _progress[self._attachment] = _Progress(learner, noted, noted)
-        return made
+        memory.attachment, memory.progress = self._attachment, _Progress(learner, noted, noted)
+        return memory.progress
 
     def _read(
         self, progress: _Progress, deadline: float, seen: list[Seen] | None
@@ -177,8 +183,9 @@ def collector(
     attached_ifindexes: frozenset[int],
     patience_s: float = 0.0,
     contained: Contained | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[Collector]:
-    """The reader of the messages of an attachment (META).
+    """The reader of the messages of an attachment (META), which goes on from ``memory``.
 
     BusyError when there is one already, and still is after ``patience_s``; MissingPrivilegeError,
     BpfError when we may not be it.
@@ -195,8 +202,14 @@ def collector(
             return Book.for_writing(pins.root, int(meta["attached_at_ns"]), readers)
 
         attachment = str(pins.root), int(meta["attached_at_ns"])
-        contained = contained or Contained()
-        made = Collector(ring, open_book, attachment, attached_ifindexes, contained)
+        made = Collector(
+            ring,
+            open_book,
+            attachment,
+            attached_ifindexes,
+            memory or Memory(),
+            contained or Contained(),
+        )
         open_.callback(made.close)
         yield made
 
@@ -208,13 +221,16 @@ def refresh(
     seconds: float,
     seen: list[Seen] | None = None,
     contained: Contained | None = None,
+    memory: Memory | None = None,
 ) -> str | None:
     """Collect what waits, if we may; else why the book is as old as it is.
 
     ``seen``, ``contained``: see Collector.
     """
     try:
-        with collector(pins, meta, attached_ifindexes, contained=contained) as one:
+        with collector(
+            pins, meta, attached_ifindexes, contained=contained, memory=memory
+        ) as one:
             is_all = one.collect(seconds, seen)
             if one.failure is not None:
                 return f"what DNS told cannot be kept ({one.failure}); it waits in the kernel"

@@ -7,45 +7,67 @@ import os
 import time
 from collections import OrderedDict
 from pathlib import Path
+from typing import TypeVar
 
-_REMEMBERED = 65_536
+_KEPT = 65_536
 _PAUSE_S = 1.0
+_AGAIN_S = 60.0
+"""An id that a walk did not find is of a cgroup that was removed, or is not visible from here."""
+
+V = TypeVar("V")
 
 
 class CgroupTree:
-    """Walks the hierarchy when asked for an id that it has not seen; keeps what has gone since."""
+    """Walks the hierarchy for an id that it has not seen; keeps paths of cgroups since removed.
+
+    The kernel gives no id twice, and cgroups of version 2 cannot be renamed, so a path that was
+    once right stays right.
+    """
 
     def __init__(self, root: Path | None) -> None:
         self._root = root
         self._paths: OrderedDict[int, str] = OrderedDict()
+        self._missing: OrderedDict[int, float] = OrderedDict()  # until when
         self._walked_at = -_PAUSE_S
 
     def path(self, cgroup_id: int) -> str | None:
         """Below the root of the hierarchy, which is "/"; None where it is not known."""
         if cgroup_id not in self._paths:
-            self._walk()
+            self._look_for(cgroup_id)
+        if cgroup_id in self._paths:
+            self._paths.move_to_end(cgroup_id)
         return self._paths.get(cgroup_id)
 
     def known(self) -> dict[int, str]:
         """All paths that were seen, by id."""
         return dict(self._paths)
 
-    def _walk(self) -> None:
-        """Not more than once a second: an id may belong to one that went before we looked."""
-        if self._root is None or time.monotonic() - self._walked_at < _PAUSE_S:
+    def _look_for(self, cgroup_id: int) -> None:
+        """Not more than one walk a second."""
+        now = time.monotonic()
+        if self._root is None or now - self._walked_at < _PAUSE_S:
             return
-        self._walked_at = time.monotonic()
-        for directory, below, _ in os.walk(self._root):
-            below.sort()
-            self._note(directory)
+        if now < self._missing.get(cgroup_id, now):
+            return
+        self._walked_at = now
+        self._walk(self._root)
+        if cgroup_id not in self._paths:
+            _keep(self._missing, cgroup_id, now + _AGAIN_S)
 
-    def _note(self, directory: str) -> None:
-        try:
-            number = Path(directory).stat().st_ino
-        except OSError:  # it went meanwhile
-            return
-        relative = os.path.relpath(directory, self._root)
-        self._paths[number] = "/" if relative == "." else f"/{relative}"
-        self._paths.move_to_end(number)
-        while len(self._paths) > _REMEMBERED:
-            self._paths.popitem(last=False)
+    def _walk(self, root: Path) -> None:
+        for directory, below, _ in os.walk(root):
+            below.sort()
+            try:
+                number = Path(directory).stat().st_ino
+            except OSError:  # it went meanwhile
+                continue
+            relative = os.path.relpath(directory, root)
+            _keep(self._paths, number, "/" if relative == "." else f"/{relative}")
+
+
+def _keep(kept: OrderedDict[int, V], key: int, value: V) -> None:
+    """The newest, or last used, _KEPT."""
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > _KEPT:
+        kept.popitem(last=False)

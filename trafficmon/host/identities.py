@@ -56,14 +56,19 @@ class Identities:
         )
 
     def _processes_of(self, owners: Owners) -> dict[int, ProcessName]:
-        """Those that run, and those that ran at the last look. Most owners may have ended."""
+        """Those that run, and those that ran at the last look. Most owners may have ended.
+
+        What is no owner any more is forgotten.
+        """
         running = self.processes.running() if len(owners.ids) else frozenset()
+        columns = owners.records["pid"].tolist(), owners.records["started_ns"].tolist()
+        keys = list(zip(*columns, strict=True))
         found = {}
-        columns = owners.ids, owners.records["pid"], owners.records["started_ns"]
-        for owner_id, pid, started_ns in zip(*(c.tolist() for c in columns), strict=True):
+        for owner_id, (pid, started_ns) in zip(owners.ids.tolist(), keys, strict=True):
             look = self.processes.name if pid in running else self.processes.remembered
             if (known := look(pid, started_ns)) is not None:
                 found[owner_id] = known
+        self.processes.keep_only(set(keys))
         return found
 
     def comm(self, owner: Records) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from trafficmon.host import clock
 from trafficmon.model.names import ProcessName
 
-_REMEMBERED = 65_536
+_KEPT = 65_536
 _STATE_FIELD, _STARTED_FIELD = 3, 22  # proc_pid_stat(5)
 _ENDED = (b"Z", b"X")
 _LONGEST_COMMAND = 4096
@@ -46,8 +46,14 @@ class ProcessNames:
     def _keep(self, key: tuple[int, int], name: ProcessName) -> None:
         self._known[key] = name
         self._known.move_to_end(key)
-        while len(self._known) > _REMEMBERED:
+        while len(self._known) > _KEPT:
             self._known.popitem(last=False)
+
+    def keep_only(self, processes: set[tuple[int, int]]) -> None:
+        """Forget all others: (pid, started_ns)."""
+        if len(self._known) > len(processes):
+            for key in self._known.keys() - processes:
+                del self._known[key]
 
     def running(self) -> frozenset[int]:
         """The pids that there are now: of the others only remembered() can say anything."""

@@ -6,37 +6,64 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
 _PATIENCE_S = 2.0
-_known: dict[str, str | None] = {}
+_KEPT = 4096
+_HOLDS_S = 300.0
+"""How long an answer is used; the resolver does not give its TTL (getnameinfo(3))."""
 
 
-def add_names(
-    rows: Iterable[dict[str, Any]], ask: Callable[[str], str | None] | None = None
-) -> None:
-    """Fill in `remote_name` where it is null; all together at most two seconds.
+class ReverseDns:
+    """Remembers answers for a few minutes. One lives as long as the command that shows them."""
 
-    Each in a thread of its own, which nobody waits for at the end: the resolver cannot be hurried.
-    What it answers later is there the next time.
-    """
-    nameless = [row for row in rows if row.get("remote_addr") and not row.get("remote_name")]
-    threads = [
-        threading.Thread(target=_learn, args=(address, ask or resolve), daemon=True)
-        for address in {row["remote_addr"] for row in nameless} - _known.keys()
-    ]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + _PATIENCE_S
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    for row in nameless:
-        row["remote_name"] = _known.get(row["remote_addr"])
+    def __init__(
+        self,
+        ask: Callable[[str], str | None] | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ask, self._now = ask or resolve, now
+        self._known: OrderedDict[str, tuple[str | None, float]] = OrderedDict()  # until when
+        self._asked: set[str] = set()
+        self._lock = threading.Lock()
 
+    def add_names(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Fill in `remote_name` where it is null; all together at most two seconds.
 
-def _learn(address: str, ask: Callable[[str], str | None]) -> None:
-    _known[address] = ask(address)
+        Each address has a thread of its own, which is not joined at the end: the resolver cannot
+        be hurried. What it answers later is there the next time.
+        """
+        nameless = [row for row in rows if row.get("remote_addr") and not row.get("remote_name")]
+        threads = self._begin({row["remote_addr"] for row in nameless})
+        deadline = time.monotonic() + _PATIENCE_S
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        with self._lock:
+            for row in nameless:
+                row["remote_name"] = self._known.get(row["remote_addr"], (None, 0.0))[0]
+
+    def _begin(self, addresses: set[str]) -> list[threading.Thread]:
+        """One for each address without a fresh answer, and without a question on its way."""
+        now = self._now()
+        with self._lock:
+            fresh = {address for address, (_, until) in self._known.items() if now < until}
+            new = addresses - fresh - self._asked
+            self._asked |= new
+        threads = [threading.Thread(target=self._learn, args=(one,), daemon=True) for one in new]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _learn(self, address: str) -> None:
+        name = self._ask(address)
+        with self._lock:
+            self._asked.discard(address)
+            self._known[address] = name, self._now() + _HOLDS_S
+            self._known.move_to_end(address)
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
 
 
 def resolve(address: str) -> str | None:

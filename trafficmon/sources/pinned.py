@@ -14,6 +14,7 @@ from trafficmon.reader.live import Live
 from trafficmon.sources.reading import read_sample
 
 if TYPE_CHECKING:
+    from trafficmon.dns.collect import Memory
     from trafficmon.host.identities import Identities
 
 _ALL_NAMES_S, _SOME_NAMES_S = 600.0, 0.2
@@ -37,6 +38,7 @@ class PinnedSource:
     ) -> None:
         self._pins, self._ahead, self._dns_is_read = pins, ahead, dns_is_read
         self._known: Identities | None = None
+        self._dns_memory: Memory | None = None
         self._is_closed = False
 
     @property
@@ -68,12 +70,13 @@ class PinnedSource:
         has_messages = any(one.dns for one in live.interfaces)
         if not (has_messages and (wanted or self._dns_is_read is not None)):
             return None
-        from trafficmon.dns.collect import refresh
+        from trafficmon.dns.collect import Memory, refresh
 
         is_all = Part.DNS in parts and self._dns_is_read is None
         seconds = _ALL_NAMES_S if is_all else _SOME_NAMES_S
         attached = live.attached_ifindexes()
-        return refresh(live.pins, live.meta, attached, seconds)
+        memory = self._dns_memory = self._dns_memory or Memory()
+        return refresh(live.pins, live.meta, attached, seconds, memory=memory)
 
     def close(self) -> None:
         """No more samples; between two of them nothing is open."""

@@ -12,6 +12,7 @@ from trafficmon.model.parts import Part
 from trafficmon.suggest import closest
 
 if TYPE_CHECKING:
+    from trafficmon.filter.nodes import Expression
     from trafficmon.model.sample import Sample
     from trafficmon.tables.table import Table
 
@@ -59,6 +60,21 @@ TABLES = {
     "dns": Entry("dns", "dns_table", Part.DNS | Part.DNS_LOSSES),
 }
 WITH_ALL_ROWS = {"drops": Entry("drops", "every_drop_table", Part.DROPS)}
+
+
+class TableQuery(NamedTuple):
+    """What to show of the table called ``table``.
+
+    ``limit`` None: all rows; ``sort`` None: by rate with ``by_rate``, if any row has one, else as
+    the table is sorted by default; ``reverse``: the other way round.
+    """
+
+    table: str
+    limit: int | None = None
+    sort: str | None = None
+    reverse: bool = False
+    expression: Expression | None = None
+    by_rate: bool = False
 
 
 def parts_of(*names: str) -> Part:

@@ -22,13 +22,13 @@ from trafficmon.render.eventline import event_line
 from trafficmon.render.fields import field_text
 from trafficmon.render.safe import escape_controls
 from trafficmon.suggest import closest
-from trafficmon.tables.catalogue import TABLES
+from trafficmon.tables.catalogue import TABLES, TableQuery
 from trafficmon.tables.table import Record
 from trafficmon.tui.panes.cells import columns_of, rate_text
 from trafficmon.tui.panes.problem import remedy
 from trafficmon.tui.readings.feed import Feed
 from trafficmon.tui.readings.overview import Overview, read_overview
-from trafficmon.tui.readings.rows import Rows, Wish, read_rows
+from trafficmon.tui.readings.rows import Rows, read_rows
 from trafficmon.tui.readings.session import Session
 
 _FIRST_LOOK_S = 1.0
@@ -142,8 +142,10 @@ class Conversation:
             if rest and not rest.isdecimal():
                 raise UsageError(f"{what} takes a number of rows, not {rest}")
             count = int(rest) if rest else _DEFAULT_ROWS
-            wish = Wish(what, count, self._sort.get(what), expression=self._expression)
-            self._tell_rows(what, self._seen(what, lambda session: read_rows(session, wish)))
+            query = TableQuery(
+                what, count, self._sort.get(what), expression=self._expression, by_rate=True
+            )
+            self._tell_rows(what, self._seen(what, lambda session: read_rows(session, query)))
 
     def _seen(self, what: str, read: Callable[[Session], Any]) -> Any:
         """Rates are of two readings: before the first answer there is one more."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from trafficmon.render.columns import Column
 from trafficmon.render.shown import COLUMNS
+from trafficmon.tables.catalogue import TableQuery
 from trafficmon.tables.table import Record
 from trafficmon.tui.panes.cells import cell, columns_of, fitting, label_cell, widest
 from trafficmon.tui.panes.grid import Head
 from trafficmon.tui.panes.pane import Asked, Look, Question
 from trafficmon.tui.panes.rowspane import RowsPane
-from trafficmon.tui.readings.rows import Rows, Wish, read_rows
+from trafficmon.tui.readings.rows import Rows, read_rows
 
 _PAGE, _MOST_ROWS = 50, 10_000
 _SCROLL_BAR = 2
@@ -36,8 +37,10 @@ class TableView(RowsPane):
     def question(self, asked: Asked) -> Question:
         """As many rows as are on the screen, and some to scroll to."""
         count = min(_MOST_ROWS, _PAGE * (self.grid.last_seen_row // _PAGE + 2))
-        wish = Wish(self.table, count, asked.sort, asked.reverse, asked.expression)
-        return lambda session: read_rows(session, wish)
+        query = TableQuery(
+            self.table, count, asked.sort, asked.reverse, asked.expression, by_rate=True
+        )
+        return lambda session: read_rows(session, query)
 
     def say(self, message: str) -> None:
         """In the place of the rows."""

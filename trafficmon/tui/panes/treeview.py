@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from trafficmon.tables.catalogue import TableQuery
 from trafficmon.tui.panes.pane import Asked, Question
 from trafficmon.tui.panes.tableview import TableView
-from trafficmon.tui.readings.rows import Rows, Wish
+from trafficmon.tui.readings.rows import Rows
 from trafficmon.tui.readings.tree import read_tree
 
 
@@ -27,9 +28,11 @@ class TreeView(TableView):
 
     def question(self, asked: Asked) -> Question:
         """All of them: a tree that is cut somewhere would be none."""
-        wish = Wish(self.table, 0, asked.sort, asked.reverse, asked.expression)
+        query = TableQuery(
+            self.table, None, asked.sort, asked.reverse, asked.expression, by_rate=True
+        )
         closed = self._folded
-        return lambda session: read_tree(session, wish, closed)
+        return lambda session: read_tree(session, query, closed)
 
     @staticmethod
     def _told(seen: Rows) -> str:

@@ -15,8 +15,9 @@ from trafficmon.filter.parser import parse
 from trafficmon.model.sample import Sample
 from trafficmon.tables.addresses import without_zone
 from trafficmon.tables.catalogue import table_maker
+from trafficmon.tables.query import choose_rows
 from trafficmon.tables.rates import RateKeeper
-from trafficmon.tables.table import Array, Record, Table, choose_rows
+from trafficmon.tables.table import Array, Record, Table
 from trafficmon.tui.readings.series import Series
 from trafficmon.tui.readings.session import Graph, Session
 from trafficmon.tui.readings.tree import build

@@ -11,11 +11,11 @@ import numpy as np
 from trafficmon.model.parts import Part
 from trafficmon.model.sample import Sample
 from trafficmon.model.sockets import SOCK_RAW
-from trafficmon.tables.catalogue import table_maker
+from trafficmon.tables.catalogue import TableQuery, table_maker
 from trafficmon.tables.drops import lost_packets
 from trafficmon.tables.ledger import cgroup_coverage
-from trafficmon.tables.table import Record, choose_rows
-from trafficmon.tui.readings.rows import Wish, sort_of
+from trafficmon.tables.query import select
+from trafficmon.tables.table import Record
 from trafficmon.tui.readings.session import Graph, Session
 
 _TOP = 5
@@ -59,13 +59,14 @@ def read_overview(session: Session) -> Overview:
 
 def _top(session: Session, sample: Sample, name: str) -> list[Record]:
     table = session.with_rates(sample, name)
-    chosen = choose_rows(table, None, sort_of(table, Wish(name, _TOP)), _TOP)
-    return [table.record(row) for row in chosen]
+    selection = select(table, TableQuery(name, _TOP, by_rate=True))
+    return [table.record(row) for row in selection.rows.tolist()]
 
 
 def _protocols(sample: Sample) -> list[tuple[str, float]]:
     table = table_maker("protocols")(sample)
-    records = [table.record(row) for row in choose_rows(table, None, "bytes", _TOP)]
+    selection = select(table, TableQuery("protocols", _TOP, "bytes"))
+    records = [table.record(row) for row in selection.rows.tolist()]
     whole = float(table.sort_keys["bytes"]().sum()) or 1.0
     return [(str(r["protocol"]), r["bytes"] / whole) for r in records if r["bytes"]]
 

@@ -6,21 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trafficmon.errors import UsageError
-from trafficmon.filter.evaluate import matches
-from trafficmon.filter.nodes import Expression
-from trafficmon.tables.table import Record, Table, choose_rows
+from trafficmon.tables.catalogue import TableQuery
+from trafficmon.tables.query import select
+from trafficmon.tables.table import Record, Table
 from trafficmon.tui.readings.session import Session
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What to show of a table. ``sort`` None: by what goes on now."""
-
-    table: str
-    count: int
-    sort: str | None = None
-    reverse: bool = False
-    expression: Expression | None = None
 
 
 @dataclass(frozen=True)
@@ -39,29 +28,22 @@ class Rows:
     labels: list[str] | None = None
 
 
-def read_rows(session: Session, wish: Wish) -> Rows:
-    """UsageError where the table cannot be sorted by that, FilterError where not asked that."""
-    table = session.with_rates(session.read(wish.table), wish.table)
-    mask = None
-    if wish.expression is not None:
-        mask = matches(wish.expression, table.filter_columns())
-    sort = sort_of(table, wish)
-    chosen = choose_rows(table, mask, f"-{sort}" if wish.reverse else sort, wish.count)
-    identity = table.identity()
+def read_rows(session: Session, query: TableQuery) -> Rows:
+    """UsageError where the table cannot be sorted by that, FilterError where not filtered so."""
+    table = session.with_rates(session.read(query.table), query.table)
+    require_sort(table, query)
+    selection, identity = select(table, query), table.identity()
     return Rows(
-        sort,
-        wish.reverse,
-        [table.record(row) for row in chosen],
-        [str(int(identity[row])) for row in chosen],
-        table.length if mask is None else int(mask.sum()),
+        selection.sorted_by,
+        query.reverse,
+        [table.record(row) for row in selection.rows.tolist()],
+        [str(number) for number in identity[selection.rows].tolist()],
+        selection.matched,
         table.length,
     )
 
 
-def sort_of(table: Table, wish: Wish) -> str:
-    """What is wished; else what goes on now, and where nothing does, the table's own order."""
-    if wish.sort is None:
-        return "rate" if table.extra["rate"].any() else table.default_sort
-    if wish.sort not in table.sort_keys and wish.sort not in table.extra:
-        raise UsageError(f"{wish.table} cannot be sorted by {wish.sort}")
-    return wish.sort
+def require_sort(table: Table, query: TableQuery) -> None:
+    """UsageError, short enough for one line of the dashboard."""
+    if query.sort is not None and not (query.sort in table.sort_keys or query.sort in table.extra):
+        raise UsageError(f"{query.table} cannot be sorted by {query.sort}")

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from trafficmon.filter.evaluate import matches
+from trafficmon.tables.catalogue import TableQuery
 from trafficmon.tables.owners import COUNT_FIELDS
+from trafficmon.tables.query import matching, sort_of
 from trafficmon.tables.rates import RATE_FIELDS
 from trafficmon.tables.table import Record
-from trafficmon.tui.readings.rows import Rows, Wish, sort_of
+from trafficmon.tui.readings.rows import Rows, require_sort
 from trafficmon.tui.readings.session import Session
 
 _GONE = "(gone)"
@@ -36,18 +37,17 @@ class Node:
         return self.path.rpartition("/")[2] or self.path
 
 
-def read_tree(session: Session, wish: Wish, closed: frozenset[str]) -> Rows:
+def read_tree(session: Session, query: TableQuery, closed: frozenset[str]) -> Rows:
     """Cgroups in the order of the tree; of those in ``closed`` what is below is left out."""
     table = session.with_rates(session.read("cgroups"), "cgroups")
-    mask = np.ones(table.length, bool)
-    if wish.expression is not None:
-        mask = matches(wish.expression, table.filter_columns())
-    records = [table.record(int(row)) for row in np.flatnonzero(mask)]
-    sort = sort_of(table, wish)
-    shown = list(walk(build(records), closed, sort, reverse=wish.reverse))
+    require_sort(table, query)
+    mask, sort = matching(table, query.expression), sort_of(table, query)
+    rows = np.arange(table.length) if mask is None else np.flatnonzero(mask)
+    records = [table.record(row) for row in rows.tolist()]
+    shown = list(walk(build(records), closed, sort, reverse=query.reverse))
     return Rows(
         sort,
-        wish.reverse,
+        query.reverse,
         [node.record for _, node in shown],
         [node.path for _, node in shown],
         len(records),

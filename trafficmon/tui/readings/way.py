@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from trafficmon.model.flows import COUNTS
 from trafficmon.model.rates import Counted, RateMeter
 from trafficmon.model.sample import Sample
-from trafficmon.tables.catalogue import table_maker
-from trafficmon.tables.table import Record, choose_rows, or_nan
+from trafficmon.tables.catalogue import TableQuery, table_maker
+from trafficmon.tables.query import select
+from trafficmon.tables.table import Record, or_nan
 from trafficmon.tui.readings.session import Session
 
 _TOP_DROPS = 8
@@ -77,8 +78,8 @@ class WayReader:
         at_s = now_s if table.read_at_s is None else table.read_at_s
         packets = {"packets": table.sort_keys["packets"]()}
         rates = self._drops.rates(Counted(table.identity(), packets, at_s, sample.epoch))["packets"]
-        chosen = choose_rows(table, None, "packets", None)
-        drops = [table.record(row) | {"rate": _or_none(rates[row])} for row in chosen]
+        rows = select(table, TableQuery("drops", sort="packets")).rows.tolist()
+        drops = [table.record(row) | {"rate": _or_none(rates[row])} for row in rows]
         return drops, None if self._drops.elapsed_s is None else float(rates.sum())
 
 
