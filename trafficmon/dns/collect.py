@@ -219,18 +219,17 @@ def refresh(
     meta: Any,
     attached_ifindexes: frozenset[int],
     seconds: float,
+    memory: Memory,
+    *,
     seen: list[Seen] | None = None,
     contained: Contained | None = None,
-    memory: Memory | None = None,
 ) -> str | None:
     """Collect what waits, if we may; else why the book is as old as it is.
 
     ``seen``, ``contained``: see Collector.
     """
     try:
-        with collector(
-            pins, meta, attached_ifindexes, contained=contained, memory=memory
-        ) as one:
+        with collector(pins, meta, attached_ifindexes, contained=contained, memory=memory) as one:
             is_all = one.collect(seconds, seen)
             if one.failure is not None:
                 return f"what DNS told cannot be kept ({one.failure}); it waits in the kernel"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from trafficmon.dns.collect import collector, refresh
+from trafficmon.dns.collect import Memory, collector, refresh
 from trafficmon.dns.learn import Seen
 from trafficmon.events.attached import Attached
 from trafficmon.events.decode import EventDecoder
@@ -72,13 +72,13 @@ def dns_messages(attached: Attached, contained: Contained) -> Iterator[DnsMessag
 
 def polled_dns_messages(attached: Attached, contained: Contained) -> DnsMessages:
     """Those that no other process takes: once a second, and others may read in between."""
-    due_s = 0.0
+    due_s, memory = 0.0, Memory()
 
     def collect(messages: list[Seen]) -> None:
         nonlocal due_s
         if time.monotonic() >= due_s:
             where = attached.pins, attached.meta, attached.attached_ifindexes()
-            refresh(*where, _POLL_S, messages, contained)
+            refresh(*where, _POLL_S, memory, seen=messages, contained=contained)
             due_s = time.monotonic() + _POLL_EVERY_S
 
     return DnsMessages(attached, collect, contained)

@@ -76,7 +76,7 @@ class PinnedSource:
         seconds = _ALL_NAMES_S if is_all else _SOME_NAMES_S
         attached = live.attached_ifindexes()
         memory = self._dns_memory = self._dns_memory or Memory()
-        return refresh(live.pins, live.meta, attached, seconds, memory=memory)
+        return refresh(live.pins, live.meta, attached, seconds, memory)
 
     def close(self) -> None:
         """No more samples; between two of them nothing is open."""
