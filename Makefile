@@ -132,6 +132,7 @@ setup: build deps-test $(VENV)/.stamp-test ## all that run and test need; the on
 build: $(VENV)/.stamp-editable ## the BPF objects and the libbpf binding, in the checkout
 	@$(PY) build_bpf.py
 	@$(PY) tools/build_native.py
+	@$(PY) tools/wire_layout.py
 	@$(PY) -m compileall -q trafficmon # root runs it, and leaves no files: so they would be compiled at every start
 
 .PHONY: bpf

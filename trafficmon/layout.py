@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The records of bpf/wire.h as numpy dtypes, and its constants."""
+"""The records of bpf/wire.h as numpy dtypes, and its enumerators.
+
+Made of that header by tools/wire_layout.py, in `make build`: do not edit.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +11,31 @@ from enum import IntEnum
 from trafficmon.libbpf.structs import constant, dtype_of
 
 FLOW_KEY = dtype_of("tm_flow_key")
+SERVICE_KEY = dtype_of("tm_service_key")
+SERVICE = dtype_of("tm_service")
 FLOW = dtype_of("tm_flow")
 FLOW_SLOT = dtype_of("tm_flow_slot")
 FLOW_SET = dtype_of("tm_flow_set")
-SERVICE_KEY = dtype_of("tm_service_key")
-SERVICE = dtype_of("tm_service")
 SERVICE_SLOT = dtype_of("tm_service_slot")
 HOOK_COUNTERS = dtype_of("tm_hook_counters")
 LEDGER = dtype_of("tm_ledger")
-INTERFACE = dtype_of("tm_interface")
-INTERFACE_NAME = dtype_of("tm_interface_name")
-META = dtype_of("tm_meta")
-CLOCK = dtype_of("tm_clock")
+FRAGMENT_KEY = dtype_of("tm_fragment_key")
+FRAGMENT = dtype_of("tm_fragment")
 OWNER = dtype_of("tm_owner")
-SOCKET_COUNTS = dtype_of("tm_socket_counts")
-SOCKET_ROW = dtype_of("tm_socket_row")
-LAYER_COUNTERS = dtype_of("tm_layer_counters")
 PROCESS = dtype_of("tm_process")
 CGROUP_PATH = dtype_of("tm_cgroup_path")
+LAYER_COUNTERS = dtype_of("tm_layer_counters")
+SOCKET_COUNTS = dtype_of("tm_socket_counts")
+SOCKET = dtype_of("tm_socket")
+LAST_USER = dtype_of("tm_last_user")
+INFLIGHT_CALL = dtype_of("tm_inflight_call")
+SOCKET_ROW = dtype_of("tm_socket_row")
 DROP_KEY = dtype_of("tm_drop_key")
-DROP = dtype_of("tm_drop")
 PLACE = dtype_of("tm_place")
-EVENT = dtype_of("tm_event")
+DROP = dtype_of("tm_drop")
 EVENT_COUNTS = dtype_of("tm_event_counts")
 EVENT_CONTROL = dtype_of("tm_event_control")
+EVENT = dtype_of("tm_event")
 CONN = dtype_of("tm_conn")
 PACKET_EVENT = dtype_of("tm_packet_event")
 DROP_EVENT = dtype_of("tm_drop_event")
@@ -41,28 +45,58 @@ MATCH = dtype_of("tm_match")
 LOG_KEY = dtype_of("tm_log_key")
 LOG_VALUE = dtype_of("tm_log_value")
 LOG_ROW = dtype_of("tm_log_row")
+HOOK_BASE = dtype_of("tm_hook_base")
+INTERFACE_BASE = dtype_of("tm_interface_base")
+ATTACHED = dtype_of("tm_attached")
+HOST_ATTACHED = dtype_of("tm_host_attached")
+INTERFACE = dtype_of("tm_interface")
+INTERFACE_NAME = dtype_of("tm_interface_name")
+META = dtype_of("tm_meta")
+CLOCK = dtype_of("tm_clock")
 
-MAGIC = constant("TM_MAGIC")
-LAYOUT_VERSION = constant("TM_LAYOUT_VERSION")
+SIZE_BUCKETS = constant("TM_SIZE_BUCKETS")
+FLOW_WAYS = constant("TM_FLOW_WAYS")
+TCP_FLAGS = constant("TM_TCP_FLAGS")
+NAME_BYTES = constant("TM_NAME_BYTES")
+REASON_BYTES = constant("TM_REASON_BYTES")
+COMM_BYTES = constant("TM_COMM_BYTES")
+PATH_BYTES = constant("TM_PATH_BYTES")
+PATH_PARTS = constant("TM_PATH_PARTS")
+FILE_NAME_BYTES = constant("TM_FILE_NAME_BYTES")
+CGROUP_NAME_BYTES = constant("TM_CGROUP_NAME_BYTES")
+ARGUMENTS_BYTES = constant("TM_ARGUMENTS_BYTES")
+DNS_BYTES = constant("TM_DNS_BYTES")
+SAMPLE_BYTES = constant("TM_SAMPLE_BYTES")
+PLACE_BYTES = constant("TM_PLACE_BYTES")
+MATCH_STEPS = constant("TM_MATCH_STEPS")
+PACKET_KINDS = constant("TM_PACKET_KINDS")
+LAST_INTERFACE_NUMBER = constant("TM_LAST_INTERFACE_NUMBER")
+INTERFACE_HOOKS = constant("TM_INTERFACE_HOOKS")
+HOST_HOOKS = constant("TM_HOST_HOOKS")
+INTERFACE_ROWS = constant("TM_INTERFACE_ROWS")
+NO_GROUP = constant("TM_NO_GROUP")
 HOOKS = constant("TM_HOOKS")
+KERNEL_STARTED_NS = constant("TM_KERNEL_STARTED_NS")
 LAYERS = constant("TM_LAYERS")
 EVENT_KINDS = constant("TM_EVENT_KINDS")
-DNS_BYTES = constant("TM_DNS_BYTES")
-"""Of a DNS message; the rest of a longer one is cut off."""
-SAMPLE_BYTES = constant("TM_SAMPLE_BYTES")
-MATCH_STEPS = constant("TM_MATCH_STEPS")
-LAST_INTERFACE_NUMBER = constant("TM_LAST_INTERFACE_NUMBER")
-ROWS_OF_AN_INTERFACE = 2
-"""Of hook_counters and services: counted in sums over interfaces, and left out of them."""
-HOST_HOOKS = constant("TM_HOST_HOOKS")
-"""Room in META for as many hooks of the host; there are fewer."""
+MAGIC = constant("TM_MAGIC")
+LAYOUT_VERSION = constant("TM_LAYOUT_VERSION")
 
-SIZE_BOUNDS = (64, 128, 256, 512, 1024, 1518, 9000)
-"""Upper bounds of packets_by_size, bytes; the last bucket has none."""
+
+class SizeBound(IntEnum):
+    """enum tm_size_bound."""
+
+    BOUND_0 = constant("TM_SIZE_BOUND_0")
+    BOUND_1 = constant("TM_SIZE_BOUND_1")
+    BOUND_2 = constant("TM_SIZE_BOUND_2")
+    BOUND_3 = constant("TM_SIZE_BOUND_3")
+    BOUND_4 = constant("TM_SIZE_BOUND_4")
+    BOUND_5 = constant("TM_SIZE_BOUND_5")
+    BOUND_6 = constant("TM_SIZE_BOUND_6")
 
 
 class Hook(IntEnum):
-    """Where a packet was seen."""
+    """enum tm_hook."""
 
     XDP_RX = constant("TM_HOOK_XDP_RX")
     TC_RX = constant("TM_HOOK_TC_RX")
@@ -71,7 +105,7 @@ class Hook(IntEnum):
 
 
 class FlowFlag(IntEnum):
-    """Of a flow's key."""
+    """enum tm_flow_flag."""
 
     IPV4 = constant("TM_FLOW_IPV4")
     IPV6 = constant("TM_FLOW_IPV6")
@@ -79,7 +113,7 @@ class FlowFlag(IntEnum):
 
 
 class ServiceKind(IntEnum):
-    """What a packet is counted under, besides its flow."""
+    """enum tm_service_kind."""
 
     PORT = constant("TM_SERVICE_PORT")
     PROTOCOL = constant("TM_SERVICE_PROTOCOL")
@@ -88,37 +122,46 @@ class ServiceKind(IntEnum):
 
 
 class Layer(IntEnum):
-    """A row of `layers`."""
+    """enum tm_layer."""
 
     CGROUP_RX = constant("TM_LAYER_CGROUP_RX")
     CGROUP_TX = constant("TM_LAYER_CGROUP_TX")
 
 
-class SocketKind(IntEnum):
-    """Who has opened a socket, and so how its end is noticed."""
-
-    USER = constant("TM_SOCKET_USER")
-    KERNEL = constant("TM_SOCKET_KERNEL")
-    SUBFLOW = constant("TM_SOCKET_SUBFLOW")
-
-
 class Role(IntEnum):
-    """Of a TCP connection's socket."""
+    """enum tm_role."""
 
     UNKNOWN = constant("TM_ROLE_UNKNOWN")
     ACTIVE = constant("TM_ROLE_ACTIVE")
     PASSIVE = constant("TM_ROLE_PASSIVE")
 
 
+class WriteSeqFlag(IntEnum):
+    """enum tm_write_seq_flag."""
+
+    SEQ_FIRST = constant("TM_WRITE_SEQ_FIRST")
+    SEQ_END = constant("TM_WRITE_SEQ_END")
+    SEQ_FIN = constant("TM_WRITE_SEQ_FIN")
+    SEQ_AT_ATTACH = constant("TM_WRITE_SEQ_AT_ATTACH")
+
+
+class SocketKind(IntEnum):
+    """enum tm_socket_kind."""
+
+    USER = constant("TM_SOCKET_USER")
+    KERNEL = constant("TM_SOCKET_KERNEL")
+    SUBFLOW = constant("TM_SOCKET_SUBFLOW")
+
+
 class DropFact(IntEnum):
-    """Of a packet that the kernel has dropped: bits."""
+    """enum tm_drop_fact."""
 
     NO_DATA = constant("TM_DROP_NO_DATA")
     TIME_WAIT = constant("TM_DROP_TIME_WAIT")
 
 
 class EventKind(IntEnum):
-    """What an event is about: a row of `event_counts`, a bit of `event_control`."""
+    """enum tm_event_kind."""
 
     CONN = constant("TM_EVENT_CONN")
     FLOW = constant("TM_EVENT_FLOW")
@@ -131,14 +174,14 @@ class EventKind(IntEnum):
 
 
 class ConnEvent(IntEnum):
-    """What has happened to a connection."""
+    """enum tm_conn_event."""
 
     OPENED = constant("TM_CONN_OPENED")
     CLOSED = constant("TM_CONN_CLOSED")
 
 
-class End(IntEnum):
-    """Why a connection has ended."""
+class CloseReason(IntEnum):
+    """enum tm_close_reason."""
 
     UNKNOWN = constant("TM_END_UNKNOWN")
     CLOSED_HERE = constant("TM_END_CLOSED_HERE")
@@ -151,7 +194,7 @@ class End(IntEnum):
 
 
 class MatchKind(IntEnum):
-    """A step of a capture's filter."""
+    """enum tm_match_kind."""
 
     END = constant("TM_MATCH_END")
     AND = constant("TM_MATCH_AND")
@@ -169,19 +212,15 @@ class MatchKind(IntEnum):
     CGROUP = constant("TM_MATCH_CGROUP")
 
 
-class Side(IntEnum):
-    """Which of a packet's two ends."""
+class MatchSide(IntEnum):
+    """enum tm_match_side."""
 
     LOCAL = constant("TM_SIDE_LOCAL")
     REMOTE = constant("TM_SIDE_REMOTE")
 
 
-KERNEL_STARTED_NS = constant("TM_KERNEL_STARTED_NS")
-"""started_ns of the owner that is the kernel itself."""
-
-
-class Mode(IntEnum):
-    """How a layer is attached to an interface."""
+class AttachMode(IntEnum):
+    """enum tm_attach_mode."""
 
     OFF = constant("TM_ATTACH_OFF")
     XDP_NATIVE = constant("TM_ATTACH_XDP_NATIVE")
@@ -191,8 +230,8 @@ class Mode(IntEnum):
     CLSACT = constant("TM_ATTACH_CLSACT")
 
 
-class State(IntEnum):
-    """Of an interface's slot."""
+class InterfaceState(IntEnum):
+    """enum tm_interface_state."""
 
     FREE = constant("TM_INTERFACE_FREE")
     ATTACHING = constant("TM_INTERFACE_ATTACHING")

@@ -14,9 +14,11 @@
 
 static __always_inline __u32 tm_size_bucket(__u32 bytes)
 {
-	if (bytes <= 512)
-		return bytes > 128 ? 2 + (bytes > 256) : (bytes > 64);
-	return bytes > 1518 ? 6 + (bytes > 9000) : 4 + (bytes > 1024);
+	if (bytes <= TM_SIZE_BOUND_3)
+		return bytes > TM_SIZE_BOUND_1 ? 2 + (bytes > TM_SIZE_BOUND_2)
+					       : (bytes > TM_SIZE_BOUND_0);
+	return bytes > TM_SIZE_BOUND_5 ? 6 + (bytes > TM_SIZE_BOUND_6)
+				       : 4 + (bytes > TM_SIZE_BOUND_4);
 }
 
 /* Returns where it counted. */

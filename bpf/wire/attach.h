@@ -108,7 +108,7 @@ struct tm_meta {
 	__u64 monotonic_ns_at; /* advance in step, so this is valid until the next boot */
 	__u64 jiffy_ns;
 	__u64 seed;	/* of the hashes; odd */
-	__u32 group_id; /* of the readers; 0xffffffff: none */
+	__u32 group_id; /* of the readers, or TM_NO_GROUP */
 	__u32 pad;
 	__u8 program_version[32]; /* of the trafficmon that attached */
 	__u8 cgroup[TM_PATH_BYTES];

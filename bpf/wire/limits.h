@@ -10,7 +10,7 @@
 #endif
 
 enum tm_limit {
-	TM_SIZE_BUCKETS = 8, /* packets of up to 64 128 256 512 1024 1518 9000 bytes, and longer */
+	TM_SIZE_BUCKETS = 8, /* by enum tm_size_bound, and longer */
 	TM_FLOW_WAYS = 2,
 	TM_TCP_FLAGS = 8,
 	TM_NAME_BYTES = 16, /* IFNAMSIZ */
@@ -29,6 +29,22 @@ enum tm_limit {
 	TM_LAST_INTERFACE_NUMBER = 32767,
 	TM_INTERFACE_HOOKS = 3,
 	TM_HOST_HOOKS = 48,
+	TM_INTERFACE_ROWS = 2, /* of hook_counters: counted in totals, and excluded from them */
+};
+
+/* packets_by_size: the longest packets of each bucket but the last, bytes. */
+enum tm_size_bound {
+	TM_SIZE_BOUND_0 = 64,
+	TM_SIZE_BOUND_1 = 128,
+	TM_SIZE_BOUND_2 = 256,
+	TM_SIZE_BOUND_3 = 512,
+	TM_SIZE_BOUND_4 = 1024,
+	TM_SIZE_BOUND_5 = 1518,
+	TM_SIZE_BOUND_6 = 9000,
+};
+
+enum tm_group_mark {
+	TM_NO_GROUP = 0xffffffff, /* tm_meta.group_id */
 };
 
 #endif /* TM_WIRE_LIMITS_H */

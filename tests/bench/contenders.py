@@ -17,9 +17,10 @@ from pathlib import Path
 import build_bpf
 from trafficmon.attachment.programs import tc_programs, xdp_program
 from trafficmon.attachment.request import DEFAULT_MAX_FLOWS
-from trafficmon.attachment.store import NO_GROUP, Geometry, Store
+from trafficmon.attachment.store import Geometry, Store
 from trafficmon.host import bpffs
 from trafficmon.host.interfaces import Interface
+from trafficmon.layout import NO_GROUP
 from trafficmon.libbpf.link import Link, attach_tcx, attach_xdp
 from trafficmon.libbpf.object import Object, Program
 from trafficmon.pins import PinDirectory

@@ -15,7 +15,7 @@ from tests.kernel.attached import program_in
 from tests.kernel.program import Program, within
 from tests.lab.namespace import Namespace
 from trafficmon.attachment.store import Store
-from trafficmon.layout import Mode
+from trafficmon.layout import AttachMode
 from trafficmon.pins import PinDirectory
 
 pytestmark = pytest.mark.kernel
@@ -116,7 +116,7 @@ def test_all_are_attached_side_by_side_each_in_its_slot(host: tuple[Namespace, P
         records = store.interfaces()
     assert sorted(records) == list(range(MANY))
     assert len({int(record["number"]) for record in records.values()}) == MANY
-    assert all(record["tc_mode"] != Mode.OFF for record in records.values())
+    assert all(record["tc_mode"] != AttachMode.OFF for record in records.values())
     again = program.run("attach", *options(MANY), "--replace").stdout
     assert again.count("taken over, counters go on") == MANY
     assert (

@@ -15,7 +15,7 @@ import pytest
 
 from tests.corpus import wire
 from tests.kernel.harness import FIRST_INTERFACE, ROW, Harness, context_of
-from trafficmon.layout import HOOK_COUNTERS, HOOKS, SIZE_BOUNDS, Hook
+from trafficmon.layout import HOOK_COUNTERS, HOOKS, Hook, SizeBound
 from trafficmon.libbpf.system import possible_cpus
 
 pytestmark = pytest.mark.kernel
@@ -58,7 +58,7 @@ def built(
 
 
 def test_the_bounds_are_those_that_readers_know() -> None:
-    assert SIZE_BOUNDS == BOUNDS
+    assert tuple(SizeBound) == BOUNDS
 
 
 @pytest.fixture(scope="module")

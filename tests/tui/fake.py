@@ -17,7 +17,7 @@ from trafficmon.events.event import (
     Event,
     Owner,
 )
-from trafficmon.layout import Hook, Layer, Mode, Role, ServiceKind
+from trafficmon.layout import AttachMode, Hook, Layer, Role, ServiceKind
 from trafficmon.model.parts import Part
 from trafficmon.model.sample import Sample
 
@@ -61,7 +61,7 @@ class FakeSource(BuiltSource):
     def reading(self) -> SampleBuilder:
         fake, more = SampleBuilder(), self.readings * 1000
         fake.attached_at_ns = self.attached_at_ns
-        fake.interface(0, "eth0", xdp_mode=Mode.XDP_NATIVE)
+        fake.interface(0, "eth0", xdp_mode=AttachMode.XDP_NATIVE)
         fake.hooks -= self.without
         self._owners(fake, more)
         self._flows(fake, more)

@@ -27,11 +27,11 @@ from trafficmon.layout import (
     SERVICE,
     SERVICE_KEY,
     SOCKET_ROW,
+    AttachMode,
     FlowFlag,
     Hook,
-    Mode,
+    InterfaceState,
     ServiceKind,
-    State,
 )
 from trafficmon.model.attachment import Attachment, Clock, HostHook, Machine
 from trafficmon.model.dns import Dns
@@ -179,14 +179,14 @@ class SampleBuilder:
         slot: int,
         name: str,
         *,
-        state: State = State.ATTACHED,
+        state: InterfaceState = InterfaceState.ATTACHED,
         gone: bool = False,
-        xdp_mode: Mode = Mode.OFF,
-        tc_mode: Mode = Mode.TCX,
+        xdp_mode: AttachMode = AttachMode.OFF,
+        tc_mode: AttachMode = AttachMode.TCX,
         covered: bool = False,
     ) -> None:
         """An interface; tc counts what comes in where XDP does not."""
-        tc_rx = tc_mode != Mode.OFF and xdp_mode in (Mode.OFF, Mode.XDP_GENERIC)
+        tc_rx = tc_mode != AttachMode.OFF and xdp_mode in (AttachMode.OFF, AttachMode.XDP_GENERIC)
         self.interfaces.append(
             WatchedInterface(
                 slot=slot,

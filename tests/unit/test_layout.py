@@ -4,22 +4,21 @@
 from __future__ import annotations
 
 import re
+from enum import EnumType
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import wire_layout
 
 from trafficmon import layout
 from trafficmon.libbpf._ffi import ffi
-from trafficmon.libbpf.structs import dtype_of, enumerators
+from trafficmon.libbpf.structs import constant, dtype_of
 
-WIRE = Path(__file__).resolve().parents[2] / "bpf" / "wire"
-RECORDS = [
-    name
-    for header in sorted(WIRE.glob("*.h"))
-    for name in re.findall(r"^struct (tm_\w+) \{", header.read_text(), re.MULTILINE)
-]
+BPF = Path(__file__).resolve().parents[2] / "bpf"
+SOURCE = "".join(path.read_text() for path in (BPF / "wire.h", *sorted((BPF / "wire").glob("*.h"))))
+RECORDS = re.findall(r"^struct (tm_\w+) \{", SOURCE, re.MULTILINE)
 
 
 def flat(dtype: np.dtype[Any], at: int = 0) -> list[tuple[int, int]]:
@@ -51,15 +50,19 @@ def test_padding_is_explicit(name: str) -> None:
     assert end == dtype_of(name).itemsize
 
 
-def test_every_record_has_its_enumerators_in_the_layout() -> None:
-    assert {m.value for m in layout.Hook} == set(range(layout.HOOKS))
-    for python, c, prefix in (
-        (layout.FlowFlag, "tm_flow_flag", "TM_FLOW_"),
-        (layout.ServiceKind, "tm_service_kind", "TM_SERVICE_"),
-        (layout.Mode, "tm_attach_mode", "TM_ATTACH_"),
-        (layout.State, "tm_interface_state", "TM_INTERFACE_"),
-    ):
-        assert {prefix + member.name: member.value for member in python} == enumerators(c)
+def test_the_layout_is_made_of_the_header() -> None:
+    assert wire_layout.OUTPUT.read_text(encoding="utf-8") == wire_layout.source(), "run: make build"
+
+
+def test_all_records_and_enumerators_have_a_name() -> None:
+    for name in RECORDS:
+        assert getattr(layout, name.removeprefix("tm_").upper()) == dtype_of(name)
+    every_class = (one for one in vars(layout).values() if isinstance(one, EnumType))
+    named = [value for one in every_class for value in one._value2member_map_]
+    constants = [value for name, value in vars(layout).items() if isinstance(value, int)]
+    text = re.sub(r"/\*.*?\*/", "", SOURCE, flags=re.DOTALL)
+    every = re.findall(r"^\s+(TM_\w+)\s*=", text, re.MULTILINE)
+    assert sorted([*named, *constants]) == sorted(constant(name) for name in every)
 
 
 def test_keys_are_whole_words() -> None:

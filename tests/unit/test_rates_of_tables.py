@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.sample_builder import SampleBuilder
-from trafficmon.layout import Hook, Layer, Mode, ServiceKind
+from trafficmon.layout import AttachMode, Hook, Layer, ServiceKind
 from trafficmon.model.dns import Dns, NameCounts
 from trafficmon.model.parts import Part
 from trafficmon.tables.catalogue import TABLES, table_maker
@@ -76,7 +76,7 @@ def test_a_direction_that_nothing_counts_has_no_rate() -> None:
     keeper = RateKeeper(iter((1.0, 2.0)).__next__)
     for rx in (1000, 4000):
         fake = SampleBuilder()
-        fake.interface(0, "eth0", xdp_mode=Mode.XDP_NATIVE, tc_mode=Mode.OFF)
+        fake.interface(0, "eth0", xdp_mode=AttachMode.XDP_NATIVE, tc_mode=AttachMode.OFF)
         fake.hook(Hook.XDP_RX, [rx // 100], rx)
         row = keeper.add_rates(table_maker("interfaces")(fake.sample)).record(0)
     assert (row["rx_rate"], row["tx_rate"], row["rate"]) == (3000.0, None, 3000.0)

@@ -11,11 +11,11 @@ import pytest
 
 from trafficmon.attachment import request, store
 from trafficmon.attachment.stacking import covered
-from trafficmon.attachment.store import NO_GROUP, Geometry
+from trafficmon.attachment.store import Geometry
 from trafficmon.errors import UsageError
 from trafficmon.host import netns
 from trafficmon.host.interfaces import ARPHRD_ETHER, Interface
-from trafficmon.layout import FLOW_SET, HOOK_COUNTERS, HOOKS
+from trafficmon.layout import FLOW_SET, HOOK_COUNTERS, HOOKS, NO_GROUP
 
 _CACHE_BYTES = 16 << 20
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trafficmon.libbpf._ffi import ffi
-from trafficmon.libbpf.structs import constant, dtype_of, enumerators
+from trafficmon.libbpf.structs import constant, dtype_of
 
 ORDER = "<" if sys.byteorder == "little" else ">"
 
@@ -49,6 +49,6 @@ def test_the_same_dtype_each_time() -> None:
 
 def test_constants() -> None:
     assert constant("TM_MAGIC") == 0x746D6F6E
-    assert enumerators("tm_hook")["TM_HOOKS"] == constant("TM_HOOKS")
+    assert constant("TM_HOOKS") == 4
     with pytest.raises(AttributeError):
         constant("TM_NOTHING")

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.sample_builder import SampleBuilder
 from trafficmon.filter.evaluate import matches
 from trafficmon.filter.parser import parse
-from trafficmon.layout import Hook, Mode, ServiceKind, State
+from trafficmon.layout import AttachMode, Hook, InterfaceState, ServiceKind
 from trafficmon.tables.interfaces import interface_table
 from trafficmon.tables.layers import layer_table
 from trafficmon.tables.query import choose_rows
@@ -46,7 +46,7 @@ def counts(record: Record) -> list[int | None]:
 
 
 def test_an_interface_with_everything(fake: SampleBuilder) -> None:
-    fake.interface(1, "eth0", xdp_mode=Mode.XDP_NATIVE)
+    fake.interface(1, "eth0", xdp_mode=AttachMode.XDP_NATIVE)
     fake.hook(Hook.XDP_RX, [1, 2, 0, 4], 2000, broken=3, slot=1)
     fake.hook(Hook.TC_TX, [0, 0, 0, 1, 0, 0, 0, 2], 30000, broken=1, slot=1)
     kind = ServiceKind
@@ -84,9 +84,9 @@ def test_an_interface_with_everything(fake: SampleBuilder) -> None:
 
 def test_directions_that_nothing_counts_are_null_and_quiet_ones_0(fake: SampleBuilder) -> None:
     fake.interface(0, "quiet")
-    fake.interface(1, "xdp only", xdp_mode=Mode.XDP_NATIVE, tc_mode=Mode.OFF)
-    fake.interface(2, "nothing yet", tc_mode=Mode.OFF, state=State.ATTACHING)
-    fake.interface(3, "once", tc_mode=Mode.OFF, state=State.DETACHED)
+    fake.interface(1, "xdp only", xdp_mode=AttachMode.XDP_NATIVE, tc_mode=AttachMode.OFF)
+    fake.interface(2, "nothing yet", tc_mode=AttachMode.OFF, state=InterfaceState.ATTACHING)
+    fake.interface(3, "once", tc_mode=AttachMode.OFF, state=InterfaceState.DETACHED)
     fake.hook(Hook.TC_TX, [1], 60, slot=3)
     found = interfaces(fake)
     assert counts(found["quiet"]) == [0, 0, 0, 0]
@@ -96,7 +96,7 @@ def test_directions_that_nothing_counts_are_null_and_quiet_ones_0(fake: SampleBu
 
 
 def test_generic_xdp_is_counted_by_tc(fake: SampleBuilder) -> None:
-    fake.interface(0, "eth0", xdp_mode=Mode.XDP_GENERIC)
+    fake.interface(0, "eth0", xdp_mode=AttachMode.XDP_GENERIC)
     fake.hook(Hook.XDP_GENERIC, [5], 300, broken=2)
     fake.hook(Hook.TC_RX, [8], 480, broken=2)
     record = interfaces(fake)["eth0"]
@@ -107,8 +107,8 @@ def test_generic_xdp_is_counted_by_tc(fake: SampleBuilder) -> None:
 
 
 def test_interfaces_that_are_not_there_any_more(fake: SampleBuilder) -> None:
-    fake.interface(0, "gone", gone=True, xdp_mode=Mode.XDP_NATIVE)
-    fake.interface(1, "detached", state=State.DETACHED, xdp_mode=Mode.XDP_NATIVE)
+    fake.interface(0, "gone", gone=True, xdp_mode=AttachMode.XDP_NATIVE)
+    fake.interface(1, "detached", state=InterfaceState.DETACHED, xdp_mode=AttachMode.XDP_NATIVE)
     found = interfaces(fake)
     assert (found["gone"]["xdp_mode"], found["gone"]["ifindex"]) == ("gone", None)
     assert (found["detached"]["xdp_mode"], found["detached"]["ifindex"]) == ("detached", 101)
@@ -119,7 +119,7 @@ def test_interfaces_sort_and_filter(fake: SampleBuilder) -> None:
         assert choose_rows(interface_table(fake.sample), None, key, 5) == []
     fake.interface(0, "lo")
     fake.interface(1, "eth0")
-    fake.interface(2, "eth1", tc_mode=Mode.OFF)
+    fake.interface(2, "eth1", tc_mode=AttachMode.OFF)
     fake.hook(Hook.TC_RX, [1, 1], 100, slot=0)
     fake.hook(Hook.TC_TX, [3], 90, slot=1)
     table = interface_table(fake.sample)
@@ -147,14 +147,14 @@ def test_a_layer_that_is_not_there_is_null_and_a_quiet_one_0(fake: SampleBuilder
     found = layers(fake)
     assert counts(found["xdp"]) == NOTHING
     assert counts(found["tc"]) == [0, 0, 0, 0]
-    fake.interface(1, "eth1", xdp_mode=Mode.XDP_NATIVE)
+    fake.interface(1, "eth1", xdp_mode=AttachMode.XDP_NATIVE)
     assert counts(layers(fake)["xdp"]) == [0, 0, None, None]
     check_layers(layer_table(fake.sample))
 
 
 def test_layers_are_sums_over_interfaces_with_their_differences(fake: SampleBuilder) -> None:
-    fake.interface(0, "eth0", xdp_mode=Mode.XDP_GENERIC)
-    fake.interface(1, "eth1", xdp_mode=Mode.XDP_NATIVE)
+    fake.interface(0, "eth0", xdp_mode=AttachMode.XDP_GENERIC)
+    fake.interface(1, "eth1", xdp_mode=AttachMode.XDP_NATIVE)
     fake.interface(2, "bond0", covered=True)
     fake.hook(Hook.XDP_GENERIC, [2], 3000, slot=0)
     fake.hook(Hook.TC_RX, [5], 3200, slot=0)
@@ -191,7 +191,7 @@ def test_an_interface_that_sums_leave_out_keeps_what_it_counted_in_them(
     fake: SampleBuilder,
 ) -> None:
     fake.interface(0, "br0", covered=True)
-    fake.interface(1, "eth0", state=State.DETACHED)
+    fake.interface(1, "eth0", state=InterfaceState.DETACHED)
     for slot, covered, packets in ((0, False, 5), (0, True, 7), (1, False, 1)):
         fake.hook(Hook.TC_RX, [packets], packets * 60, slot=slot, covered=covered)
         kind = ServiceKind.PROTOCOL

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.sample_builder import SampleBuilder
-from trafficmon.layout import Hook, Layer, Mode
+from trafficmon.layout import AttachMode, Hook, Layer
 from trafficmon.tables.layers import layer_table
 
 COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
@@ -18,7 +18,7 @@ COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 def fake() -> SampleBuilder:
     """eth0 with native XDP, bond0 on top of it (not in the sums); an owner with app bytes."""
     made = SampleBuilder()
-    made.interface(0, "eth0", xdp_mode=Mode.XDP_GENERIC)
+    made.interface(0, "eth0", xdp_mode=AttachMode.XDP_GENERIC)
     made.interface(1, "bond0", covered=True)
     made.hook(Hook.XDP_GENERIC, [0, 7], 700)
     made.hook(Hook.TC_RX, [3, 6], 1000)

@@ -7,7 +7,7 @@ import pytest
 
 from trafficmon.attachment.xdp import XdpOutcome, candidates
 from trafficmon.host.interfaces import ARPHRD_ETHER, ARPHRD_LOOPBACK, Interface
-from trafficmon.layout import Mode
+from trafficmon.layout import AttachMode
 
 _ARPHRD_NONE = 0xFFFE  # tun: bare IP packets
 
@@ -50,5 +50,5 @@ def test_who_asks_by_name_gets_it_in_that_order(kind: str | None) -> None:
 
 
 def test_flows_are_counted_where_frames_come_one_by_one() -> None:
-    counting = {mode for mode in Mode if XdpOutcome(mode, "").counts_flows}
-    assert counting == {Mode.XDP_NATIVE, Mode.XDP_OFFLOAD}
+    counting = {mode for mode in AttachMode if XdpOutcome(mode, "").counts_flows}
+    assert counting == {AttachMode.XDP_NATIVE, AttachMode.XDP_OFFLOAD}

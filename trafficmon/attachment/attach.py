@@ -27,7 +27,7 @@ from trafficmon.attachment.request import (
 )
 from trafficmon.attachment.sidebyside import side_by_side
 from trafficmon.attachment.stacking import covered, finish_interrupted, settle, with_those_attached
-from trafficmon.attachment.store import NO_GROUP, Geometry, Store
+from trafficmon.attachment.store import Geometry, Store
 from trafficmon.attachment.xdp import is_worth_trying
 from trafficmon.errors import (
     DamagedError,
@@ -39,7 +39,7 @@ from trafficmon.errors import (
 from trafficmon.host import bpffs, capabilities, netns, signals
 from trafficmon.host.interfaces import Interface, all_interfaces
 from trafficmon.host.lock import exclusive
-from trafficmon.layout import State
+from trafficmon.layout import NO_GROUP, InterfaceState
 from trafficmon.libbpf import features
 from trafficmon.pins import COPIED, PinDirectory
 from trafficmon.records import text_of
@@ -194,7 +194,7 @@ def _with_attached(store: Store, request: Request) -> tuple[Interface, ...]:
     """--replace takes over all interfaces that are attached, named or not."""
     known = all_interfaces()
     names = [interface.name for interface in request.interfaces]
-    attached = [r for r in store.interfaces().values() if r["state"] == State.ATTACHED]
+    attached = [r for r in store.interfaces().values() if r["state"] == InterfaceState.ATTACHED]
     today = [(netns.name_of(int(record["ifindex"])), record) for record in attached]
     for name, record in sorted(today, key=lambda one: one[0] is None):
         back = name or text_of(record["name"])  # another interface of the name of one that has gone
@@ -216,7 +216,7 @@ def _one(
 ) -> Attached:
     slot = slots.slot_for(store, interface)
     before = store.interface(slot)
-    same = before["state"] == State.ATTACHED and before["ifindex"] == interface.ifindex
+    same = before["state"] == InterfaceState.ATTACHED and before["ifindex"] == interface.ifindex
     broken = one_interface.broken_hooks(store, slot) if same else {}
     if not same or (broken and not repair_interface(store, interface, slot, broken)):
         undo.callback(one_interface.take_back, store, slot, before)
@@ -245,7 +245,7 @@ def _one(
 
 def _as_it_was(before: Any, request: Request) -> Request:
     """What is attached and was lost comes back in its modes, where no others were asked for."""
-    if before["state"] != State.ATTACHED:
+    if before["state"] != InterfaceState.ATTACHED:
         return request
     known = one_interface.describe(before)
     xdp_modes, tc_mode, layers = request.xdp_modes, request.tc_mode, request.layers

@@ -23,7 +23,7 @@ from trafficmon.errors import (
     UsageError,
 )
 from trafficmon.host import bpffs, capabilities, lock, signals
-from trafficmon.layout import INTERFACE, Mode, State
+from trafficmon.layout import INTERFACE, AttachMode, InterfaceState
 from trafficmon.libbpf.map import Map
 from trafficmon.pins import PinDirectory
 from trafficmon.records import record_of, slot_key, text_of
@@ -78,7 +78,7 @@ def _some(pins: PinDirectory, names: list[str]) -> Detached:
         leaving = {
             slots[name]: name
             for name in names
-            if store.interface(slots[name])["state"] != State.DETACHED
+            if store.interface(slots[name])["state"] != InterfaceState.DETACHED
         }
         try:
             if store.is_of_this_namespace():
@@ -90,7 +90,7 @@ def _some(pins: PinDirectory, names: list[str]) -> Detached:
                 done.interfaces.append(name)
                 done.anything = True
         readers.publish(store, "interfaces")
-        left = any(r["state"] != State.DETACHED for r in store.interfaces().values())
+        left = any(r["state"] != InterfaceState.DETACHED for r in store.interfaces().values())
     if not left:
         rest = remove_everything(pins)
         done.foreign, done.anything = rest.foreign, True
@@ -100,7 +100,7 @@ def _some(pins: PinDirectory, names: list[str]) -> Detached:
 def _slots_by_name(store: Store) -> dict[str, int]:
     """Under the names they were attached by, and those they have now."""
     used = store.interfaces()
-    by_state = sorted(used.items(), key=lambda one: one[1]["state"] != State.DETACHED)
+    by_state = sorted(used.items(), key=lambda one: one[1]["state"] != InterfaceState.DETACHED)
     slots = {text_of(record["name"]): slot for slot, record in by_state}  # attached ones win
     if store.is_of_this_namespace():
         for slot, record in by_state:
@@ -147,7 +147,7 @@ def _remove_hooks(pins: PinDirectory, done: Detached) -> tuple[int, ...]:
     with store:
         noted = tuple(int(number) for number in store.meta()["host_hooks"]["link_id"] if number)
         for slot, record in store.interfaces().items():
-            if record["state"] != State.DETACHED:
+            if record["state"] != InterfaceState.DETACHED:
                 done.interfaces.append(text_of(record["name"]))
             one_interface.remove(store, slot)
     return noted
@@ -164,8 +164,8 @@ def _remove_by_prefix(pins: PinDirectory) -> list[str]:
         for slot in range(interfaces.facts().max_entries):
             raw = (interfaces.lookup(slot_key(slot)) or b"")[:size]
             record = record_of(raw.ljust(size, b"\0"), INTERFACE)
-            if record["state"] in (State.ATTACHED, State.ATTACHING):
+            if record["state"] in (InterfaceState.ATTACHED, InterfaceState.ATTACHING):
                 names.append(text_of(record["name"]))
-            if record["tc_mode"] == Mode.CLSACT:
+            if record["tc_mode"] == AttachMode.CLSACT:
                 tc.remove_filters(pins, slot, record, qdisc=True)
     return names

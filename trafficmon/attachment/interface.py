@@ -20,19 +20,19 @@ from trafficmon.hook_registry import INTERFACE_KINDS
 from trafficmon.hooks.check import check_interface
 from trafficmon.host import netns
 from trafficmon.host.interfaces import Interface
-from trafficmon.layout import INTERFACE, Mode, State
+from trafficmon.layout import INTERFACE, AttachMode, InterfaceState
 from trafficmon.libbpf.link import Link
 from trafficmon.model.verdicts import Verdict
 from trafficmon.pins import PinDirectory
 from trafficmon.records import hook_numbers, set_text, text_of
 
 MODE_NAMES = {
-    Mode.OFF: "off",
-    Mode.XDP_NATIVE: "native",
-    Mode.XDP_GENERIC: "generic",
-    Mode.XDP_OFFLOAD: "offload",
-    Mode.TCX: "tcx",
-    Mode.CLSACT: "clsact",
+    AttachMode.OFF: "off",
+    AttachMode.XDP_NATIVE: "native",
+    AttachMode.XDP_GENERIC: "generic",
+    AttachMode.XDP_OFFLOAD: "offload",
+    AttachMode.TCX: "tcx",
+    AttachMode.CLSACT: "clsact",
 }
 
 
@@ -51,7 +51,7 @@ class Attached:
 def is_alive(store: Store, slot: int) -> bool:
     """Whether the record of ``slot`` is true: its interface is there, and so are its hooks."""
     record = store.interface(slot)
-    return record["state"] == State.ATTACHED and not broken_hooks(store, slot)
+    return record["state"] == InterfaceState.ATTACHED and not broken_hooks(store, slot)
 
 
 def broken_hooks(store: Store, slot: int) -> dict[str, Verdict]:
@@ -72,7 +72,7 @@ def attach(
             slots.vacate(store, slot)
         record = _begin(store, interface, slot, _dns_of(interface, request), covered=covered)
         with_tc = "tc" in request.layers
-        outcome = xdp.XdpOutcome(Mode.OFF, "layer xdp was not asked for")
+        outcome = xdp.XdpOutcome(AttachMode.OFF, "layer xdp was not asked for")
         if "xdp" in request.layers:
             modes = request.xdp_modes
             outcome = xdp.attach(store, interface, slot, record, modes, alone=not with_tc)
@@ -80,16 +80,16 @@ def attach(
         if with_tc:
             receive = not outcome.counts_flows
             tc.attach(store, interface, slot, record, asked=request.tc_mode, receive=receive)
-        elif outcome.mode == Mode.OFF:
+        elif outcome.mode == AttachMode.OFF:
             raise UsageError(
                 f"nothing would count on {interface.name}: XDP is off ({outcome.reason}) and "
                 "--layer leaves tc out; add tc to --layer, or ask for --xdp native or generic"
             )
-        record["state"] = State.ATTACHED
+        record["state"] = InterfaceState.ATTACHED
         store.set_interface(slot, record)
         undo.pop_all()
     notes = []
-    if before["state"] == State.ATTACHED:
+    if before["state"] == InterfaceState.ATTACHED:
         notes.append("back again: its counters go on")
     if record["tc_priority"] > 1:
         notes.append("filters of others come first: what they settle is not counted")
@@ -122,7 +122,7 @@ def _begin(store: Store, interface: Interface, slot: int, dns: int, *, covered: 
     record["ifindex"] = interface.ifindex
     record["link_header_bytes"] = interface.link_header_bytes
     record["attached_at_ns"] = time.time_ns()
-    record["state"] = State.ATTACHING
+    record["state"] = InterfaceState.ATTACHING
     record["dns"] = dns
     record["excluded_from_totals"] = covered
     before = store.interface(slot)
@@ -139,16 +139,16 @@ def take_back(store: Store, slot: int, before: Any) -> None:
     A slot that was free is so again, unless something was counted in it.
     """
     remove(store, slot)
-    if before["state"] == State.FREE and not slots.has_counted(store, slot):
+    if before["state"] == InterfaceState.FREE and not slots.has_counted(store, slot):
         slots.vacate(store, slot)
 
 
 def remove(store: Store, slot: int) -> None:
     """Take all hooks of ``slot`` off; its counters stay. Harmless where there is nothing."""
     record = store.interface(slot)
-    if record["state"] == State.FREE:
+    if record["state"] == InterfaceState.FREE:
         return
-    if record["tc_mode"] == Mode.CLSACT and _filters_are_here(store):
+    if record["tc_mode"] == AttachMode.CLSACT and _filters_are_here(store):
         tc.remove_captures(int(record["ifindex"]))
         tc.remove_filters(store.pins, slot, record, qdisc=True)
     for kind in INTERFACE_KINDS:
@@ -157,8 +157,8 @@ def remove(store: Store, slot: int) -> None:
     for kind in INTERFACE_KINDS:
         unpin(store.pins, store.pins.program(kind, slot))
         unpin(store.pins, store.pins.next_program(kind, slot))
-    record["state"] = State.DETACHED
-    record["xdp_mode"] = record["tc_mode"] = Mode.OFF
+    record["state"] = InterfaceState.DETACHED
+    record["xdp_mode"] = record["tc_mode"] = AttachMode.OFF
     store.set_interface(slot, record)
 
 
@@ -188,8 +188,8 @@ def describe(record: Any, note: str = "") -> Attached:
     """A record in words."""
     return Attached(
         text_of(record["name"]),
-        MODE_NAMES[Mode(record["xdp_mode"])],
-        MODE_NAMES[Mode(record["tc_mode"])],
+        MODE_NAMES[AttachMode(record["xdp_mode"])],
+        MODE_NAMES[AttachMode(record["tc_mode"])],
         text_of(record["reason"]),
         note,
         bool(record["dns"]),

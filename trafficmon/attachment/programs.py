@@ -14,7 +14,7 @@ from trafficmon import objects
 from trafficmon.attachment.store import Store
 from trafficmon.hook_registry import INTERFACE_HOOKS
 from trafficmon.host.interfaces import Interface
-from trafficmon.layout import ROWS_OF_AN_INTERFACE
+from trafficmon.layout import INTERFACE_ROWS
 from trafficmon.libbpf import features
 from trafficmon.libbpf.object import Object, Program
 from trafficmon.uapi import Helper, ProgramType
@@ -61,7 +61,7 @@ def _load(
     loader.set_map_entries({"dns_scratch": store.geometry().cpus})
     constants = store.constants()
     record = store.interface(slot)
-    constants["tm_row"] = ROWS_OF_AN_INTERFACE * slot + int(record["excluded_from_totals"])
+    constants["tm_row"] = INTERFACE_ROWS * slot + int(record["excluded_from_totals"])
     constants["tm_interface_id"] = 2 * int(record["number"]) + int(record["excluded_from_totals"])
     constants["tm_link_header_bytes"] = interface.link_header_bytes
     constants["tm_count_flows"] = int(count_flows)

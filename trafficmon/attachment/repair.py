@@ -15,7 +15,7 @@ from trafficmon.attachment.replace import programs_like, swap
 from trafficmon.attachment.store import Store
 from trafficmon.errors import TrafficmonError
 from trafficmon.host.interfaces import Interface
-from trafficmon.layout import Mode
+from trafficmon.layout import AttachMode
 from trafficmon.libbpf.info import program_by_id
 from trafficmon.libbpf.info import xdp_program as xdp_program_on
 from trafficmon.libbpf.link import Link, link_by_id
@@ -95,7 +95,7 @@ def _is_attached(store: Store, slot: int, kind: str, record: Any) -> bool:
 def _put_back(
     store: Store, interface: Interface, slot: int, record: Any, kind: str, program: Program
 ) -> None:
-    is_filter = kind != "xdp" and record["tc_mode"] == Mode.CLSACT
+    is_filter = kind != "xdp" and record["tc_mode"] == AttachMode.CLSACT
     if not is_filter and _is_attached(store, slot, kind, record):  # and runs another program
         swap(store, slot, record, kind, program)
         return

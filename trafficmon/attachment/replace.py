@@ -15,7 +15,7 @@ from trafficmon.attachment.programs import tc_programs, xdp_program
 from trafficmon.attachment.store import Store
 from trafficmon.hooks.facts import kinds_of
 from trafficmon.host.interfaces import Interface
-from trafficmon.layout import Mode
+from trafficmon.layout import AttachMode
 from trafficmon.libbpf.info import program_facts
 from trafficmon.libbpf.link import Link
 from trafficmon.libbpf.object import Program
@@ -33,11 +33,11 @@ def programs_like(
 ) -> Iterator[tuple[str, Program]]:
     """Those of ``kinds``, as ``record`` says, loaded; one that was yielded goes with the next."""
     if at_tc := tuple(kind for kind in kinds if kind != "xdp"):
-        generic = record["xdp_mode"] == Mode.XDP_GENERIC
+        generic = record["xdp_mode"] == AttachMode.XDP_GENERIC
         with tc_programs(store, interface, slot, at_tc, behind_generic_xdp=generic) as programs:
             yield from programs.items()
     if "xdp" in kinds:
-        flows = record["xdp_mode"] != Mode.XDP_GENERIC or record["tc_mode"] == Mode.OFF
+        flows = record["xdp_mode"] != AttachMode.XDP_GENERIC or record["tc_mode"] == AttachMode.OFF
         with xdp_program(store, interface, slot, count_flows=flows) as program:
             yield "xdp", program
 
@@ -51,7 +51,7 @@ def swap(store: Store, slot: int, record: Any, kind: str, program: Program) -> N
     if fresh.exists():
         _finish_swap(store, slot, record, kind)
     program.pin(str(fresh))
-    if kind != "xdp" and record["tc_mode"] == Mode.CLSACT:
+    if kind != "xdp" and record["tc_mode"] == AttachMode.CLSACT:
         tc.replace_filter(record, kind, program)
     else:
         with Link.from_pin(str(store.pins.link(kind, slot))) as link:
@@ -64,7 +64,7 @@ def swap(store: Store, slot: int, record: Any, kind: str, program: Program) -> N
 def _finish_swap(store: Store, slot: int, record: Any, kind: str) -> None:
     """After a kill in the midst of a swap: the pin that stays is of the program that runs."""
     path, fresh = store.pins.program(kind, slot), store.pins.next_program(kind, slot)
-    if kind != "xdp" and record["tc_mode"] == Mode.CLSACT:
+    if kind != "xdp" and record["tc_mode"] == AttachMode.CLSACT:
         running = tc.filter_program(record, kind)
     else:
         with Link.from_pin(str(store.pins.link(kind, slot))) as link:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trafficmon import hook_registry
-from trafficmon.attachment.store import NO_GROUP
 from trafficmon.errors import UsageError, invalid_choice, require_range
 from trafficmon.host import cgroups, netns
 from trafficmon.host.interfaces import Interface, all_interfaces
+from trafficmon.layout import NO_GROUP
 from trafficmon.suggest import closest
 
 WIRE_LAYERS = ("xdp", "tc")

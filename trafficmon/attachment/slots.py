@@ -27,7 +27,7 @@ from trafficmon.layout import (
     INTERFACE,
     INTERFACE_NAME,
     LAST_INTERFACE_NUMBER,
-    State,
+    InterfaceState,
 )
 from trafficmon.model.interfaces import BASE, BASE_FIELDS, interface_number, rows_of
 from trafficmon.model.services import packets_by_kind
@@ -42,7 +42,7 @@ def slot_for(store: Store, interface: Interface) -> int:
     """The slot of the interface: the one it has or had, under whatever name, else a free one."""
     used = store.interfaces()
     for slot, record in used.items():
-        if record["ifindex"] == interface.ifindex and record["state"] == State.ATTACHED:
+        if record["ifindex"] == interface.ifindex and record["state"] == InterfaceState.ATTACHED:
             return slot
     for slot, record in used.items():
         its_own = (interface.name, None)
@@ -72,34 +72,34 @@ def free_slot(store: Store, used: dict[int, Any]) -> int:
 
 
 def _is_gone(record: Any) -> bool:
-    if record["state"] == State.ATTACHED:
+    if record["state"] == InterfaceState.ATTACHED:
         return current_name(record) is None
     return _is_detached(record) and netns.ifindex_of(text_of(record["name"])) is None
 
 
 def _is_detached(record: Any) -> bool:
-    return bool(record["state"] == State.DETACHED)
+    return bool(record["state"] == InterfaceState.DETACHED)
 
 
 def current_name(record: Any) -> str | None:
     """The interface's name, which may have changed since; None if an attached one has gone."""
-    if record["state"] == State.ATTACHED:
+    if record["state"] == InterfaceState.ATTACHED:
         return netns.name_of(int(record["ifindex"]))
     return text_of(record["name"])
 
 
 def belongs_to(record: Any, interface: Interface) -> bool:
     """Whether the slot of ``record`` is this interface's already, and its counters go on."""
-    if record["state"] == State.FREE:
+    if record["state"] == InterfaceState.FREE:
         return False
-    is_there = record["state"] == State.ATTACHED and record["ifindex"] == interface.ifindex
+    is_there = record["state"] == InterfaceState.ATTACHED and record["ifindex"] == interface.ifindex
     return is_there or text_of(record["name"]) == interface.name
 
 
 def vacate(store: Store, slot: int) -> None:
     """Nothing is attached in ``slot`` any more: what it has counted is in the sums alone now."""
     record = np.zeros(1, INTERFACE)[0]
-    record["state"] = State.FREE
+    record["state"] = InterfaceState.FREE
     record["number"] = store.interface(slot)["number"]
     record["base"] = _counted(store, slot)
     store.set_interface(slot, record)

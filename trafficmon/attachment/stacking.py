@@ -15,7 +15,7 @@ from trafficmon.attachment import slots
 from trafficmon.attachment.replace import replace_programs
 from trafficmon.attachment.store import Store
 from trafficmon.host.interfaces import Interface, all_interfaces
-from trafficmon.layout import State
+from trafficmon.layout import InterfaceState
 
 _SAME_PACKETS = {"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap"}
 
@@ -64,7 +64,7 @@ def with_those_attached(
 def finish_interrupted(store: Store) -> None:
     """Takes off what an attach that was killed has left; the caller holds the lock."""
     for slot, record in store.interfaces().items():
-        if record["state"] == State.ATTACHING:
+        if record["state"] == InterfaceState.ATTACHING:
             one_interface.remove(store, slot)
             if not slots.has_counted(store, slot):
                 slots.vacate(store, slot)
@@ -104,7 +104,7 @@ def attached_of(store: Store, known: Iterable[Interface]) -> dict[int, Interface
     return {
         slot: by_index[int(record["ifindex"])]
         for slot, record in store.interfaces().items()
-        if record["state"] == State.ATTACHED and int(record["ifindex"]) in by_index
+        if record["state"] == InterfaceState.ATTACHED and int(record["ifindex"]) in by_index
     }
 
 

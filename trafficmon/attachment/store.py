@@ -26,11 +26,11 @@ from trafficmon.layout import (
     HOOK_COUNTERS,
     HOOKS,
     INTERFACE,
+    INTERFACE_ROWS,
     LAYERS,
     LAYOUT_VERSION,
     MAGIC,
     META,
-    ROWS_OF_AN_INTERFACE,
 )
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Object, test_run
@@ -39,13 +39,12 @@ from trafficmon.pinned import open_map
 from trafficmon.pins import MAPS, PinDirectory
 from trafficmon.records import FIRST_KEY, record_of, require_layout, set_text, slot_key
 
-NO_GROUP = 0xFFFFFFFF
 SERVICE_SLOTS = 256
 _CACHE_BYTES = 16 << 20  # of all CPUs together
 _FEWEST_SETS, _MOST_SETS = 128, 2048
 _FEWEST_INTERFACES, _MOST_INTERFACES = 64, 1024
 _COUNTER_BYTES = 16 << 20  # of all CPUs and interfaces, before more are asked for at once
-_INTERFACE_BYTES = ROWS_OF_AN_INTERFACE * HOOKS * HOOK_COUNTERS.itemsize  # on a CPU
+_INTERFACE_BYTES = INTERFACE_ROWS * HOOKS * HOOK_COUNTERS.itemsize  # on a CPU
 _SMALLEST_FRAME = bytes(64)
 
 
@@ -78,7 +77,7 @@ class Geometry:
             "flows": self.max_flows,
             "flow_cache": self.flow_sets * self.cpus,
             "service_cache": SERVICE_SLOTS * self.cpus,
-            "hook_counters": self.max_interfaces * ROWS_OF_AN_INTERFACE * HOOKS * self.cpus,
+            "hook_counters": self.max_interfaces * INTERFACE_ROWS * HOOKS * self.cpus,
             "ledger": self.cpus,
             "layers": LAYERS * self.cpus,
             "event_counts": EVENT_KINDS * self.cpus,

@@ -21,7 +21,7 @@ from trafficmon.errors import BpfError, TrafficmonError, UnsupportedError
 from trafficmon.hook_registry import INTERFACE_HOOKS
 from trafficmon.hooks.facts import TC_POINTS
 from trafficmon.host.interfaces import Interface, clsact_filters, has_clsact
-from trafficmon.layout import Mode
+from trafficmon.layout import AttachMode
 from trafficmon.libbpf import clsact
 from trafficmon.libbpf.clsact import ATTACH_POINTS, Filter
 from trafficmon.libbpf.info import program_by_id, program_facts
@@ -52,7 +52,7 @@ def attach(
     What a failure leaves behind is the caller's to remove, as after a kill: by record and pins.
     """
     kinds = ("tc_rx", "tc_tx") if receive else ("tc_tx",)
-    generic = record["xdp_mode"] == Mode.XDP_GENERIC
+    generic = record["xdp_mode"] == AttachMode.XDP_GENERIC
     with tc_programs(store, interface, slot, kinds, behind_generic_xdp=generic) as programs:
         for kind, program in programs.items():
             program.pin(str(store.pins.program(kind, slot)))
@@ -60,7 +60,7 @@ def attach(
         if asked == "clsact" or not _attach_tcx(store, interface, slot, record, programs, asked):
             _attach_clsact(store, interface, slot, record, programs)
         else:
-            record["tc_mode"] = Mode.TCX
+            record["tc_mode"] = AttachMode.TCX
 
 
 def _attach_tcx(
@@ -90,7 +90,7 @@ def _attach_tcx(
 def _attach_clsact(
     store: Store, interface: Interface, slot: int, record: Any, programs: dict[str, Program]
 ) -> None:
-    record["tc_mode"] = Mode.CLSACT
+    record["tc_mode"] = AttachMode.CLSACT
     record["clsact_made"] = int(not has_clsact(interface.ifindex))
     handle = zlib.crc32(str(store.pins.root).encode()) & 0x7FFFFFFF | 1  # one per pin directory
     for field in _HANDLES.values():

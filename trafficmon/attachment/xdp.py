@@ -19,16 +19,16 @@ from trafficmon.attachment.programs import xdp_program
 from trafficmon.attachment.store import Store
 from trafficmon.errors import BpfError
 from trafficmon.host.interfaces import Interface
-from trafficmon.layout import Mode
+from trafficmon.layout import AttachMode
 from trafficmon.libbpf.info import xdp_program as xdp_program_on
 from trafficmon.libbpf.link import Link, attach_xdp
 from trafficmon.libbpf.object import Program
 from trafficmon.uapi import XdpFlag
 
 _MODES = {
-    "native": (Mode.XDP_NATIVE, XdpFlag.DRV_MODE),
-    "generic": (Mode.XDP_GENERIC, XdpFlag.SKB_MODE),
-    "offload": (Mode.XDP_OFFLOAD, XdpFlag.HW_MODE),
+    "native": (AttachMode.XDP_NATIVE, XdpFlag.DRV_MODE),
+    "generic": (AttachMode.XDP_GENERIC, XdpFlag.SKB_MODE),
+    "offload": (AttachMode.XDP_OFFLOAD, XdpFlag.HW_MODE),
 }
 _NOT_SUPPORTED = (errno.EOPNOTSUPP, 524)  # 524: ENOTSUPP, which the kernel keeps to itself
 
@@ -37,13 +37,13 @@ _NOT_SUPPORTED = (errno.EOPNOTSUPP, 524)  # 524: ENOTSUPP, which the kernel keep
 class XdpOutcome:
     """How it ended; ``reason`` says why, in words for the user."""
 
-    mode: Mode
+    mode: AttachMode
     reason: str
 
     @property
     def counts_flows(self) -> bool:
         """Whether XDP sees what comes in frame by frame, so that tc need not count it."""
-        return self.mode in (Mode.XDP_NATIVE, Mode.XDP_OFFLOAD)
+        return self.mode in (AttachMode.XDP_NATIVE, AttachMode.XDP_OFFLOAD)
 
 
 def candidates(interface: Interface, asked: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
@@ -82,13 +82,13 @@ def attach(
     modes, reason = candidates(interface, asked)
     if modes and (holder := xdp_program_on(interface.ifindex)) is not None:
         return XdpOutcome(
-            Mode.OFF, f"it carries another XDP program (id {holder}), left alone; tc counts"
+            AttachMode.OFF, f"it carries another XDP program (id {holder}), left alone; tc counts"
         )
     failures = []
     for name in modes:
         mode, flag = _MODES[name]
         with ExitStack() as handles:
-            flows = mode != Mode.XDP_GENERIC or alone
+            flows = mode != AttachMode.XDP_GENERIC or alone
             try:
                 program = handles.enter_context(
                     xdp_program(store, interface, slot, count_flows=flows)
@@ -104,7 +104,7 @@ def attach(
             hookrecords.note(record, "xdp", program, link)
             record["xdp_mode"] = mode
         return XdpOutcome(mode, "; ".join(failures) or "as asked" * (asked != ("auto",)))
-    return XdpOutcome(Mode.OFF, reason or "; ".join(failures))
+    return XdpOutcome(AttachMode.OFF, reason or "; ".join(failures))
 
 
 def put_back(record: Any, interface: Interface, program: Program) -> Link:

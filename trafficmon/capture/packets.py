@@ -24,7 +24,7 @@ from trafficmon.filter.nodes import Expression
 from trafficmon.host import cgroups
 from trafficmon.host.contained import Contained
 from trafficmon.host.interfaces import Interface, all_interfaces
-from trafficmon.layout import EVENT_COUNTS, SAMPLE, State
+from trafficmon.layout import EVENT_COUNTS, SAMPLE, InterfaceState
 from trafficmon.libbpf.map import Map
 from trafficmon.pins import PinDirectory
 from trafficmon.tables.table import Record
@@ -192,7 +192,7 @@ def _interfaces_here(store: Store) -> dict[int, Interface]:
     found = {
         slot: by_index[int(record["ifindex"])]
         for slot, record in store.interfaces().items()
-        if record["state"] == State.ATTACHED and int(record["ifindex"]) in by_index
+        if record["state"] == InterfaceState.ATTACHED and int(record["ifindex"]) in by_index
     }
     if not found:
         raise NotAttachedError(

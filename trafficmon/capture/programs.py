@@ -18,7 +18,7 @@ from trafficmon.capture.steps import Steps
 from trafficmon.errors import BpfError
 from trafficmon.hook_registry import Hook, hooks_of
 from trafficmon.host.interfaces import Interface
-from trafficmon.layout import MATCH_STEPS, Mode
+from trafficmon.layout import MATCH_STEPS, AttachMode
 from trafficmon.libbpf import features
 from trafficmon.libbpf.link import attach_tcx
 from trafficmon.libbpf.map import Map
@@ -85,7 +85,7 @@ def _load(
     shared = {name: held for name, held in store.maps.items() if name not in _COUNTING_ALONE}
     loader.reuse_maps(shared | maps)
     record = store.interface(slot)
-    generic = record["xdp_mode"] == Mode.XDP_GENERIC
+    generic = record["xdp_mode"] == AttachMode.XDP_GENERIC
     loader.set_constants(
         {
             **constants,

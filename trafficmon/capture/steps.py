@@ -33,13 +33,13 @@ from trafficmon.filter.nodes import (
     Term,
     User,
 )
-from trafficmon.layout import MATCH, MATCH_STEPS, FlowFlag, MatchKind, Side
+from trafficmon.layout import MATCH, MATCH_STEPS, FlowFlag, MatchKind, MatchSide
 from trafficmon.model.groups import Records
 
 _SIDES = {
-    "either": Side.LOCAL | Side.REMOTE,
-    "local": Side.LOCAL,
-    "remote": Side.REMOTE,
+    "either": MatchSide.LOCAL | MatchSide.REMOTE,
+    "local": MatchSide.LOCAL,
+    "remote": MatchSide.REMOTE,
 }
 _FAMILIES = {4: FlowFlag.IPV4, 6: FlowFlag.IPV6}
 _OWNED = {MatchKind.UID, MatchKind.PID, MatchKind.CGROUP}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from trafficmon.errors import BpfError, BusyError, MissingPrivilegeError
 from trafficmon.host.contained import Contained
 from trafficmon.host.lock import only_reader
+from trafficmon.layout import NO_GROUP
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.ring import KeptRing
 from trafficmon.pinned import open_map
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from trafficmon.dns.book import Book, Learned
     from trafficmon.dns.learn import Learner, Seen
 
-_NO_GROUP = 0xFFFFFFFF
 _AT_ONCE = 4096
 _PAUSE_S = 0.05
 _PUBLISH_SHARE = 20
@@ -198,7 +198,7 @@ def collector(
         def open_book() -> Book:
             from trafficmon.dns.book import Book  # noqa: PLC0415 - with SQLite: only if need be
 
-            readers = None if group == _NO_GROUP else group
+            readers = None if group == NO_GROUP else group
             return Book.for_writing(pins.root, int(meta["attached_at_ns"]), readers)
 
         attachment = str(pins.root), int(meta["attached_at_ns"])

@@ -16,7 +16,7 @@ import numpy as np
 
 from trafficmon.events.event import UNKNOWN_OWNER, Owner
 from trafficmon.host.identities import Identities
-from trafficmon.layout import INTERFACE_NAME, State
+from trafficmon.layout import INTERFACE_NAME, InterfaceState
 from trafficmon.model.drop_kinds import drop_kind
 from trafficmon.model.groups import Groups
 from trafficmon.pins import PinDirectory
@@ -42,7 +42,9 @@ class Attached:
         self._read_interfaces(live)
 
     def _read_interfaces(self, live: Live) -> None:
-        attached = [one for one in live.interfaces if one.state == State.ATTACHED and not one.gone]
+        attached = [
+            one for one in live.interfaces if one.state == InterfaceState.ATTACHED and not one.gone
+        ]
         self._by_ifindex = {one.ifindex: one.name for one in attached}
         self._copies_dns = any(one.dns for one in live.interfaces)
         self._interfaces_read_at_s = time.monotonic()

@@ -22,8 +22,8 @@ from trafficmon.layout import (
     DROP_EVENT,
     EVENT,
     PACKET_EVENT,
+    CloseReason,
     ConnEvent,
-    End,
     EventKind,
     Role,
 )
@@ -47,7 +47,7 @@ _FLOW = int(EventKind.FLOW)
 _CLOSED = int(ConnEvent.CLOSED)
 _EVENT_NAMES = {int(one): one.name.lower() for one in ConnEvent}
 _ROLES = {int(Role.UNKNOWN): None, int(Role.ACTIVE): "active", int(Role.PASSIVE): "passive"}
-_REASONS = {int(one): one.name.lower() for one in End}
+_REASONS = {int(one): one.name.lower() for one in CloseReason}
 
 _CONN = unpacker(
     CONN,

@@ -9,7 +9,7 @@ from trafficmon.hooks.facts import HookFacts, Kernel, PlaceFacts, xdp_program_of
 from trafficmon.hooks.facts import with_pinned_programs as with_pinned
 from trafficmon.hooks.verdict import host_verdict, interface_verdict
 from trafficmon.host.filters import ListedFilter
-from trafficmon.layout import Mode
+from trafficmon.layout import AttachMode
 from trafficmon.model.verdicts import Condition, Findings, InterfaceFinding, Presence
 from trafficmon.pins import PinDirectory
 from trafficmon.records import text_of
@@ -58,7 +58,7 @@ def _needs_explaining(hook: HookFacts) -> bool:
 
 
 def _noted_filter(record: Any, kind: str) -> ListedFilter | None:
-    if kind not in _HANDLES or record["tc_mode"] != Mode.CLSACT:
+    if kind not in _HANDLES or record["tc_mode"] != AttachMode.CLSACT:
         return None
     return ListedFilter(int(record["tc_priority"]), int(record[_HANDLES[kind]]), 0)
 

@@ -20,7 +20,7 @@ from trafficmon.errors import BpfError, MissingPrivilegeError
 from trafficmon.hook_registry import HOST_KINDS, INTERFACE_HOOKS
 from trafficmon.host import cgroups, netns
 from trafficmon.host.filters import FilterList, ListedFilter
-from trafficmon.layout import Mode
+from trafficmon.layout import AttachMode
 from trafficmon.libbpf.clsact import ATTACH_POINTS
 from trafficmon.libbpf.info import program_facts, tcx_programs, xdp_program
 from trafficmon.libbpf.link import LinkFacts, link_by_id, pinned_link_facts
@@ -140,7 +140,7 @@ class Kernel:
             back_as = netns.ifindex_of(text_of(record["name"]))
             return PlaceFacts(is_here=True, has_namespace=True, back_as=back_as)
         kinds = [kind for kind in kinds_of(record) if kind in TC_POINTS]
-        filters = record["tc_mode"] == Mode.CLSACT
+        filters = record["tc_mode"] == AttachMode.CLSACT
         return PlaceFacts(
             is_here=True,
             has_namespace=True,
@@ -180,8 +180,8 @@ class _Namespaces:
 
 def kinds_of(record: Any) -> list[str]:
     """The hooks that an INTERFACE record tells of."""
-    kinds = ["xdp"] * bool(record["xdp_mode"] != Mode.OFF)
-    if record["tc_mode"] != Mode.OFF:
+    kinds = ["xdp"] * bool(record["xdp_mode"] != AttachMode.OFF)
+    if record["tc_mode"] != AttachMode.OFF:
         kinds += ["tc_rx"] * bool(record["tc_rx"]) + ["tc_tx"]
     return kinds
 

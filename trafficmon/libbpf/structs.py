@@ -17,7 +17,16 @@ from trafficmon.libbpf._ffi import ffi, lib
 @cache
 def dtype_of(name: str) -> np.dtype[Any]:
     """``struct name`` as a structured dtype with the C offsets and size, in native byte order."""
-    return _dtype(ffi.typeof(f"struct {name}"))
+    ctype = ffi.typeof(f"struct {name}")
+    members = [(name, field.offset, _dtype(field.type)) for name, field in ctype.fields]
+    return np.dtype(
+        {
+            "names": [name for name, _, _ in members],
+            "formats": [member for _, _, member in members],
+            "offsets": [offset for _, offset, _ in members],
+            "itemsize": ffi.sizeof(ctype),
+        }
+    )
 
 
 def constant(name: str) -> int:
@@ -25,22 +34,9 @@ def constant(name: str) -> int:
     return int(getattr(lib, name))
 
 
-def enumerators(enum: str) -> dict[str, int]:
-    """All enumerators of ``enum enum``."""
-    return {name: int(value) for value, name in ffi.typeof(f"enum {enum}").elements.items()}
-
-
 def _dtype(ctype: Any) -> np.dtype[Any]:
     if ctype.kind == "struct":
-        members = [(name, field.offset, _dtype(field.type)) for name, field in ctype.fields]
-        return np.dtype(
-            {
-                "names": [name for name, _, _ in members],
-                "formats": [member for _, _, member in members],
-                "offsets": [offset for _, offset, _ in members],
-                "itemsize": ffi.sizeof(ctype),
-            }
-        )
+        return dtype_of(ctype.cname.removeprefix("struct "))
     if ctype.kind == "array":
         return np.dtype((_dtype(ctype.item), (ctype.length,)))
     sign = "u" if "unsigned" in ctype.cname or ctype.cname.startswith("uint") else "i"

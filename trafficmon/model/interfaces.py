@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trafficmon.layout import HOOKS, INTERFACE, ROWS_OF_AN_INTERFACE, Mode, State
+from trafficmon.layout import HOOKS, INTERFACE, INTERFACE_ROWS, AttachMode, InterfaceState
 from trafficmon.model.groups import Records
 from trafficmon.model.verdicts import Findings, InterfaceFinding
 from trafficmon.records import text_of
@@ -31,10 +31,10 @@ class WatchedInterface(NamedTuple):
     number: int  # of its flows: see interface_number()
     name: str
     ifindex: int
-    state: State
+    state: InterfaceState
     gone: bool  # it was there when attached, and is no longer
-    xdp_mode: Mode
-    tc_mode: Mode
+    xdp_mode: AttachMode
+    tc_mode: AttachMode
     tc_rx: bool
     covered: bool  # sums over interfaces leave it out
     dns: bool  # its DNS messages are copied
@@ -50,8 +50,8 @@ class WatchedInterface(NamedTuple):
 
 def rows_of(slot: int) -> list[int]:
     """Rows of hook_counters and services that the interface in ``slot`` counts in."""
-    first = slot * ROWS_OF_AN_INTERFACE
-    return list(range(first, first + ROWS_OF_AN_INTERFACE))
+    first = slot * INTERFACE_ROWS
+    return list(range(first, first + INTERFACE_ROWS))
 
 
 def is_in_sums(rows_or_ids: Records) -> NDArray[np.bool_]:
@@ -84,7 +84,7 @@ def since(total: Records, base: Records) -> Records:
 
 def watched(records: Records, findings: Findings) -> list[WatchedInterface]:
     """Of INTERFACE, by slot, those in use."""
-    used = np.flatnonzero(records["state"] != State.FREE).tolist()
+    used = np.flatnonzero(records["state"] != InterfaceState.FREE).tolist()
     return [_interface(slot, records[slot], findings.interfaces.get(slot)) for slot in used]
 
 
@@ -94,10 +94,10 @@ def _interface(slot: int, record: Any, found: InterfaceFinding | None) -> Watche
         number=int(record["number"]),
         name=found.name if found else text_of(record["name"]),
         ifindex=int(record["ifindex"]),
-        state=State(int(record["state"])),
+        state=InterfaceState(int(record["state"])),
         gone=found is not None and found.has_gone,
-        xdp_mode=Mode(int(record["xdp_mode"])),
-        tc_mode=Mode(int(record["tc_mode"])),
+        xdp_mode=AttachMode(int(record["xdp_mode"])),
+        tc_mode=AttachMode(int(record["tc_mode"])),
         tc_rx=bool(record["tc_rx"]),
         covered=bool(record["excluded_from_totals"]),
         dns=bool(record["dns"]),

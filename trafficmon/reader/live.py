@@ -27,15 +27,15 @@ from trafficmon.layout import (
     HOOKS,
     INTERFACE,
     INTERFACE_NAME,
+    INTERFACE_ROWS,
     LAYER_COUNTERS,
     LAYERS,
     LEDGER,
     META,
     OWNER,
     PLACE,
-    ROWS_OF_AN_INTERFACE,
     EventKind,
-    State,
+    InterfaceState,
 )
 from trafficmon.libbpf.map import Map
 from trafficmon.model.flow_owners import SocketIndex
@@ -169,7 +169,7 @@ class Live:
     def findings(self) -> Findings:
         """Whether the hooks are still there, as the kernel says."""
         records = self._interface_records
-        attached = np.flatnonzero(records["state"] == State.ATTACHED).tolist()
+        attached = np.flatnonzero(records["state"] == InterfaceState.ATTACHED).tolist()
         return check_hooks(self.pins, self.meta, {slot: records[slot] for slot in attached})
 
     def flows(self) -> Flows:
@@ -200,7 +200,7 @@ class Live:
 
     def hook_counters(self) -> Records:
         """HOOK_COUNTERS by [row, hook], summed over CPUs: of the slots that have ever been used."""
-        rows = len(self._interface_records) * ROWS_OF_AN_INTERFACE
+        rows = len(self._interface_records) * INTERFACE_ROWS
         cells = rows * HOOKS * int(self.meta["cpus"])
         with self._timed(Part.HOOK_COUNTERS):
             by_cpu = self.map("hook_counters").read_first(HOOK_COUNTERS, cells)
@@ -267,7 +267,9 @@ class Live:
 
     def attached_ifindexes(self) -> frozenset[int]:
         """Of the interfaces that are watched now."""
-        watched = (one for one in self.interfaces if one.state == State.ATTACHED and not one.gone)
+        watched = (
+            one for one in self.interfaces if one.state == InterfaceState.ATTACHED and not one.gone
+        )
         return frozenset(one.ifindex for one in watched)
 
     def has_hook(self, kind: str) -> bool:

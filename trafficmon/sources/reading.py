@@ -131,7 +131,7 @@ class _Reading:
         """Those that are attached, as far as this process may open them."""
         from trafficmon.hooks.facts import xdp_program_of
         from trafficmon.host import bpffs
-        from trafficmon.layout import Mode
+        from trafficmon.layout import AttachMode
         from trafficmon.libbpf.info import statistics_are_on
         from trafficmon.model.programs import Programs
         from trafficmon.model.verdicts import Presence
@@ -144,7 +144,7 @@ class _Reading:
                 continue
             slot = interface.slot
             paths |= {(kind, slot): pins.program(kind, slot) for kind in INTERFACE_HOOKS}
-            if interface.xdp_mode == Mode.OFF and found.presence == Presence.HERE:
+            if interface.xdp_mode == AttachMode.OFF and found.presence == Presence.HERE:
                 foreign[slot] = xdp_program_of(interface.ifindex)
         paths |= {(kind, None): pins.host_program(kind) for kind in live.findings.host}
         runs = {key: run for key, path in paths.items() if (run := _run(path)) is not None}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from trafficmon.errors import NotAttachedError
-from trafficmon.layout import State
+from trafficmon.layout import InterfaceState
 from trafficmon.model.attachment import HostHook
 from trafficmon.model.sample import Sample
 from trafficmon.model.verdicts import ALIVE, Condition, InterfaceFinding, Presence, Verdict
@@ -42,7 +42,7 @@ _REPAIR = "'trafficmon attach --replace'"
 def is_wrong(sample: Sample) -> bool:
     """Whether something that attach has made counts no more, or will not for long."""
     return sample.findings.is_wrong or any(
-        interface.state == State.ATTACHING for interface in sample.interfaces
+        interface.state == InterfaceState.ATTACHING for interface in sample.interfaces
     )
 
 
@@ -63,7 +63,7 @@ def complaints(sample: Sample) -> list[str]:
         f"an attach to {interface.name} was interrupted; 'trafficmon attach --iface "
         f"{interface.name}' finishes it"
         for interface in sample.interfaces
-        if interface.state == State.ATTACHING
+        if interface.state == InterfaceState.ATTACHING
     ]
     lines += _gone(found)
     for one in found:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
-from trafficmon.layout import SIZE_BOUNDS, Hook, Mode, State
+from trafficmon.layout import AttachMode, Hook, InterfaceState, SizeBound
 from trafficmon.model.flows import COUNTS
 from trafficmon.model.groups import Records
 from trafficmon.model.interfaces import WatchedInterface, counted_by_hook, since
@@ -18,7 +18,7 @@ from trafficmon.model.sample import Sample
 from trafficmon.model.services import KINDS, Services, packets_by_kind
 from trafficmon.tables.table import Record, Table, as_text, or_nan
 
-SIZE_LABELS = (*(str(bound) for bound in SIZE_BOUNDS), "+Inf")
+SIZE_LABELS = (*(str(int(bound)) for bound in SizeBound), "+Inf")
 FIELDS = (
     "interface",
     "ifindex",
@@ -29,10 +29,10 @@ FIELDS = (
     "packet_size",
 )
 _XDP_NAMES = {
-    Mode.OFF: "off",
-    Mode.XDP_NATIVE: "native",
-    Mode.XDP_GENERIC: "generic",
-    Mode.XDP_OFFLOAD: "offload",
+    AttachMode.OFF: "off",
+    AttachMode.XDP_NATIVE: "native",
+    AttachMode.XDP_GENERIC: "generic",
+    AttachMode.XDP_OFFLOAD: "offload",
 }
 
 
@@ -79,8 +79,8 @@ def _record(interface: WatchedInterface, seen: Records, services: Services) -> R
     own = since(counted_by_hook(seen, interface.slot), base["hooks"])
     hooks, sent = own[[Hook.XDP_RX, Hook.TC_RX]], own[Hook.TC_TX]
     rx_by_size, tx_by_size = hooks["packets_by_size"].sum(axis=0), sent["packets_by_size"]
-    counts_rx = interface.tc_rx or interface.xdp_mode != Mode.OFF or bool(rx_by_size.any())
-    counts_tx = interface.tc_mode != Mode.OFF or bool(tx_by_size.any())
+    counts_rx = interface.tc_rx or interface.xdp_mode != AttachMode.OFF or bool(rx_by_size.any())
+    counts_tx = interface.tc_mode != AttachMode.OFF or bool(tx_by_size.any())
     kinds, before = packets_by_kind(services, interface.rows), base["packets_by_kind"]
     return {
         "interface": interface.name,
@@ -102,6 +102,6 @@ def _record(interface: WatchedInterface, seen: Records, services: Services) -> R
 def _xdp_mode(interface: WatchedInterface) -> str:
     if interface.gone:
         return "gone"
-    if interface.state == State.DETACHED:
+    if interface.state == InterfaceState.DETACHED:
         return "detached"
     return _XDP_NAMES[interface.xdp_mode]

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from trafficmon.filter.columns import FilterColumns
-from trafficmon.layout import Hook, Layer, Mode, ServiceKind
+from trafficmon.layout import AttachMode, Hook, Layer, ServiceKind
 from trafficmon.model.flow_owners import owner_ids
 from trafficmon.model.flows import COUNTS
 from trafficmon.model.groups import Records
@@ -63,8 +63,8 @@ def _wire_rows(sample: Sample) -> list[Record]:
     seen = sample.hook_counters
     seen = seen[is_in_sums(np.arange(len(seen)))]
     counted = [interface for interface in sample.interfaces if not interface.covered]
-    has_xdp = any(interface.xdp_mode != Mode.OFF for interface in counted)
-    has_tc = any(interface.tc_mode != Mode.OFF for interface in counted)
+    has_xdp = any(interface.xdp_mode != AttachMode.OFF for interface in counted)
+    has_tc = any(interface.tc_mode != AttachMode.OFF for interface in counted)
     has_tc_rx = any(interface.tc_rx for interface in counted)
     xdp = _row("xdp", _total(seen, Hook.XDP_RX, Hook.XDP_GENERIC, attached=has_xdp), None)
     tc = _row(
@@ -119,11 +119,11 @@ def _compare(upper: Record, lower: Record) -> None:
 def _between_hooks(sample: Sample) -> str | None:
     modes = {interface.xdp_mode for interface in sample.interfaces}
     causes = []
-    if Mode.XDP_GENERIC in modes:
+    if AttachMode.XDP_GENERIC in modes:
         causes.append("generic XDP sees super-packets, tc counts their segments")
-    if modes & {Mode.XDP_NATIVE, Mode.XDP_OFFLOAD}:
+    if modes & {AttachMode.XDP_NATIVE, AttachMode.XDP_OFFLOAD}:
         causes.append("tc leaves to native XDP what comes in")
-    if Mode.OFF in modes:
+    if AttachMode.OFF in modes:
         causes.append("where XDP is off only tc counts")
     return "; ".join(causes) or None
 

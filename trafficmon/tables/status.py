@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trafficmon.layout import EventKind, Mode
+from trafficmon.layout import AttachMode, EventKind
 from trafficmon.model.attachment import HostHook
 from trafficmon.model.interfaces import WatchedInterface
 from trafficmon.model.parts import Part
@@ -18,12 +18,12 @@ from trafficmon.tables.ledger import ledger_record
 from trafficmon.tables.times import time_text
 
 _MODES = {
-    Mode.OFF: "off",
-    Mode.XDP_NATIVE: "native",
-    Mode.XDP_GENERIC: "generic",
-    Mode.XDP_OFFLOAD: "offload",
-    Mode.TCX: "tcx",
-    Mode.CLSACT: "clsact",
+    AttachMode.OFF: "off",
+    AttachMode.XDP_NATIVE: "native",
+    AttachMode.XDP_GENERIC: "generic",
+    AttachMode.XDP_OFFLOAD: "offload",
+    AttachMode.TCX: "tcx",
+    AttachMode.CLSACT: "clsact",
 }
 
 
@@ -107,7 +107,7 @@ def _interface(sample: Sample, interface: WatchedInterface) -> dict[str, Any]:
         "counted_in_sums": not interface.covered,
         "layers": [
             _with_foreign_xdp(sample, interface),
-            _layer(sample, interface, "tc", "tc_rx", tc if interface.tc_rx else Mode.OFF),
+            _layer(sample, interface, "tc", "tc_rx", tc if interface.tc_rx else AttachMode.OFF),
             _layer(sample, interface, "tc", "tc_tx", tc),
             _hook_record("dns", "dns", "copied" if interface.dns else "off"),
         ],
@@ -115,11 +115,11 @@ def _interface(sample: Sample, interface: WatchedInterface) -> dict[str, Any]:
 
 
 def _layer(
-    sample: Sample, interface: WatchedInterface, layer: str, hook: str, mode: Mode
+    sample: Sample, interface: WatchedInterface, layer: str, hook: str, mode: AttachMode
 ) -> dict[str, Any]:
     record = _hook_record(layer, hook, _MODES[mode])
     found = sample.findings.interfaces.get(interface.slot)
-    if mode == Mode.OFF or found is None:
+    if mode == AttachMode.OFF or found is None:
         return record
     record |= _verdict(found.hooks[hook])
     return _with_program(record, sample.programs.runs.get((hook, interface.slot)))

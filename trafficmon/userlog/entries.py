@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from trafficmon.attachment.store import Store
 from trafficmon.events.unpack import place_of, unpacker
 from trafficmon.host import netns
-from trafficmon.layout import LOG_KEY, LOG_ROW, FlowFlag, State
+from trafficmon.layout import LOG_KEY, LOG_ROW, FlowFlag, InterfaceState
 from trafficmon.records import text_of
 from trafficmon.tables.addresses import address_text
 from trafficmon.userlog.journal import Entry
@@ -58,7 +58,7 @@ def attached_names(store: Store) -> dict[int, str]:
     return {
         int(record["ifindex"]): text_of(record["name"])
         for record in store.interfaces().values()
-        if record["state"] == State.ATTACHED
+        if record["state"] == InterfaceState.ATTACHED
     }
 
 

@@ -15,7 +15,7 @@ from trafficmon.errors import UsageError
 from trafficmon.events.event import Owner, PacketEvent, endpoints_of
 from trafficmon.events.select import matching
 from trafficmon.filter.parser import parse
-from trafficmon.layout import MATCH_STEPS, SAMPLE, FlowFlag, MatchKind, Side
+from trafficmon.layout import MATCH_STEPS, SAMPLE, FlowFlag, MatchKind, MatchSide
 
 NAMES = {0: "eth0", 1: "wlan0"}
 SLOTS = {name: slot for slot, name in NAMES.items()}
@@ -49,7 +49,9 @@ def term(step: Any, head: Any, owner: dict[str, Any]) -> bool:
     key, kind = head["key"], MatchKind(int(step["kind"]))
     is_ip = bool(key["flags"] & (FlowFlag.IPV4 | FlowFlag.IPV6))
     sides = [
-        s for s, bit in (("local", Side.LOCAL), ("remote", Side.REMOTE)) if step["sides"] & bit
+        s
+        for s, bit in (("local", MatchSide.LOCAL), ("remote", MatchSide.REMOTE))
+        if step["sides"] & bit
     ]
     if kind == MatchKind.TRUE:
         return True
@@ -171,7 +173,7 @@ def _fields(expression: str) -> list[tuple[MatchKind, int, int, int]]:
 
 
 @pytest.mark.parametrize(
-    ("side", "bits"), [("", Side.LOCAL | Side.REMOTE), ("local ", 1), ("remote ", 2)]
+    ("side", "bits"), [("", MatchSide.LOCAL | MatchSide.REMOTE), ("local ", 1), ("remote ", 2)]
 )
 def test_sides_are_those_of_the_kernels_program(side: str, bits: int) -> None:
     """As numbers: the evaluation above goes by the same names as the compiler."""

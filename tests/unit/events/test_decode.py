@@ -30,8 +30,8 @@ from trafficmon.layout import (
     FLOW_KEY,
     PACKET_EVENT,
     SAMPLE,
+    CloseReason,
     ConnEvent,
-    End,
     FlowFlag,
     Role,
 )
@@ -85,9 +85,9 @@ def conn(**members: int) -> bytes:
     return record.tobytes()
 
 
-@pytest.mark.parametrize("end", list(End))
+@pytest.mark.parametrize("end", list(CloseReason))
 @pytest.mark.parametrize("role", list(Role))
-def test_ends_and_roles(decoder: EventDecoder, end: End, role: Role) -> None:
+def test_ends_and_roles(decoder: EventDecoder, end: CloseReason, role: Role) -> None:
     ended = {"close_reason": end, "role": role}
     event = decoder.decode(conn(**ended, what=ConnEvent.CLOSED), OFFSET_NS).record()
     assert event["reason"] == end.name.lower()

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from trafficmon.layout import Mode, State
+from trafficmon.layout import AttachMode, InterfaceState
 from trafficmon.model.attachment import Attachment, Clock, HostHook, Machine
 from trafficmon.model.dns import Dns, NameCounts
 from trafficmon.model.drops import DropNames, Drops
@@ -41,7 +41,7 @@ _RECORDS: tuple[Any, ...] = (
     *(Ledger, Machine, NameCounts, Names, Owners, ProcessLabels, ProcessName, ProgramRun),
     *(Programs, RemoteNames, Services, Sighting, Verdict, WatchedInterface),
 )
-_ENUMS: tuple[type[Enum], ...] = (Condition, Mode, Presence, State)
+_ENUMS: tuple[type[Enum], ...] = (Condition, AttachMode, Presence, InterfaceState)
 _RECORD_OF = {kind.__name__: kind for kind in _RECORDS}
 _ENUM_OF = {kind.__name__: kind for kind in _ENUMS}
 _MEMBERS: dict[type, tuple[str, ...]] = {
