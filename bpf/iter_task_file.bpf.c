@@ -35,7 +35,7 @@ int tm_existing_sockets(struct bpf_iter__task_file *context)
 	if (!sk)
 		return 0;
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
+	if (!tm_is_packet_family(family))
 		return 0;
 	known = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (known || !tm_is_in_cgroup(task))

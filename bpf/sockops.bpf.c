@@ -21,7 +21,7 @@
 static __always_inline void tm_record_first_write_seq(struct bpf_sock_ops *ops,
 						      struct tm_socket *socket, __u32 syn)
 {
-	struct tcp_sock *tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
+	struct tcp_sock *tcp = tm_ops_tcp(ops);
 
 	if (!tcp)
 		return;
@@ -33,7 +33,7 @@ static __always_inline void tm_record_first_write_seq(struct bpf_sock_ops *ops,
 static __always_inline void tm_record_end_write_seq(struct bpf_sock_ops *ops,
 						    struct tm_socket *socket)
 {
-	struct tcp_sock *tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
+	struct tcp_sock *tcp = tm_ops_tcp(ops);
 
 	if (!tcp)
 		return;
@@ -68,7 +68,7 @@ static __always_inline void tm_record_rtt(struct bpf_sock_ops *ops, struct tm_so
 /* A connection whose listener was closed before accept(): no process will close it. */
 static __always_inline bool tm_is_orphan(struct bpf_sock_ops *ops)
 {
-	struct tcp_sock *tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
+	struct tcp_sock *tcp = tm_ops_tcp(ops);
 
 	return tcp && !((struct sock *)tcp)->sk_socket;
 }

@@ -51,7 +51,8 @@ static __always_inline void tm_swap_words(__u64 *a, __u64 *b)
  * tm_load_ip - of a packet that starts with its IP header (cgroup_skb).
  * @family: set to TM_FLOW_IPV4 or TM_FLOW_IPV6. @ends: two times 16 bytes, the source's and the
  * destination's. @protocol, @transport: the protocol and the offset of its header, without a look after
- * IPv6 extension headers; both NULL if not needed. Returns false where the packet is too short.
+ * IPv6 extension headers; both NULL if not needed. Returns false where the packet is too short, by the
+ * load of the destination, which is the last field.
  */
 static __always_inline bool tm_load_ip(struct __sk_buff *skb, __u8 *family, __u8 *ends,
 				       __u8 *protocol, __u32 *transport)
@@ -66,8 +67,8 @@ static __always_inline bool tm_load_ip(struct __sk_buff *skb, __u8 *family, __u8
 					   sizeof(*protocol));
 			*transport = tm_ipv4_header_bytes(first);
 		}
-		return !bpf_skb_load_bytes(skb, offsetof(struct tm_ipv4_header, source), ends, 4) &&
-		       !bpf_skb_load_bytes(skb, offsetof(struct tm_ipv4_header, destination),
+		bpf_skb_load_bytes(skb, offsetof(struct tm_ipv4_header, source), ends, 4);
+		return !bpf_skb_load_bytes(skb, offsetof(struct tm_ipv4_header, destination),
 					   ends + 16, 4);
 	}
 	*family = TM_FLOW_IPV6;
@@ -76,9 +77,8 @@ static __always_inline bool tm_load_ip(struct __sk_buff *skb, __u8 *family, __u8
 				   sizeof(*protocol));
 		*transport = TM_IPV6_HEADER_BYTES;
 	}
-	return !bpf_skb_load_bytes(skb, offsetof(struct tm_ipv6_header, source), ends, 16) &&
-	       !bpf_skb_load_bytes(skb, offsetof(struct tm_ipv6_header, destination), ends + 16,
-				   16);
+	/* both at once: they follow each other */
+	return !bpf_skb_load_bytes(skb, offsetof(struct tm_ipv6_header, source), ends, 32);
 }
 
 /*

@@ -55,7 +55,7 @@ static __noinline int tm_emit_conn_event(struct bpf_sock_ops *ops, struct tm_soc
 	conn.min_rtt_us = socket->min_rtt_us;
 	conn.retransmits = ops->total_retrans;
 	conn.role = socket->role;
-	tcp = ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
+	tcp = tm_ops_tcp(ops);
 	if (tcp) {
 		conn.app_rx_bytes = tm_tcp_received_bytes((struct sock *)tcp, tcp);
 		conn.app_tx_bytes = tcp->bytes_sent - tcp->bytes_retrans;

@@ -39,7 +39,7 @@ static __noinline int tm_is_monitored_socket(struct sock *sk)
 	if (!sk)
 		return false;
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
+	if (!tm_is_packet_family(family))
 		return false;
 	if (tm_is_monitored_netns(BPF_CORE_READ(sk, __sk_common.skc_net.net)))
 		return true;

@@ -12,11 +12,15 @@
 
 #define TM_SRTT_SHIFT 3 /* the kernel keeps eight times the smoothed round trip time */
 
-#define TM_TCP_FIN_WAIT1 4
-#define TM_TCP_LAST_ACK 9
-#define TM_TCP_CLOSING 11
 #define TM_SOCK_DONE (1 << 1) /* include/net/sock.h, enum sock_flags: the other end's FIN is here */
 
+/* The TCP socket of a sock_ops program, or NULL where that is not a full one. */
+static __always_inline struct tcp_sock *tm_ops_tcp(struct bpf_sock_ops *ops)
+{
+	return ops->sk ? bpf_skc_to_tcp_sock(ops->sk) : NULL;
+}
+
+/* Bytes that arrived in order. */
 static __always_inline __u64 tm_tcp_received_bytes(struct sock *sk, struct tcp_sock *tcp)
 {
 	bool has_fin = sk->__sk_common.skc_flags & TM_SOCK_DONE;
@@ -41,8 +45,8 @@ static __always_inline __u64 tm_tcp_read_bytes(struct sock *sk, struct tcp_sock 
 static __always_inline __u64 tm_tcp_written_bytes(struct sock *sk, struct tcp_sock *tcp)
 {
 	__u8 state = sk->__sk_common.skc_state;
-	bool sends_fin = state == TM_TCP_FIN_WAIT1 || state == TM_TCP_LAST_ACK ||
-			 state == TM_TCP_CLOSING;
+	bool sends_fin = state == BPF_TCP_FIN_WAIT1 || state == BPF_TCP_LAST_ACK ||
+			 state == BPF_TCP_CLOSING;
 	__u32 unsent = tcp->write_seq - tcp->snd_nxt;
 
 	/* without a queued FIN */
