@@ -31,8 +31,8 @@ from trafficmon.tui import app as app_module
 from trafficmon.tui.app import TABS, TrafficApp
 from trafficmon.tui.panes.detail import DetailScreen
 from trafficmon.tui.panes.grid import Grid
+from trafficmon.tui.plaintext import Conversation
 from trafficmon.tui.readings.feed import LiveFeed
-from trafficmon.tui.spoken import Conversation
 
 ODD = "protocol 262 [bold]\x1b[31m"
 

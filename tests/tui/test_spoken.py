@@ -9,7 +9,7 @@ import pytest
 
 from tests.tui.fake import Clock, FakeFeed, FakeSource
 from trafficmon.errors import NotAttachedError
-from trafficmon.tui.spoken import Conversation
+from trafficmon.tui.plaintext import Conversation
 
 
 def talk(source: FakeSource, *lines: str, feed: FakeFeed | None = None) -> str:

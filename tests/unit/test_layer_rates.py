@@ -7,8 +7,8 @@ import pytest
 
 from tests.unit.sample_builder import BuiltSource, SampleBuilder
 from trafficmon.layout import Hook, Layer
+from trafficmon.tui.readings.layers import LayersPicture, LayersReader
 from trafficmon.tui.readings.session import Session
-from trafficmon.tui.readings.way import Way, WayReader
 
 
 class Machine:
@@ -18,9 +18,9 @@ class Machine:
         self.fake, self.now = SampleBuilder(), 50.0
         self.fake.interface(0, "eth0")
         self.session = Session(BuiltSource(lambda: self.fake), lambda: self.now)
-        self.reader = WayReader()
+        self.reader = LayersReader()
 
-    def read(self, wire: int, sockets: int, drops: int) -> Way:
+    def read(self, wire: int, sockets: int, drops: int) -> LayersPicture:
         """``wire``, ``sockets``: packets in, of 100 bytes; half as many out."""
         fake = self.fake
         fake.hook(Hook.TC_RX, [0, wire], wire * 100)

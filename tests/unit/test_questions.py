@@ -13,7 +13,7 @@ from trafficmon.filter.evaluate import matches, terms_of
 from trafficmon.filter.parser import parse
 from trafficmon.filter.vocabulary import EXAMPLES, FAMILIES
 from trafficmon.tables.catalogue import TABLES, table_maker
-from trafficmon.tables.questions import (
+from trafficmon.tables.fields import (
     FILTER_COLUMNS,
     SORT_FIELDS,
     require_filter,

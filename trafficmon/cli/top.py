@@ -80,7 +80,7 @@ def top(
     """Show one table: once, or again and again."""
     if watch is None:
         short.begin()
-    from trafficmon.tables import questions
+    from trafficmon.tables import fields
     from trafficmon.tables.catalogue import TableQuery
 
     if as_json and as_csv:
@@ -88,9 +88,9 @@ def top(
     require_range("-n", count, 0, _MOST_ROWS)
     require_range("--watch", watch, _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S)
     form = "json" if as_json else "csv" if as_csv else "text"
-    questions.require_table(table, every=every)
-    questions.require_sort(table, sort, has_rates=watch is not None and form == "text")
-    expression = questions.require_filter(table, filter_text)
+    fields.require_table(table, every=every)
+    fields.require_sort(table, sort, has_rates=watch is not None and form == "text")
+    expression = fields.require_filter(table, filter_text)
     query = TableQuery(
         table,
         20 if count is None else count,

@@ -66,8 +66,8 @@ def _draw(pins: PinDirectory, interval: float) -> None:
 
 
 def _talk(pins: PinDirectory) -> None:
+    from trafficmon.tui.plaintext import Conversation
     from trafficmon.tui.readings.pinned import pinned
-    from trafficmon.tui.spoken import Conversation
 
     source, feed = pinned(pins)
     try:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Names that this machine gives to users, processes and cgroups, and for how long they hold.
 
-One object lives as long as the source that asks it. What it remembers is bounded, and asked for
-again when it may have changed, so a process that runs for months neither grows nor shows old names.
+One object lives as long as the source that it belongs to. What it remembers is bounded, and looked
+up again when it may have changed, so a dashboard that runs for months neither grows nor shows old
+names.
 """
 
 from __future__ import annotations

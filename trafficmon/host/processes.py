@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Names of processes, kept when they have gone."""
+"""Names of processes, kept after their end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DELETED = " (deleted)"
 
 
 class ProcessNames:
-    """Asks /proc once per process, which is told by its pid and when it was started.
+    """Reads /proc once per process, which is identified by its pid and its start.
 
     A pid that another process has by now is not that process: its names stay what they were.
     """
@@ -33,7 +33,7 @@ class ProcessNames:
         self._offset_ns = clock.namespace_offset_ns("boottime")  # /proc has it added
 
     def name(self, pid: int, started_ns: int) -> ProcessName | None:
-        """``started_ns`` after boot, 0 where not known; None if nobody can tell any more."""
+        """``started_ns`` after boot, 0 where not known; None if it is not known any more."""
         key = (pid, started_ns)
         state = self._state(pid, started_ns) if pid else None
         if state in _ENDED:  # a zombie has a name and nothing else
@@ -68,7 +68,7 @@ class ProcessNames:
     def _state(self, pid: int, started_ns: int) -> bytes | None:
         """As in proc_pid_stat(5); None: it is not there.
 
-        /proc tells the start in ticks: two starts in one tick of one pid there are none.
+        /proc has the start in ticks; a pid is not used twice in one tick.
         """
         try:
             with (self._proc / str(pid) / "stat").open("rb") as stat:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""A reading as data: what a source hands to the tables. Imports nothing that asks the machine."""
+"""A reading as data: what a source gives to the tables. Nothing here reads from the machine."""

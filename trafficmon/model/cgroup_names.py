@@ -32,7 +32,7 @@ _ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 
 @dataclass(frozen=True)
 class CgroupName:
-    """``path`` below the root of the hierarchy; the others None where it tells none."""
+    """``path`` below the root of the hierarchy; the others None where it has none."""
 
     path: str
     unit: str | None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Which of the packets that the kernel frees early are losses, and which is housekeeping.
 
-kfree_skb is called for each buffer that was not used up in the regular way. Most of these are
-packets that somebody misses. Some are not: a FIN that nobody had to read when its socket closed, a
+kfree_skb is called for each buffer that was not consumed in the regular way. Most of these are
+losses. Some are not: a FIN that was still unread when its socket closed, a
 retransmission of data that had arrived already, a frame for another host on a promiscuous
 interface. The reasons are described in include/net/dropreason-core.h. Everything that is not known
 to be housekeeping is a loss.

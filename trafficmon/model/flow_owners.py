@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whose a flow is: the open socket of its addresses and ports, or who is noted to have sent it."""
+"""The owner of a flow: the open socket of its addresses and ports, or its noted sender."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NONE = np.uint64(0)
 
 
 class SocketIndex:
-    """Sockets by what a flow's key tells.
+    """Sockets by the members of a flow's key.
 
     Those of the watched interfaces' network namespace (its cookie is 0 where the kernel has none).
     Another's (a container's) have its flows only where they are connected and no other socket has
@@ -26,7 +26,7 @@ class SocketIndex:
         # a raw socket has its protocol's number where others have their port
         rows = rows[(rows["family"] != AF_PACKET) & (rows["type"] != SOCK_RAW)]
         is_here, is_connected = rows["netns_inode"] == netns_inode, rows["remote_port_be"] != 0
-        if netns_cookie:  # the inode of one that has gone is given to the next
+        if netns_cookie:  # the kernel gives the inode of a removed one to the next
             is_here &= rows["netns_cookie"] == netns_cookie
         self._connected = rows[is_connected & is_here]
         self._listening = rows[~is_connected & is_here & (rows["local_port_be"] != 0)]
@@ -69,12 +69,12 @@ def _without_doubles(rows: Records) -> Records:
 
 
 def owner_ids(keys: Records, values: Records, index: SocketIndex | None) -> Records:
-    """The owner of each flow (FLOW_KEY, FLOW); 0 where nobody is known."""
+    """The owner of each flow (FLOW_KEY, FLOW); 0 where it is not known."""
     noted: Records = values["owner_id"]
     if index is None:
         return noted
     found = index.find(keys)
-    # who sends may be another than who listens: of unconnected sockets only what nobody has noted
+    # the sender may be another than the listener: an unconnected socket counts where none is noted
     is_connected = found["remote_port_be"] != 0
     now = found["socket"]["owner_id"]
     return np.where(is_connected & (now != 0), now, np.where(noted != 0, noted, now))

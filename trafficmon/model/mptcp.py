@@ -36,7 +36,7 @@ def whole_connections(rows: Records) -> Records:
     places = np.flatnonzero(rows["protocol"] == IPPROTO_MPTCP)
     if not len(places):
         return rows
-    told = rows.copy()
+    summed = rows.copy()
     by_token = {int(rows["mptcp_token"][p]): int(p) for p in places if rows["mptcp_token"][p]}
     by_addresses = {_addresses(rows[p]): int(p) for p in places}
     keep = np.ones(len(rows), bool)
@@ -48,8 +48,8 @@ def whole_connections(rows: Records) -> Records:
         owner = by_token.get(int(one["mptcp_token"]), by_addresses.get(_addresses(one)))
         if owner is not None:
             keep[subflow] = False
-            _add(told, owner, one, best)
-    whole: Records = told[keep]
+            _add(summed, owner, one, best)
+    whole: Records = summed[keep]
     return whole
 
 
@@ -59,18 +59,18 @@ def _addresses(row: Any) -> bytes:
     return b"".join(row[name].tobytes() for name in names) + bytes([is_listener])
 
 
-def _add(told: Records, owner: int, subflow: Any, best: dict[int, int]) -> None:
+def _add(summed: Records, owner: int, subflow: Any, best: dict[int, int]) -> None:
     """Round trips are those of the subflow that carries most."""
     for counts in ("own", "listening"):
         for name in COUNTS:
-            told["socket"][counts][name][owner] += subflow["socket"][counts][name]
-    told["retransmits"][owner] += subflow["retransmits"]
-    if told["socket"]["role"][owner] == Role.UNKNOWN:
-        told["socket"]["role"][owner] = subflow["socket"]["role"]
+            summed["socket"][counts][name][owner] += subflow["socket"][counts][name]
+    summed["retransmits"][owner] += subflow["retransmits"]
+    if summed["socket"]["role"][owner] == Role.UNKNOWN:
+        summed["socket"]["role"][owner] = subflow["socket"]["role"]
     carried = sum(int(subflow["socket"]["own"][name]) for name in COUNTS)
     if carried >= best.get(owner, 0):
         best[owner] = carried
-        told["srtt_us"][owner], told["min_rtt_us"][owner] = (
+        summed["srtt_us"][owner], summed["min_rtt_us"][owner] = (
             subflow["srtt_us"],
             subflow["min_rtt_us"],
         )

@@ -19,8 +19,8 @@ class ProgramRun(NamedTuple):
 class Programs(NamedTuple):
     """``runs``: by hook, and the interface's slot or None; without those that may not be opened.
 
-    ``foreign_xdp``: by slot, the XDP program of another where ours is off and the interface can be
-    asked. ``mount_notes``: what hides pins from this process, for people.
+    ``foreign_xdp``: by slot, the XDP program of another user where ours is off. ``mount_notes``:
+    what hides pins from this process, for people.
     """
 
     has_statistics: bool

@@ -2,8 +2,8 @@
 """Names of remote addresses, as answers to this host's questions gave them.
 
 A connection has the name that its address had when it began: of answers before that the newest.
-Where the address had several names at that time, one that the same process asked for goes before
-one that its cgroup asked for, and that before any other.
+Where the address had several names at that time, one that the same process queried comes before
+one that its cgroup queried, and that before any other.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """A sample: one reading of a source, as data alone.
 
 It holds no descriptor, lock, thread or function, so it can be kept, compared, pickled, and shown by
-another process that may not read the maps. It is asked for by parts; a part that was not read is
-not there, and what needs it says so.
+another process that may not read the maps. A source reads the parts that it is asked for; using
+another part is an error that names it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _DERIVED = ("socket_index",)
 
 
 class MissingPartError(TrafficmonError):
-    """A part was used that the sample was not asked for, or that its source does not have."""
+    """A part was used that was not read, or that the source does not have."""
 
     def __init__(self, part: Part) -> None:
         super().__init__(f"this sample holds no {part.name}; read it with Part.{part.name}")

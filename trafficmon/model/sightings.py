@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 GRACE_S = 10.0
 """How long after an answer a connection may begin in any case: a TTL of 0 means that the answer is
-for the connection it was asked for, and programs take a moment between the two."""
+for the connection that follows at once, and programs take a moment between the two."""
 
 _ORDER_S = 0.01
 """A flow's first packet is known to the jiffy only."""
@@ -21,8 +21,9 @@ _ORDER_S = 0.01
 
 @dataclass(frozen=True)
 class Sighting:
-    """``asker``: owner_id of who asked, 0 where not known. Times are seconds since 1970.
+    """``asker``: owner_id of the process that sent the query, 0 where not known.
 
+    Times are seconds since 1970.
     The answers came from ``seen`` to ``last_seen``; the last to run out does so at ``expires``.
     """
 

@@ -13,7 +13,7 @@ class Condition(StrEnum):
     ALIVE = "alive"
     GONE = "gone"
     REPLACED = "replaced"  # something else runs in its place
-    UNPINNED = "unpinned"  # counts, but a pin that keeps it, or tells of it, was removed
+    UNPINNED = "unpinned"  # counts, but the pin of its link or of its program was removed
     UNKNOWN = "unknown"  # this process may not ask
 
 

@@ -23,7 +23,7 @@ _MAPS = {Part.FLOWS: ("flows", "flow_cache"), Part.SERVICES: ("services", "servi
 
 @dataclass(frozen=True)
 class Looks:
-    """At the cache, at the table behind it, and at the cache again: see cached.py for the order."""
+    """The cache, the table, and the cache again: see cached.py for the order."""
 
     before: RawEntries
     table: RawEntries
@@ -56,7 +56,7 @@ class ReadAhead:
                 ledger, before = losses.raw_entries(), cache.raw_entries()
                 self._looks = Looks(before, table.raw_entries(), cache.raw_entries(), ledger)
         except TrafficmonError:
-            return  # whoever reads without us will meet the same, and say it in its place
+            return  # the reader that goes without meets the same error, and reports it
 
     def take(self) -> Looks | None:
         """What was read, once: a second reading is to be newer. None if it could not be."""

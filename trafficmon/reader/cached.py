@@ -2,10 +2,10 @@
 """A shared table with write-back caches in front of it, read as one.
 
 While packets pass, a slot may be written back between our looks at the cache and at the table, and
-would then count twice or not at all. So the cache is read before the table and again behind it: a
-slot whose sequence number and key stood still is right as first seen, and not in what the table
-said. What moved is read again, key by key: those looks are microseconds apart, not milliseconds.
-A row is never told to be more than was counted, and exact when no packet passes meanwhile.
+would then count twice or not at all. So the cache is read before the table and again after it: a
+slot with an unchanged sequence number and key is right as first read, and not in the table's
+value. What moved is read again, key by key: those looks are microseconds apart, not milliseconds.
+A row never has more than was counted, and is exact when no packet passes meanwhile.
 """
 
 from __future__ import annotations

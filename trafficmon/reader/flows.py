@@ -39,7 +39,7 @@ def _add_times_and_flags(values: Records, slots: Records, groups: Groups, rows: 
 
 
 def _add_owners(values: Records, slots: Records, row_of_slot: Records) -> None:
-    """A flow's owner is the one that was asked for last, on whichever CPU."""
+    """A flow's owner is the one that was noted last, on whichever CPU."""
     order = np.argsort(slots["owner_at_ns"], kind="stable")  # of several the last one stays
     order = order[slots["owner_at_ns"][order] > values["owner_at_ns"][row_of_slot[order]]]
     for name in ("owner_id", "owner_at_ns"):

@@ -15,7 +15,7 @@ from trafficmon.records import record_of
 
 
 class Labels:
-    """Looked up one by one, when somebody asks for a name; or all at once."""
+    """Looked up one by one, or all at once."""
 
     def __init__(self, processes: Map, cgroup_paths: Map) -> None:
         self._processes, self._cgroup_paths = processes, cgroup_paths

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 
 class Live:
-    """Opens maps as they are asked for; close() gives them back.
+    """Opens maps when they are first used; close() closes them.
 
     Once closed it refuses to read: what is read later would be of another moment.
     """
@@ -88,7 +88,7 @@ class Live:
         self.close()
 
     def close(self) -> None:
-        """Let go of the maps."""
+        """Closes all maps."""
         self._is_closed = True
         self._maps.clear()
         self._open.close()

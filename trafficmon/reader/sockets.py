@@ -49,7 +49,7 @@ def _unique_by_cookie(rows: Records) -> Records:
 
 
 def as_on_the_wire(rows: Records) -> Records:
-    """``rows`` with IPv4 told as IPv4, where an IPv6 socket speaks it."""
+    """``rows`` with IPv4 addresses as IPv4, where an IPv6 socket uses them."""
     is_mapped = np.zeros(len(rows), bool)
     for name in ("local_addr", "remote_addr"):
         is_mapped |= (rows[name][:, :12] == _MAPPED).all(axis=1)

@@ -157,7 +157,7 @@ class _Reading:
         )
 
     def map_sizes(self) -> dict[str, int]:
-        """Of the flows, what was asked for; LRU maps have a little more."""
+        """Of the flows, the requested number; LRU maps have a little more."""
         names = "services", "owners"
         sizes = {name: self.live.map(name).facts().max_entries for name in names}
         return {"flows": int(self.live.meta["max_flows"]), **sizes}

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The contract's tables, out of what the reader read: joined, filtered, sorted, told as records."""
+"""The tables: pure functions of a sample, and the query that chooses their rows."""

@@ -15,7 +15,8 @@ _FIRST_OF_A_LINK = 0xFE
 def address_text(raw: bytes, *, ipv6: bool, zone: str | None = None) -> str:
     """Sixteen bytes of a flow's key: IPv4 in the first four, or IPv6 (RFC 5952 notation).
 
-    ``zone``: the link that the address is of; told where it means nothing without (RFC 4007, 11).
+    ``zone``: the link that the address is of; added where the address is ambiguous without it
+    (RFC 4007, 11).
     """
     if not ipv6:
         return socket.inet_ntop(socket.AF_INET, raw[:4])

@@ -29,7 +29,7 @@ from trafficmon.protocols import socket_protocol_name
 from trafficmon.tables.addresses import address_text, without_zone
 from trafficmon.tables.health import without_sockets
 from trafficmon.tables.names import OwnerNames
-from trafficmon.tables.owned import OwnerColumns
+from trafficmon.tables.owner_columns import OwnerColumns
 from trafficmon.tables.table import Array, Record, Table, as_text, by_direction
 from trafficmon.tables.times import time_text
 
@@ -132,7 +132,7 @@ def connection_table(sample: Sample) -> Table:
 
 
 class _Columns:
-    """The sockets' arrays, and how a row of them is told."""
+    """The sockets' arrays, and their rows as records."""
 
     def __init__(self, sample: Sample, rows: Records) -> None:
         self.rows = rows
@@ -168,7 +168,7 @@ class _Columns:
         )
 
     def with_owners(self) -> FilterColumns:
-        """What an expression can ask of the sockets."""
+        """What expressions can say of the sockets."""
         return self.owners.added_to(self.filter)
 
     def _counts(self) -> dict[str, Array]:
@@ -234,18 +234,18 @@ class _Columns:
         one = self.rows[row]
         if one["family"] == AF_PACKET:
             return {"protocol": "packet"}
-        told: Record = {"protocol": socket_protocol_name(int(one["protocol"]))}
+        ends: Record = {"protocol": socket_protocol_name(int(one["protocol"]))}
         if not self.is_ip[row]:
-            return told
+            return ends
         ipv6 = bool(one["family"] == AF_INET6)
         zone = self.zones.name(one) if ipv6 else None
         for side in ("local", "remote"):
             port = int(getattr(self, f"{side}_port")[row])
             if side == "remote" and not one["remote_addr"].any():
                 continue
-            told[f"{side}_addr"] = address_text(one[f"{side}_addr"].tobytes(), ipv6=ipv6, zone=zone)
-            told[f"{side}_port"] = None if port < 0 else port
-        return told
+            ends[f"{side}_addr"] = address_text(one[f"{side}_addr"].tobytes(), ipv6=ipv6, zone=zone)
+            ends[f"{side}_port"] = None if port < 0 else port
+        return ends
 
 
 class _Zones:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Names that were asked for, with how it went and how long it took."""
+"""DNS names that were queried, with response codes and latencies."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LATENCY_LABELS = ("p50", "p99")
 
 
 def dns_table(sample: Sample) -> Table:
-    """One row a name and type; latencies are of the latest 512 answers whose question was seen.
+    """One row a name and type; latencies are of the latest 512 answers to queries that were seen.
 
     ``rcodes`` counts all responses by their code (RFC 6895, 2.3), also those without an error.
     """
@@ -81,7 +81,7 @@ def dns_table(sample: Sample) -> Table:
 
 
 def identities_of(rows: Sequence[tuple[object, object]]) -> Array:
-    """By what was asked for; the place among the rows is another one when names come and go."""
+    """By name and type; a row's place changes when other names come and go."""
     return np.array([hash(key) & _64_BITS for key, _ in rows], np.uint64)
 
 

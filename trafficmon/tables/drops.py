@@ -16,10 +16,10 @@ from trafficmon.tables.table import Record, Table, as_text
 
 FIELDS = ("reason", "location", "packets", "bytes", "kind")
 _BY_SOCKETS = ("socket_rcvbuff", "socket_backlog", "proto_mem", "queue_purge", "tcp_")
-"""Beginnings of reasons for which a socket drops what it was given: behind tcp_filter() in
-tcp_v4_rcv(), behind sk_filter_trim_cap() in udp_queue_rcv_one_skb(), where cgroup_skb counts."""
+"""Prefixes of reasons for which a socket drops a packet that it has received: after tcp_filter() in
+tcp_v4_rcv(), after sk_filter_trim_cap() in udp_queue_rcv_one_skb(), where cgroup_skb counts."""
 _BEFORE_SOCKETS = ("tcp_csum", "tcp_auth_hdr", "tcp_md5", "tcp_ao", "tcp_minttl")
-"""Of these those for which it is not even given it."""
+"""Of these, reasons of drops before the packet reaches the socket."""
 
 
 def drop_table(sample: Sample) -> Table:
@@ -28,7 +28,7 @@ def drop_table(sample: Sample) -> Table:
 
 
 def every_drop_table(sample: Sample) -> Table:
-    """Losses and housekeeping: all that kfree_skb told of."""
+    """Losses and housekeeping: all that kfree_skb reported."""
     return _table(sample, (LOSS, HOUSEKEEPING))
 
 
@@ -92,14 +92,14 @@ def drops_by_side(sample: Sample) -> tuple[int, int]:
     """Packets that were dropped between wire and sockets, and those that sockets dropped.
 
     With bytes that had arrived before, as the layers see these twice; without those that had
-    nothing to be lost. Where the kernel tells no reasons (before 5.17) all are among the first.
+    no data to lose. Where the kernel has no reasons (before 5.17) all are among the first.
     """
     keys, values, names = sample.drops.keys, sample.drops.values, sample.drops.names
     has_data = (keys["facts"] & (DropFact.NO_DATA | DropFact.TIME_WAIT)) == 0
     keys, values = keys[has_data], values[has_data]
     by_socket = [_is_by_socket(names.reason(int(number))) for number in keys["reason"]]
-    behind = int(values["packets"][np.array(by_socket, bool)].sum())
-    return int(values["packets"].sum()) - behind, behind
+    at_sockets = int(values["packets"][np.array(by_socket, bool)].sum())
+    return int(values["packets"].sum()) - at_sockets, at_sockets
 
 
 def _is_by_socket(reason: str | None) -> bool:

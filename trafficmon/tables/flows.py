@@ -19,10 +19,10 @@ from trafficmon.model.parts import Part
 from trafficmon.model.sample import Sample
 from trafficmon.protocols import protocol_name
 from trafficmon.tables.addresses import without_zone
-from trafficmon.tables.chunks import AddressTexts, TimeColumn, or_none
+from trafficmon.tables.column_lists import AddressTexts, TimeColumn, or_none
 from trafficmon.tables.gaps import of_flows
 from trafficmon.tables.names import OwnerNames
-from trafficmon.tables.owned import OwnerColumns
+from trafficmon.tables.owner_columns import OwnerColumns
 from trafficmon.tables.table import Array, Record, Table, by_direction
 
 FIELDS = (
@@ -134,7 +134,7 @@ def _sortable(addresses: Array) -> Array:
 
 
 class _Columns:
-    """The flows' arrays, and how a row of them is told."""
+    """The flows' arrays, and their rows as records."""
 
     def __init__(self, sample: Sample, keys: Records, values: Records) -> None:
         self.keys, self.values = keys, values
@@ -167,7 +167,7 @@ class _Columns:
         )
 
     def with_owners(self) -> FilterColumns:
-        """What an expression can ask of the flows."""
+        """What expressions can say of the flows."""
         ids = owner_ids(self.keys, self.values, self.index)
         return OwnerColumns(self.owners, ids, self.names).added_to(self.filter)
 

@@ -131,7 +131,7 @@ def _between_hooks(sample: Sample) -> str | None:
 def _between_wire_and_sockets(sample: Sample) -> str:
     """What is known by number first; then what the rest can only be."""
     return "; ".join(
-        (_not_ip(sample), _LINK_HEADERS, *_of_nobody(sample), *_dropped(sample), _REST)
+        (_not_ip(sample), _LINK_HEADERS, *_without_owner(sample), *_dropped(sample), _REST)
     )
 
 
@@ -146,7 +146,7 @@ def _not_ip(sample: Sample) -> str:
     return f"not IP: {packets} packets of {octets} bytes"
 
 
-def _of_nobody(sample: Sample) -> list[str]:
+def _without_owner(sample: Sample) -> list[str]:
     """Flows of no known process, over all interfaces."""
     owners = sample.owners
     if owners is None:
@@ -166,18 +166,18 @@ def _dropped(sample: Sample) -> list[str]:
     return [f"dropped on the way in or out: {before} packets (top drops)"]
 
 
-def _dropped_behind(sample: Sample) -> list[str]:
-    _, behind = drops_by_side(sample) if sample.has_hook("drop") else (0, 0)
-    return [f"dropped by sockets: {behind} packets (top drops)"] if behind else []
+def _dropped_at_sockets(sample: Sample) -> list[str]:
+    _, at_sockets = drops_by_side(sample) if sample.has_hook("drop") else (0, 0)
+    return [f"dropped by sockets: {at_sockets} packets (top drops)"] if at_sockets else []
 
 
 def _between_sockets_and_calls(sample: Sample) -> str:
-    """Of open TCP connections the kernel knows what was sent again and what nobody has read."""
+    """Of open TCP connections the kernel knows what was retransmitted and what is unread."""
     rows = sample.sockets
     causes = ["IP and transport headers, handshakes and bare acknowledgements"]
     if rows is not None:
         unread = int((rows["tcp_rx_bytes"] - rows["tcp_read_bytes"]).sum())
         causes.append(f"of open connections {unread} bytes have arrived and are not read")
         causes.append(f"{int(rows['retransmits'].sum())} of their segments were sent again")
-    causes += _dropped_behind(sample)
+    causes += _dropped_at_sockets(sample)
     return "; ".join(causes)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The loss ledger: what was seen and is not where one looks for it."""
+"""The loss ledger: what was counted by a hook and is missing from the tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ledger_record(sample: Sample) -> dict[str, Any]:
     """The contract's ledger. Null: the layer that would know is not there.
 
     Services were read before flows, so that traffic between the two is no loss.
-    ``flow_evictions`` follows from inserts and entries: the kernel's LRU evicts and tells nobody.
+    ``flow_evictions`` follows from inserts and entries: LRU maps report no eviction.
     ``flow_coverage_percent``: of the bytes of IP packets, those that are in some flow's row.
     """
     services, flows, losses = sample.services, sample.flows, sample.ledger
@@ -48,11 +48,10 @@ def ledger_record(sample: Sample) -> dict[str, Any]:
 
 def _events(sample: Sample) -> dict[str, int]:
     """What readers of events did not get: beyond a limit, or the ring buffer was full."""
-    counts = sample.event_counts
-    told = {"event_drops": int(counts["lost"].sum()), "event_limited": int(counts["limited"].sum())}
-    lost = sample.dns_losses
+    counts, lost = sample.event_counts, sample.dns_losses
     return {
-        **told,
+        "event_drops": int(counts["lost"].sum()),
+        "event_limited": int(counts["limited"].sum()),
         "dns_message_drops": int(counts[EventKind.DNS]["lost"]),
         "dns_malformed": lost.get("malformed", 0),
         "dns_incomplete": lost.get("incomplete", 0),
@@ -73,7 +72,7 @@ def _unattributed(sample: Sample) -> dict[str, int | None]:
         return dict.fromkeys(names)
     nobodys = owners.records[~is_known(owners.records)]
     layers = sample.layers[[Layer.CGROUP_RX, Layer.CGROUP_TX]]
-    told = {
+    losses = {
         f"unattributed_{what}": int(
             layers[f"unowned_{what}"].sum()
             + nobodys[f"rx_{what}"].sum()
@@ -81,7 +80,7 @@ def _unattributed(sample: Sample) -> dict[str, int | None]:
         )
         for what in ("packets", "bytes")
     }
-    return {**told, "owner_insert_failures": int(sample.layers["owner_insert_failures"].sum())}
+    return {**losses, "owner_insert_failures": int(sample.layers["owner_insert_failures"].sum())}
 
 
 def _coverage(sample: Sample, flows: Flows) -> dict[str, float | None]:

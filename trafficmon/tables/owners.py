@@ -50,7 +50,7 @@ def user_table(sample: Sample) -> Table:
 
 
 def process_table(sample: Sample) -> Table:
-    """One row a process; a reused pid is another process. Null: nobody can tell any more."""
+    """One row a process; a reused pid is another process. Null: not known any more."""
     rows = _Rows(sample, "pid", "started_ns", "uid", "cgroup_id")
     first = rows.first
     pids, uids = first["pid"].astype(np.int64), first["uid"].astype(np.int64)
@@ -94,7 +94,7 @@ def process_table(sample: Sample) -> Table:
 
 
 def cgroup_table(sample: Sample) -> Table:
-    """One row a cgroup; null: it has gone, and its path was not noted."""
+    """One row a cgroup; null: it was removed, and its path was not noted."""
     rows = _Rows(sample, "cgroup_id")
     numbers = rows.first["cgroup_id"]
     paths = [rows.names.cgroup(row) for row in rows.places]
@@ -138,12 +138,12 @@ class _Rows:
         owners = sample.owners
         if owners is None:
             raise without_sockets(sample, "knows who")
-        is_worth = _is_worth_a_row(owners.records)
-        records = owners.records[is_worth]
+        has_counts = _has_counts(owners.records)
+        records = owners.records[has_counts]
         columns = [records[field].astype(np.uint64) for field in fields]
         self.groups = Groups(np.stack(columns, axis=1))
         self.first = records[self.groups.first]
-        places = np.flatnonzero(is_worth)[self.groups.first]
+        places = np.flatnonzero(has_counts)[self.groups.first]
         self.places, self.ids = places.tolist(), owners.ids[places]
         self.names = OwnerNames(owners, sample.names)
         self.sums = {name: self.groups.sum(records[name]) for name in COUNT_FIELDS}
@@ -153,7 +153,7 @@ class _Rows:
 
     @property
     def packets(self) -> dict[str, Array]:
-        """What a filter for a direction asks."""
+        """What a filter for a direction needs."""
         return {name: self.sums[name] for name in ("rx_packets", "tx_packets")}
 
     def counts(self, row: int) -> Record:
@@ -171,7 +171,7 @@ class _Rows:
         more: dict[str, Callable[[], Array]],
         columns: FilterColumns,
     ) -> Table:
-        """The table, sorted by bytes unless somebody wants otherwise."""
+        """The table, sorted by bytes by default."""
         sums = self.sums
         sort_keys: dict[str, Callable[[], Array]] = {
             **{field: partial(sums.__getitem__, field) for field in COUNT_FIELDS},
@@ -195,8 +195,8 @@ class _Rows:
         )
 
 
-def _is_worth_a_row(records: Records) -> Array:
-    """Owners whose sockets have moved nothing yet are no news."""
+def _has_counts(records: Records) -> Array:
+    """Owners without any traffic yet are left out."""
     moved = np.zeros(len(records), bool)
     for name in COUNT_FIELDS:
         moved |= records[name] != 0

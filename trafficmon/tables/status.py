@@ -75,15 +75,15 @@ def status_record(sample: Sample) -> dict[str, Any]:
 
 def _missed(programs: list[dict[str, Any]]) -> dict[str, int | None]:
     """Runs that the kernel left out, of all programs; None where none may be looked at."""
-    told = [one["missed_runs"] for one in programs if one["missed_runs"] is not None]
-    return {"missed_runs": sum(told) if told else None}
+    known = [one["missed_runs"] for one in programs if one["missed_runs"] is not None]
+    return {"missed_runs": sum(known) if known else None}
 
 
 def _events(sample: Sample, kind: EventKind) -> dict[str, Any]:
     """What became of events: offered = delivered + limited + lost."""
     counts = sample.event_counts[kind]
-    told = {name: int(counts[name]) for name in ("offered", "delivered", "limited", "lost")}
-    return {"kind": kind.name.lower(), **told}
+    known = {name: int(counts[name]) for name in ("offered", "delivered", "limited", "lost")}
+    return {"kind": kind.name.lower(), **known}
 
 
 def _fill(name: str, entries: int, room: int) -> dict[str, Any]:

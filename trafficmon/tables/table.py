@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A table: columns as arrays, rows told as records only when they are wanted."""
+"""A table: columns as arrays, rows as records only when they are needed."""
 
 from __future__ import annotations
 

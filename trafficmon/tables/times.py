@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Times as records tell them."""
+"""Times as they are in records."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from trafficmon.tui.panes.detail import DetailScreen
 from trafficmon.tui.panes.eventsview import EventsView
 from trafficmon.tui.panes.filterfield import FilterField
 from trafficmon.tui.panes.grid import Grid
+from trafficmon.tui.panes.layersview import LayersView
 from trafficmon.tui.panes.overview import OverviewPane
 from trafficmon.tui.panes.pane import Asked, Pane
 from trafficmon.tui.panes.problem import Problem
@@ -35,7 +36,6 @@ from trafficmon.tui.panes.rowspane import RowsPane
 from trafficmon.tui.panes.stateline import State, StateLine
 from trafficmon.tui.panes.tableview import TableView
 from trafficmon.tui.panes.treeview import TreeView
-from trafficmon.tui.panes.wayview import WayView
 from trafficmon.tui.readings.detail import Detail
 from trafficmon.tui.readings.feed import Feed
 from trafficmon.tui.readings.session import MissingLayerError, Session
@@ -110,7 +110,7 @@ class TrafficApp(Switches):
         special: dict[str, Callable[[], Pane]] = {
             "overview": OverviewPane,
             "cgroups": TreeView,
-            "layers": WayView,
+            "layers": LayersView,
             "events": lambda: EventsView(self._feed),
         }
         return special.get(name, lambda: TableView(name))()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What each table can be asked: so that a mistake is told before anything is opened or read."""
+"""What each table can be sorted and filtered by: a mistake is an error before any reading."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SORT_FIELDS: dict[str, tuple[str, ...]] = {
         *("name", "type", "kind", "latency_us", "last_seen"),
     ),
 }
-"""What it can be sorted by."""
+"""Fields to sort by."""
 
 _DIRECTIONS = frozenset({"rx_packets", "tx_packets"})
 _ENDS = frozenset({"local_addr", "remote_addr", "local_port", "remote_port", "is_ipv6", "protocol"})
@@ -78,7 +78,7 @@ def require_sort(table: str, sort: str | None, *, has_rates: bool) -> None:
 
 
 def require_filter(table: str, text: str | None) -> Expression | None:
-    """The expression; FilterError where it cannot be read, or not be asked of ``table``."""
+    """The expression; FilterError where it cannot be read, or ``table`` lacks a column for it."""
     if not text:
         return None
     expression = parse(text)

@@ -17,7 +17,7 @@ from trafficmon.render.columns import UNKNOWN, cell_text
 from trafficmon.render.safe import escape_controls
 from trafficmon.tui.panes.cells import rate_text
 from trafficmon.tui.panes.pane import Asked, Look, Question
-from trafficmon.tui.readings.way import Stage, Way, WayReader
+from trafficmon.tui.readings.layers import LayersPicture, LayersReader, Stage
 
 _TITLES = {
     "xdp": "XDP  the driver",
@@ -29,12 +29,12 @@ _BELOW = {"tc": "XDP", "cgroup": "TC and XDP", "app": "the socket"}
 _LINE, _LEAST_ROOM = "      │ ", 20
 
 
-class WayView(VerticalScroll):
-    """Shows a Way."""
+class LayersView(VerticalScroll):
+    """Shows a LayersPicture."""
 
     def __init__(self) -> None:
         super().__init__(id="table-layers")
-        self._reader, self._drawn = WayReader(), Static(id="way")
+        self._reader, self._drawn = LayersReader(), Static(id="way")
 
     def compose(self) -> ComposeResult:
         """One drawing."""
@@ -49,7 +49,7 @@ class WayView(VerticalScroll):
         """In the drawing's place."""
         self._drawn.update(Text(escape_controls(message)))
 
-    def show(self, seen: Way, look: Look) -> str:
+    def show(self, seen: LayersPicture, look: Look) -> str:
         """From the wire at the top to the program at the bottom."""
         parts: list[Text | Panel] = [Text("      the network", style="dim")]
         for place, stage in enumerate(seen.stages):
@@ -106,7 +106,7 @@ def _amounts(stage: Stage, way: str, look: Look) -> tuple[Text, Text]:
     return Text(amount), Text("" if number is None else f"{number:,} {unit}")
 
 
-def _drops(seen: Way) -> Text:
+def _drops(seen: LayersPicture) -> Text:
     told = Text("\n")
     if seen.drops is None:
         return told.append("drops are not counted here (layer drops)", style="dim")

@@ -42,10 +42,10 @@ class AddressTexts:
 
 
 class TimeColumn:
-    """Jiffies as seconds since 1970, and as text; each time that rows share is told once."""
+    """Jiffies as seconds since 1970, and as text; each time that rows share is made once."""
 
     def __init__(self, jiffies: Array, seconds: Callable[[int], float]) -> None:
         times, place = np.unique(jiffies, return_inverse=True)
-        told = [seconds(time) for time in times.tolist()]
-        self.seconds: list[float] = np.array(told)[place].tolist()
-        self.texts: list[str] = np.array(time_texts(told), object)[place].tolist()
+        known = [seconds(time) for time in times.tolist()]
+        self.seconds: list[float] = np.array(known)[place].tolist()
+        self.texts: list[str] = np.array(time_texts(known), object)[place].tolist()

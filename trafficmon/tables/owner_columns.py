@@ -12,7 +12,7 @@ import numpy as np
 from trafficmon.filter.columns import FilterColumns
 from trafficmon.model.groups import Records
 from trafficmon.model.owners import Owners
-from trafficmon.tables.chunks import or_none
+from trafficmon.tables.column_lists import or_none
 from trafficmon.tables.names import OwnerNames
 from trafficmon.tables.table import Array, Record
 
@@ -52,12 +52,12 @@ class OwnerColumns:
         numbers = self._numbers("pid")
         return np.where(numbers == 0, -1, numbers)
 
-    def _texts(self, tell: Any) -> Array:
+    def _texts(self, name_of: Any) -> Array:
         used = np.unique(self._row[self._row >= 0])
         count = 0 if self._records is None else len(self._records)
         texts = np.full(count + 1, None, object)
         for row in used.tolist():
-            texts[row] = tell(row)
+            texts[row] = name_of(row)
         return np.asarray(texts[self._row])
 
     @cached_property
@@ -76,7 +76,7 @@ class OwnerColumns:
         return self._texts(self._names.cgroup)
 
     def added_to(self, columns: FilterColumns) -> FilterColumns:
-        """``columns``, and what expressions can ask of owners."""
+        """``columns``, and what expressions can say of owners."""
         return replace(
             columns,
             uid=self.uid,

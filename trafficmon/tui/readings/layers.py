@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A packet's way through the layers: what each counts a second, and what is lost in between."""
+"""Packets through the layers: what each layer counts a second, and the drops between them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Way:
+class LayersPicture:
     """Stages from the wire up. ``drops``: the kernel's, with ``rate`` in packets a second.
 
     ``drops`` is None where nothing counts them.
@@ -44,13 +44,13 @@ class Way:
     drop_rate: float | None
 
 
-class WayReader:
+class LayersReader:
     """Remembers the counters of the reading before."""
 
     def __init__(self) -> None:
         self._layers, self._drops = RateMeter(), RateMeter()
 
-    def read(self, session: Session) -> Way:
+    def read(self, session: Session) -> LayersPicture:
         """One reading."""
         sample, now_s = session.read("layers", "drops"), session.now()
         table = table_maker("layers")(sample)
@@ -68,9 +68,9 @@ class WayReader:
             for row, record in enumerate(records)
         ]
         if not sample.has_hook("drop"):
-            return Way(stages, None, None)
+            return LayersPicture(stages, None, None)
         drops, rate = self._read_drops(sample, now_s)
-        return Way(stages, drops[:_TOP_DROPS], rate)
+        return LayersPicture(stages, drops[:_TOP_DROPS], rate)
 
     def _read_drops(self, sample: Sample, now_s: float) -> tuple[list[Record], float | None]:
         """Rows with their ``rate``, most packets first; and the rate of all."""
