@@ -13,10 +13,11 @@ from tests.bench.contenders import HOOKS, NAMES, Contenders, attach
 from tests.bench.cost import Cost, too_dear
 from tests.bench.report import publish
 from tests.bench.rounds import alternate, on_one_cpu
+from tests.kernel.bpf_calls import run_statistics
 from tests.lab.lab import Lab
 from tests.lab.pktgen import PacketGenerator
 from trafficmon.host.interfaces import all_interfaces
-from trafficmon.libbpf.info import program_facts, run_statistics
+from trafficmon.libbpf.info import program_facts
 from trafficmon.libbpf.object import Program
 
 pytestmark = pytest.mark.bench

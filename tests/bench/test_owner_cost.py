@@ -18,11 +18,11 @@ import pytest
 
 from tests.bench.report import Row, publish
 from tests.bench.rounds import alternate, two_cpus
+from tests.kernel.bpf_calls import run_statistics
 from tests.kernel.program import attached
 from tests.lab import processes
 from tests.lab.cgroup import entering, own_cgroup
 from tests.lab.lab import Lab
-from trafficmon.libbpf.info import run_statistics
 
 pytestmark = pytest.mark.bench
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.kernel import probe
+from tests.kernel.bpf_calls import delete_many
 from trafficmon.errors import TrafficmonError
 from trafficmon.libbpf import info
 from trafficmon.libbpf.handle import Owner
@@ -95,7 +96,7 @@ MAP_USES: list[Callable[[Map], object]] = [
     lambda table: table.delete(KEY),
     lambda table: table.read_all(U64, U64),
     lambda table: table.update_many(np.zeros(1, U64), np.zeros(1, U64)),
-    lambda table: table.delete_many(np.zeros(1, U64)),
+    lambda table: delete_many(table, np.zeros(1, U64)),
     lambda table: table.pin("/sys/fs/bpf/tmprobe-closed"),
 ]
 

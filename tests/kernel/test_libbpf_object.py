@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.kernel import probe
+from tests.kernel.bpf_calls import program_ids, run_statistics
 from tests.kernel.probe import Counter
 from trafficmon.errors import BpfError, BrokenObjectError, MissingPrivilegeError, VerifierError
 from trafficmon.libbpf import info
@@ -281,7 +282,7 @@ def test_facts_of_programs(probe_path: Path) -> None:
         facts = info.program_facts(program)
         assert (facts.type, facts.name) == (6, "probe_xdp")
         assert facts.jited_bytes > 0
-        assert facts.id in list(info.program_ids())
+        assert facts.id in list(program_ids())
         again = info.program_by_id(facts.id)
         assert again is not None
         with again:
@@ -291,7 +292,7 @@ def test_facts_of_programs(probe_path: Path) -> None:
 
 def test_run_statistics_count_while_they_are_on(probe_path: Path) -> None:
     with probe.loaded(probe_path, "probe_tc") as opened, opened.program("probe_tc") as program:
-        with info.run_statistics():
+        with run_statistics():
             probe.run(program, 500)
         facts = info.program_facts(program)
         assert facts.run_count == 500

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernel.bpf_calls import program_ids
 from tests.kernel.owned import (
     Place,
     app,
@@ -30,7 +31,7 @@ from tests.kernel.owned import (
 from trafficmon.attachment.host.constants import may_make_up
 from trafficmon.hook_registry import LAYERS, ON_SOCKETS
 from trafficmon.libbpf import features
-from trafficmon.libbpf.info import program_facts, program_ids
+from trafficmon.libbpf.info import program_facts
 from trafficmon.libbpf.link import Link
 from trafficmon.libbpf.object import Program
 from trafficmon.pins import PinDirectory

@@ -40,8 +40,6 @@ def test_rates() -> None:
     assert units.format_byte_rate(1_200_000) == "1.2 MB/s"
     assert units.format_bit_rate(3.4e9) == "3.4 Gbit/s"
     assert units.format_bit_rate(0) == "0 bit/s"
-    assert units.format_count_rate(850) == "850 /s"
-    assert units.format_count_rate(1.23e6) == "1.2 M/s"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +91,6 @@ def test_widths_hold(value: float) -> None:
     assert len(units.format_bytes(value)) <= units.BYTES_WIDTH
     assert len(units.format_byte_rate(value)) <= units.BYTE_RATE_WIDTH
     assert len(units.format_bit_rate(value)) <= units.BIT_RATE_WIDTH
-    assert len(units.format_count_rate(value)) <= units.COUNT_RATE_WIDTH
 
 
 @given(st.floats(0, 3000 * 86_400))

@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 import errno
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from trafficmon.libbpf._ffi import check, ffi, lib, text
 from trafficmon.libbpf.object import Program
 from trafficmon.uapi import AttachType
 
-_BPF_STATS_RUN_TIME = 0
 _MOST_TCX_PROGRAMS = 64  # BPF_MPROG_MAX, include/linux/bpf_mprog.h
 
 
@@ -60,15 +56,6 @@ def program_by_id(program_id: int) -> Program | None:
     return Program(check(fd, "open", f"BPF program {program_id}"), f"id {program_id}")
 
 
-def program_ids() -> Iterator[int]:
-    """The ids of all loaded programs (needs CAP_SYS_ADMIN)."""
-    following = ffi.new("uint32_t *")
-    current = 0
-    while lib.bpf_prog_get_next_id(current, following) == 0:
-        current = int(following[0])
-        yield current
-
-
 def xdp_program(ifindex: int) -> int | None:
     """The id of the XDP program on an interface, in whatever mode; None where there is none."""
     found = ffi.new("uint32_t *")
@@ -88,16 +75,6 @@ def tcx_programs(ifindex: int, where: AttachType) -> tuple[int, ...]:
         return ()
     check(result, "list the tcx programs of", f"interface {ifindex}")
     return tuple(ids[place] for place in range(count[0]))
-
-
-@contextmanager
-def run_statistics() -> Iterator[None]:
-    """While inside, the kernel counts runs and nanoseconds of all programs (some 20 ns a run)."""
-    fd = check(lib.bpf_enable_stats(_BPF_STATS_RUN_TIME), "turn on", "BPF run statistics")
-    try:
-        yield
-    finally:
-        os.close(fd)
 
 
 def statistics_are_on() -> bool:

@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trafficmon.libbpf._ffi import check, ffi, lib, options
-from trafficmon.libbpf.rawmap import BPF_NOEXIST, RawEntries, RawMap
-
-__all__ = ["BPF_NOEXIST", "Map", "Records"]
+from trafficmon.libbpf.rawmap import RawEntries, RawMap
 
 Records: TypeAlias = NDArray[Any]
 """A one-dimensional structured array."""
@@ -26,21 +23,15 @@ class Map(RawMap):
     ) -> tuple[Records, Records]:
         """All keys and values: two arrays of equal length, of ``raw`` if that was read before.
 
-        Of a per-CPU map the values have the shape (entries, CPUs). For the rest see raw_entries().
+        For what may be among them see raw_entries().
         """
         facts = self.facts()
         self.check_size("key", facts.key_bytes, key_type.itemsize)
-        self.check_size("value", facts.value_bytes, value_type.itemsize)
+        self.check_size("value", self.value_bytes(), value_type.itemsize)
         if raw is None:
             raw = self.raw_entries()
         keys = np.frombuffer(raw.keys, key_type, raw.count)
-        if not facts.is_per_cpu:
-            return keys, np.frombuffer(raw.values, value_type, raw.count)
-        cpus = self.value_bytes() // facts.padded_bytes
-        shape = (raw.count, cpus, facts.padded_bytes)
-        cells = np.frombuffer(raw.values, np.uint8, raw.count * self.value_bytes()).reshape(shape)
-        tight = np.ascontiguousarray(cells[:, :, : value_type.itemsize])
-        return keys, tight.view(value_type).reshape(raw.count, cpus)
+        return keys, np.frombuffer(raw.values, value_type, raw.count)
 
     def read_array(self, value_type: np.dtype[Any], raw: RawEntries | None = None) -> Records:
         """All values of an ARRAY, in the order of their indexes."""
@@ -58,17 +49,6 @@ class Map(RawMap):
         flags = options("bpf_map_batch_opts")
         result = lib.bpf_map_update_batch(self.fd, _address(keys), _address(values), count, flags)
         check(result, "write", f"map {self.name}")
-
-    def delete_many(self, keys: Records) -> int:
-        """Remove ``keys``; how many the kernel took before one was missing."""
-        keys = np.ascontiguousarray(keys)
-        self.check_sizes(key=keys.nbytes, count=len(keys))
-        count = ffi.new("uint32_t *", len(keys))
-        flags = options("bpf_map_batch_opts")
-        result = lib.bpf_map_delete_batch(self.fd, _address(keys), count, flags)
-        if result != -errno.ENOENT:
-            check(result, "delete from", f"map {self.name}")
-        return int(count[0])
 
 
 def _address(array: Records) -> Any:

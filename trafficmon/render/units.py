@@ -11,7 +11,6 @@ from typing import Final
 BYTES_WIDTH: Final = len("99.9 GB")
 BYTE_RATE_WIDTH: Final = len("99.9 GB/s")
 BIT_RATE_WIDTH: Final = len("99.9 Gbit/s")
-COUNT_RATE_WIDTH: Final = len("99.9 M/s")
 DURATION_WIDTH: Final = len("99.9 ms")
 PERCENT_WIDTH: Final = len("100.0%")
 
@@ -31,11 +30,6 @@ def format_byte_rate(bytes_per_s: float) -> str:
 def format_bit_rate(bits_per_s: float) -> str:
     """Bits per second: "3.4 Gbit/s"."""
     return _scaled(bits_per_s, "bit/s")
-
-
-def format_count_rate(per_s: float) -> str:
-    """Packets, connections or the like per second: "850 /s", "1.2 M/s"."""
-    return _scaled(per_s, "/s")
 
 
 def format_duration(seconds: float) -> str:
