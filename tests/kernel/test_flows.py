@@ -213,7 +213,7 @@ SYN, SYN_ACK, ACK = 0x02, 0x12, 0x10
 
 
 def service_port(protocol: int, source: int, destination: int, flags: int) -> int:
-    """docs/architecture.md: handshake, well-known, not ephemeral, first addressed or lower."""
+    """As docs/decisions/0005-services.md has it."""
     if protocol == wire.TCP and flags & SYN:
         return source if flags & ACK else destination
     for clients_from in (1024, 32768):
