@@ -22,6 +22,11 @@ class UsageError(TrafficmonError):
     exit_code = 2
 
 
+def invalid_value(option: str, value: object, reason: str) -> UsageError:
+    """For an option whose ``value`` cannot be used; ``reason``: why, and what helps."""
+    return UsageError(f"invalid value for {option}: {str(value)!r} ({reason})")
+
+
 def invalid_choice(
     option: str, value: str, choices: Iterable[str], close: str | None = None
 ) -> UsageError:

@@ -49,9 +49,9 @@ def says(done: CompletedProcess[str], code: int, *words: str, lines: int = 2) ->
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (("--iface", "nope0"), "there is no interface"),
+        (("--iface", "nope0"), "invalid value for --iface: 'nope0' (choose from"),
         (("--iface", "lo", "--cgroup", "/tmp"), "not a cgroup v2"),
-        (("--iface", "lo", "--cgroup", "/nowhere"), "there is no cgroup"),
+        (("--iface", "lo", "--cgroup", "/nowhere"), "no such directory; "),
         (("--iface", "lo", "--xdp", "fast"), "native"),
         (("--iface", "lo", "--layer", "tcp"), "xdp, tc"),
         (("--iface", "lo", "--tc", "old"), "clsact"),

@@ -16,7 +16,7 @@ from tests.kernel import probe
 from tests.kernel.bpf_calls import delete_many
 from trafficmon.errors import TrafficmonError
 from trafficmon.libbpf import info
-from trafficmon.libbpf.handle import Owner
+from trafficmon.libbpf.handle import Closeable
 from trafficmon.libbpf.link import Link, attach_iterator, attach_tracing, read_iterator
 from trafficmon.libbpf.map import Map
 from trafficmon.libbpf.object import Object, Program
@@ -47,7 +47,7 @@ def make_ring(opened: Object) -> RingBuffer:
         return RingBuffer(events, ignore)
 
 
-MAKERS: dict[str, Callable[[Object], Owner]] = {
+MAKERS: dict[str, Callable[[Object], Closeable]] = {
     "BPF map table": lambda opened: opened.map("table"),
     "BPF program probe_tc": lambda opened: opened.program("probe_tc"),
     "BPF link probe_raw_tp": lambda opened: attach_tracing(opened, "probe_raw_tp"),

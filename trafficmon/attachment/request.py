@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an attach is asked for, checked before anything is touched."""
+"""The options of attach, checked before anything is changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trafficmon import hook_registry
-from trafficmon.errors import UsageError, invalid_choice, require_range
+from trafficmon.errors import UsageError, invalid_choice, invalid_value, require_range
 from trafficmon.host import cgroups, netns
 from trafficmon.host.interfaces import Interface, all_interfaces
 from trafficmon.layout import NO_GROUP
@@ -32,7 +32,7 @@ _FLOW_LIMITS = (LEAST_MAX_FLOWS, 16_777_216)
 
 @dataclass(frozen=True)
 class Request:
-    """A checked wish. Without interfaces: those attached if replacing, else the default route's."""
+    """Checked options. No interfaces: those attached if replacing, else the default route's."""
 
     interfaces: tuple[Interface, ...] = ()
     xdp_modes: tuple[str, ...] = ("auto",)
@@ -66,9 +66,7 @@ def usual_interfaces() -> tuple[Interface, ...]:
 def _known_interface(name: str, known: dict[str, Interface]) -> Interface:
     if name in known:
         return known[name]
-    close = closest(name, known)
-    hint = f"; did you mean {close}?" if close else ""
-    raise UsageError(f"there is no interface {name!r}; there are: {', '.join(sorted(known))}{hint}")
+    raise invalid_choice("--iface", name, sorted(known), closest(name, known))
 
 
 def parse_xdp_modes(text: str) -> tuple[str, ...]:
@@ -78,9 +76,7 @@ def parse_xdp_modes(text: str) -> tuple[str, ...]:
         if mode not in XDP_MODES:
             raise invalid_choice("--xdp", mode, XDP_MODES)
     if not modes or ("auto" in modes and len(modes) > 1):
-        raise UsageError(
-            f"invalid value for --xdp: {text!r} (auto alone, or a list such as native,generic)"
-        )
+        raise invalid_value("--xdp", text, "auto alone, or a list such as native,generic")
     return modes
 
 
@@ -135,7 +131,8 @@ def group_number(name: str | None) -> int:
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
-        raise UsageError(f"there is no group {name!r}; make it with: groupadd {name}") from None
+        reason = f"there is no such group; make it with: groupadd {name}"
+        raise invalid_value("--group", name, reason) from None
 
 
 def cgroup_path(asked: Path | None) -> Path | None:

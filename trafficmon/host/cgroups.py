@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Self
 
-from trafficmon.errors import UsageError
+from trafficmon.errors import invalid_value
 from trafficmon.libbpf.system import CGROUP2_SUPER_MAGIC, filesystem_type
 
 _ROOT_ID = 1  # kernfs numbers from 1, the root first (fs/kernfs/dir.c)
@@ -41,11 +41,11 @@ def _unescaped(octal: re.Match[str]) -> str:
 def require_version_2(path: Path) -> Path:
     """``path``, absolute, if it is a cgroup v2; else UsageError with one that is."""
     root = version_2_root()
-    hint = f"; on this machine it is at {root}" if root else "; this machine has none mounted"
+    hint = f"cgroup v2 is mounted on {root}" if root else "no cgroup v2 is mounted"
     if not path.exists():
-        raise UsageError(f"there is no cgroup {path}{hint}")
+        raise invalid_value("--cgroup", path, f"no such directory; {hint}")
     if filesystem_type(str(path)) != CGROUP2_SUPER_MAGIC:
-        raise UsageError(f"{path} is not a cgroup v2 directory{hint}")
+        raise invalid_value("--cgroup", path, f"not a cgroup v2 directory; {hint}")
     return path.resolve()
 
 

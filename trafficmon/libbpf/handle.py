@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What all kernel objects are to us: something with one owner, mostly a file descriptor."""
+"""What all kernel objects have in common: they are open, mostly by a descriptor, until closed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INODES = {"BPF map": "bpf-map", "BPF program": "bpf-prog", "BPF link": "bpf-lin
 """What /proc calls descriptors of these (anon_inode_getfd() in kernel/bpf/syscall.c)."""
 
 
-class Owner:
+class Closeable:
     """Owns something of the kernel's or of libbpf's; close() or the ``with`` block gives it back.
 
     Not thread-safe. Using it once closed is a ValueError.
@@ -45,7 +45,7 @@ class Owner:
         self.close()
 
     def __del__(self) -> None:
-        """A net, not the way: whoever relies on it has a leak."""
+        """A safety net: code that relies on it has a leak."""
         with suppress(AttributeError):  # of one that failed while being made
             if self.is_open():
                 self.close()
@@ -53,7 +53,7 @@ class Owner:
                 warnings.warn(message, ResourceWarning, stacklevel=1, source=self)
 
 
-class Handle(Owner):
+class Handle(Closeable):
     """Owns a file descriptor."""
 
     def __init__(self, fd: int, name: str) -> None:
@@ -93,7 +93,7 @@ def open_pin(path: str, what: str, *, read_only: bool = False) -> int:
 
 
 def _is_of_kind(fd: int, what: str) -> bool:
-    """The kernel opens whatever is pinned, and would tell a program's facts as a map's."""
+    """The kernel opens whatever is pinned, and would give a program's facts for a map's."""
     try:
         found = os.readlink(f"/proc/self/fd/{fd}")
     except OSError:  # no /proc

@@ -18,7 +18,7 @@ from typing import Any, Self
 from trafficmon.errors import BpfError, BrokenObjectError, VerifierError
 from trafficmon.libbpf import log
 from trafficmon.libbpf._ffi import check, encode, ffi, lib, text
-from trafficmon.libbpf.handle import Handle, Owner, open_pin
+from trafficmon.libbpf.handle import Closeable, Handle, open_pin
 from trafficmon.libbpf.map import Map
 
 BPF_F_XDP_HAS_FRAGS = 1 << 5
@@ -70,7 +70,7 @@ def test_run(
     return Run(run.retval, run.duration, bytes(ffi.buffer(out, run.data_size_out)))
 
 
-class Object(Owner):
+class Object(Closeable):
     """An opened .bpf.o. ``load()`` once; afterwards maps and programs can be taken out of it."""
 
     def __init__(self, path: Path) -> None:

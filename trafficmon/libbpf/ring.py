@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from trafficmon.libbpf._ffi import check, check_pointer, ffi, lib
-from trafficmon.libbpf.handle import Owner
+from trafficmon.libbpf.handle import Closeable
 from trafficmon.libbpf.map import Map
 
 
@@ -24,7 +24,7 @@ def tm_on_sample(context: Any, data: Any, size: int) -> int:
     return ring.count_one()
 
 
-class RingBuffer(Owner):
+class RingBuffer(Closeable):
     """The one consumer of a ring buffer map."""
 
     kind = "ring buffer"
@@ -91,7 +91,7 @@ class RingBuffer(Owner):
             self._pointer = ffi.NULL
 
 
-class KeptRing(Owner):
+class KeptRing(Closeable):
     """A ring buffer whose records stay in it until they are taken, when all is done with them.
 
     One consumer at a time: what is not taken, the next one finds again.
