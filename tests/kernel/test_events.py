@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dns.message
+import dns.rrset
 import pytest
 
 from tests.kernel.attached import program_in
@@ -34,6 +36,7 @@ from tests.lab.worker import Worker
 from trafficmon.host.lock import file_of
 
 pytestmark = pytest.mark.kernel
+CLIENT6 = "fd00:0:0:1::1"
 LINGER = "c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))"
 EVENTS = 1_000_000
 
@@ -84,6 +87,34 @@ def test_a_connection_from_beginning_to_end(place: Place, address: str) -> None:
     assert 0 < closed["rtt_us"] < 1_000_000
     (row,) = (r for r in place.program.rows("processes") if r["pid"] == server.pid)
     assert (closed["rx_packets"], closed["rx_bytes"]) <= (row["rx_packets"], row["rx_bytes"])
+
+
+@pytest.mark.parametrize("address", [CLIENT, CLIENT6])
+def test_a_connection_has_the_name_that_was_looked_up_just_before(
+    place: Place, address: str
+) -> None:
+    """Also if that was long after `events` was started."""
+    record = "AAAA" if ":" in address else "A"
+    query = dns.message.make_query("later.test", record)
+    answer = dns.message.make_response(query)
+    answer.answer.append(dns.rrset.from_text("later.test.", 60, "IN", record, address))
+    with listening(place, "conn,dns") as running:
+        server, client = place.server("tm-asker"), place.client()
+        listen(client, address=address)
+        connect_to(server, address=address)
+        time.sleep(0.5)
+        client.do(
+            "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)", f"u.bind(({CLIENT!r}, 53))"
+        )
+        server.do(
+            "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+            f"u.sendto({query.to_wire()!r}, ({CLIENT!r}, 53))",
+        )
+        client.do(f"u.sendto({answer.to_wire()!r}, u.recvfrom(999)[1])")
+        server.do("u.recv(999)", f"c = socket.create_connection(({address!r}, 5000))")
+        events = settled(running)
+    opened = [e for e in events if e["event"] == "opened" and e["pid"] == server.pid]
+    assert [e["remote_name"] for e in opened] == [None, "later.test"]
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,25 @@ class Book:
             found.setdefault(address, []).append(_sighting(sighting))
         return found
 
+    def sightings(self, address: str) -> list[Sighting]:
+        """Of one address, in order of time."""
+        try:
+            rows = self._connection.execute(
+                "SELECT name, asker, seen, last_seen, expires FROM addresses WHERE address = ? "
+                "ORDER BY seen",
+                (address,),
+            ).fetchall()
+        except sqlite3.Error:  # removed just now; a name is not worth failing for
+            return []
+        return [_sighting(row) for row in rows]
+
+    def version(self) -> int:
+        """Another number once another connection has changed the book; -1 where it is removed."""
+        with suppress(sqlite3.Error):
+            row = self._connection.execute("PRAGMA data_version").fetchone()
+            return int(row[0])
+        return -1
+
 
 def _key(row: tuple[Any, ...]) -> NameKey:
     kind, name, type_ = row[:3]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
 
+from trafficmon.dns.current import CurrentNames
 from trafficmon.events.event import UNKNOWN_OWNER, Owner
 from trafficmon.host.identities import Identities
 from trafficmon.layout import INTERFACE_NAME, InterfaceState
@@ -24,7 +25,9 @@ from trafficmon.reader.drop_names import KernelDropNames
 from trafficmon.reader.live import Live
 from trafficmon.records import record_of, text_of
 
-_OWNERS_KEPT = 4096
+_OWNERS_KEPT, _OWNERS_FRESH_S = 4096, 10.0
+"""A process may be renamed by exec(); names that were looked up hold for so long."""
+
 _FRESH_S = 1.0
 
 
@@ -36,10 +39,18 @@ class Attached:
         self.pins: PinDirectory = live.pins
         self.meta: Any = live.meta
         """META, as of when this was opened."""
+        self._remote_names = CurrentNames(
+            live.pins.root, int(live.meta["attached_at_ns"]), live.owner
+        )
         self._owners: dict[int, Owner] = {}
+        self._owners_until_s = 0.0
         self._drops = KernelDropNames(live.drop_place, self._identities.kernel_function)
         self._interfaces = live.interface_names
         self._read_interfaces(live)
+
+    def close(self) -> None:
+        """Let go of the book of names; the maps are closed by attached()."""
+        self._remote_names.close()
 
     def _read_interfaces(self, live: Live) -> None:
         attached = [
@@ -63,10 +74,12 @@ class Attached:
 
     def owner(self, owner_id: int) -> Owner:
         """The owner's names; UNKNOWN_OWNER where it has none."""
+        now_s = time.monotonic()
+        if now_s > self._owners_until_s or len(self._owners) >= _OWNERS_KEPT:
+            self._owners.clear()
+            self._owners_until_s = now_s + _OWNERS_FRESH_S
         known = self._owners.get(owner_id)
         if known is None:
-            if len(self._owners) >= _OWNERS_KEPT:
-                self._owners.clear()
             known = self._owners[owner_id] = self._owner(owner_id)
         return known
 
@@ -105,7 +118,7 @@ class Attached:
 
     def remote_name(self, address: str, opened_s: float, owner_id: int) -> str | None:
         """The DNS name of a connection's remote end; ``opened_s``: seconds since 1970."""
-        return self._live.remote_names.name(address, opened_s, self._live.owner(owner_id))
+        return self._remote_names.name(address, opened_s, owner_id)
 
     def event_counts(self) -> Any:
         """EVENT_COUNTS by [kind], summed over CPUs."""
@@ -119,8 +132,8 @@ class Attached:
 @contextmanager
 def attached(pins: PinDirectory) -> Iterator[Attached]:
     """What is attached there; NotAttachedError, MissingPrivilegeError, LayoutError."""
-    with Live(pins) as live:
-        yield Attached(live)
+    with Live(pins) as live, closing(Attached(live)) as opened:
+        yield opened
 
 
 def has_layer(pins: PinDirectory, layer: str) -> bool:

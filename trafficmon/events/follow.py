@@ -22,8 +22,8 @@ from trafficmon.pins import PinDirectory
 class EventOptions:
     """``types``: of TYPES. ``limit``: events a second, of each kind on each CPU; 0: any number.
 
-    ``polls_dns``: take DNS messages once a second, if no other process does, and let others read
-    them in between; else be their one reader.
+    ``polls_dns``: take DNS messages when no other process does, and let others read them in
+    between; else be their one reader.
     """
 
     types: tuple[str, ...] = tuple(TYPES)
@@ -46,15 +46,16 @@ def event_stream(
     sources: list[Source[Event]] = []
     with ExitStack() as open_:
         where = open_.enter_context(attached(pins))
-        if kinds:
-            opened = kernel_events(where, kinds, options.limit, contained)
-            sources.append(open_.enter_context(opened))
+        # before the connections that answers name: those come later, and are read later
         if "dns" in options.types and where.copies_dns:
             sources.append(
                 polled_dns_messages(where, contained)
                 if options.polls_dns
                 else open_.enter_context(dns_messages(where, contained))
             )
+        if kinds:
+            opened = kernel_events(where, kinds, options.limit, contained)
+            sources.append(open_.enter_context(opened))
         stream = Followed(pins, sources)
         stream.copies_dns = where.copies_dns
         open_.callback(stream.close)

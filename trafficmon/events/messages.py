@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,7 +19,8 @@ from trafficmon.host.contained import Contained
 _PATIENCE_S = 3.0
 """Others ('trafficmon top', the dashboard) read for a moment only."""
 
-_POLL_EVERY_S, _POLL_S = 1.0, 0.2
+_POLL_S = 0.2
+"""For the messages that wait, at most."""
 
 
 class DnsMessages:
@@ -71,14 +71,11 @@ def dns_messages(attached: Attached, contained: Contained) -> Iterator[DnsMessag
 
 
 def polled_dns_messages(attached: Attached, contained: Contained) -> DnsMessages:
-    """Those that no other process takes: once a second, and others may read in between."""
-    due_s, memory = 0.0, Memory()
+    """Those that no other process takes: others may read between two looks."""
+    memory = Memory()
 
     def collect(messages: list[Seen]) -> None:
-        nonlocal due_s
-        if time.monotonic() >= due_s:
-            where = attached.pins, attached.meta, attached.attached_ifindexes()
-            refresh(*where, _POLL_S, memory, seen=messages, contained=contained)
-            due_s = time.monotonic() + _POLL_EVERY_S
+        where = attached.pins, attached.meta, attached.attached_ifindexes()
+        refresh(*where, _POLL_S, memory, seen=messages, contained=contained)
 
     return DnsMessages(attached, collect, contained)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from tests.unit.dns.test_learn import copied, question
 from trafficmon.dns import book as books
 from trafficmon.dns.book import Book
+from trafficmon.dns.current import CurrentNames
 from trafficmon.dns.learn import Learner
 from trafficmon.host import clock
 from trafficmon.layout import OWNER
@@ -48,6 +50,7 @@ class Host:
         self._learner = Learner(frozenset())
         self._offset_s = clock.wall_minus_monotonic_ns() / 1e9
         self._last_id = 0
+        self.current = CurrentNames(PINS, 5, OWNERS.get)
 
     def answer(self, at_s: float, *records: str, asked: str, by: int = 0, **more: Any) -> None:
         """``records``: as in a master file, in order; ``by``: who asked."""
@@ -67,7 +70,10 @@ class Host:
         """Of a connection that begins then."""
         self._book.add(self._learner.take())
         names = RemoteNames.with_askers(self._book.addresses(), OWNERS.get)
-        return names.name(address, BASE_S + at_s + self._offset_s, OWNERS.get(by))
+        begin_s = BASE_S + at_s + self._offset_s
+        found = names.name(address, begin_s, OWNERS.get(by))
+        assert self.current.name(address, begin_s, by) == found  # opened once, asked all the time
+        return found
 
 
 @pytest.fixture(params=[True, False], ids=["one reading", "many readings"])
@@ -77,7 +83,9 @@ def host(
     monkeypatch.setattr("trafficmon.host.lock.RUN_DIR", tmp_path)
     monkeypatch.setattr(books, "RUN_DIR", tmp_path)
     with Book.for_writing(PINS, 5, None) as book:
-        yield Host(book, at_once=request.param)
+        made = Host(book, at_once=request.param)
+        with closing(made.current):
+            yield made
 
 
 def a(name: str, ttl_s: int = 300, address: str = ADDRESS) -> str:
@@ -242,3 +250,19 @@ def test_an_address_with_many_names_keeps_the_latest(
     told: Callable[[float], str | None] = host.name
     assert [told(at_s + 0.5) for at_s in range(6)][3:] == ["n3.test", "n4.test", "n5.test"]
     assert told(2.5) is None
+
+
+def test_a_book_that_is_begun_later_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trafficmon.host.lock.RUN_DIR", tmp_path)
+    monkeypatch.setattr(books, "RUN_DIR", tmp_path)
+    with closing(CurrentNames(PINS, 5, OWNERS.get)) as current:
+        assert current.name(ADDRESS, BASE_S, 0) is None
+        with Book.for_writing(PINS, 5, None) as book:
+            made = Host(book, at_once=True)
+            made.answer(0, a("www.test"), asked="www.test")
+            assert made.name(1) == "www.test"
+            begin_s = BASE_S + 1 + clock.wall_minus_monotonic_ns() / 1e9
+            assert current.name(ADDRESS, begin_s, 0) == "www.test"
+            made.current.close()
