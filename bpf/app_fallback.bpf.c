@@ -14,7 +14,10 @@
 #include "owner/names.bpf.h"
 #include "owner/owner.bpf.h"
 
-/* tm_record_caller - the current process is the last user of the socket. Returns owner_id, 0: not monitored. */
+/*
+ * tm_record_caller - the current process becomes the last user of the socket.
+ * Returns its owner_id, or 0 where it is not monitored.
+ */
 static __noinline __u64 tm_record_caller(__u64 *cookie, __u32 pid)
 {
 	struct tm_last_user fresh = {}, *known;

@@ -64,7 +64,7 @@ static __always_inline int tm_count_ip(struct __sk_buff *skb, bool rx)
 	__u64 owner_id;
 
 	if (sk) {
-		/* sockets that are not full have no storage; to test that first would cost a call for each packet */
+		/* a socket that is not full has no storage; a test for that would cost each packet a call */
 		socket = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 		if (sk->state == BPF_TCP_LISTEN || skb->gso_segs > 1)
 			full = bpf_sk_fullsock(sk);

@@ -96,8 +96,7 @@ struct {
  * are constants to the verifier and to the JIT: no lookup of the interface per packet.
  */
 const volatile __u32 tm_row; /* 2 * the interface's slot + excluded_from_totals: where it counts */
-const volatile __u32
-	tm_interface_id; /* 2 * its number + excluded_from_totals: what its flows are marked with */
+const volatile __u32 tm_interface_id; /* 2 * its number + excluded_from_totals: of its flows' keys */
 const volatile __u32 tm_link_header_bytes = 14;
 const volatile __u32 tm_seek_mac; /* 1: find the start of each frame (tc after generic XDP) */
 const volatile __u32 tm_count_flows = 1; /* 0: another hook counts this direction's flows */

@@ -2,10 +2,10 @@
 /*
  * Flows: a small write-back cache per CPU in front of the shared table.
  *
- * A packet whose flow is in the cache costs five compares and plain adds; the shared LRU table costs
- * some 40 ns and, with several CPUs, its cache lines. A slot is added to the table when another flow takes it,
- * or after a second, so readers that add table and cache are exact, and the
- * table's own LRU never evicts a busy flow.
+ * A packet whose flow is in the cache costs five compares and plain adds; the shared LRU table costs some
+ * 40 ns and, with several CPUs, its cache lines. A slot is added to the table when another flow takes it,
+ * or after a second: so readers that add table and cache are exact, and the table's own LRU never evicts a
+ * busy flow.
  *
  * Replacement: plain replacement is slower than no cache when many flows take turns. So a resident has
  * lives; a miss costs it one and counts in the table, a hit restores all of them. And where hits are

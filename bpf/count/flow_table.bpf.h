@@ -18,8 +18,8 @@ static __always_inline void tm_set_tcp_flags(struct tm_flow *flow, __u8 flags)
 
 	if (!(flags & ~flow->tcp_flags_hint))
 		return;
-	flow->tcp_flags_hint |=
-		flags; /* may overwrite another CPU's: then that flag is set again with its next packet */
+	/* not atomic: a flag of another CPU may be lost here, and is set again with its next packet */
+	flow->tcp_flags_hint |= flags;
 	for (bit = 0; bit < TM_TCP_FLAGS; bit++)
 		if (flags & (1 << bit) && !flow->tcp_flags[bit])
 			flow->tcp_flags[bit] = 1;

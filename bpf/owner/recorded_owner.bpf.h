@@ -14,8 +14,8 @@
 #include "common/owner_maps.bpf.h"
 #include "owner/forwarded.bpf.h"
 
-#define TM_CPUS_SEARCHED \
-	256 /* bounds the loop; with more CPUs a flow's owner may appear a second later */
+/* Bounds the loop; with more CPUs a flow's owner may appear a second later. */
+#define TM_CPUS_SEARCHED 256
 
 /* The interface id that the counting programs write to flows now; the other of the interface's two ids
  * is in flows from when totals excluded it, or included it. */

@@ -21,8 +21,8 @@
 
 #define TM_PF_KTHREAD 0x00200000U /* include/linux/sched.h */
 
-const volatile __u32
-	tm_may_check_sender; /* 1: programs on packets may call bpf_get_current_task() (5.14 or so) */
+/* 1: programs on packets may call bpf_get_current_task() (5.14 or so) */
+const volatile __u32 tm_may_check_sender;
 const volatile __u32 tm_has_regs; /* 1: and bpf_task_pt_regs() (5.15) */
 
 /* The sequence number of the packet's first byte. */
