@@ -103,5 +103,5 @@ def _padded(data: bytes) -> bytes:
 
 
 def _utf8(text: str) -> bytes:
-    """As the format asks for, also where a name's bytes are not."""
+    """As the format requires, also where a name's bytes are not UTF-8."""
     return escape_bytes(text).encode()

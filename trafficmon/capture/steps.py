@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """An expression as the steps of bpf/events/capture_filter.bpf.h.
 
-What the kernel cannot ask (patterns of process and cgroup names) is taken as true there, and the
-whole expression is asked again of what comes through: so the kernel lets no packet be missed.
-Negations go down to the terms first, where "may be" stays "may be" whichever way it is asked.
+What the kernel cannot evaluate (patterns of process and cgroup names) is true there, and the whole
+expression is evaluated again on the packets that pass: so none is missed. Negations are moved to
+the terms first, where "may be" stays "may be", negated or not.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _OWNED = {MatchKind.UID, MatchKind.PID, MatchKind.CGROUP}
 
 @dataclass(frozen=True)
 class Steps:
-    """``records``: MATCH_STEPS of MATCH. ``is_exact``: no packet needs to be asked again."""
+    """``records``: MATCH_STEPS of MATCH. ``is_exact``: the kernel evaluates all of it."""
 
     records: Records
     asks_owner: bool
@@ -62,7 +62,7 @@ def steps_of(
     """Of an expression; None lets all packets pass.
 
     ``slots``: of the watched interfaces, by name; ``cgroup_id``: of a path, None where it is not
-    there. UsageError when there is no room for so long an expression.
+    there. UsageError where the expression needs more steps than there are.
     """
     compiler = _Compiler(slots, cgroup_id)
     if expression is not None:
@@ -112,7 +112,7 @@ class _Compiler:
         return True
 
     def _term(self, term: Term) -> bool:
-        """False: the kernel cannot ask that."""
+        """False: the kernel cannot evaluate that."""
         match term:
             case Host(network, side):
                 return self._host(network, _SIDES[side])
@@ -178,4 +178,4 @@ def _uid(name: str) -> int:
     try:
         return pwd.getpwnam(name).pw_uid
     except KeyError:
-        raise UsageError(f"there is no user {name!r} here; 'uid' takes a number") from None
+        raise UsageError(f"no user {name!r} on this host; 'uid' takes a number") from None

@@ -67,7 +67,7 @@ def capture(
 
 
 def _expression(text: str | None) -> Expression | None:
-    """FilterError and UsageError before anything is opened: also for what the kernel cannot ask."""
+    """FilterError and UsageError before anything is opened: also for what the kernel cannot do."""
     from trafficmon.capture.steps import steps_of
     from trafficmon.filter.parser import parse
 

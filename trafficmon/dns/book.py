@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was learned from DNS, kept beside the attachment: counts by name, whose an address is.
+"""What was learned from DNS, kept with the attachment: counts by name, and names of addresses.
 
 An SQLite file below /run, because readers come and go while the attachment stays: each adds what
 it read in the ring buffer, and up to where, in one transaction; so one that is killed leaves
@@ -72,7 +72,7 @@ class Learned:
         return bool(self.names or self.addresses or self.losses)
 
     def lose(self, what: str, count: int = 1) -> None:
-        """Count what could not be told."""
+        """Count what was lost."""
         if count:
             self.losses[what] = self.losses.get(what, 0) + count
 
@@ -201,7 +201,7 @@ class Book:
         )
 
     def _add_address(self, address: str, sightings: list[Sighting]) -> None:
-        """Behind the newest that is known of it, which goes on where the name is the same."""
+        """After the newest that is known of it, which is extended where the name is the same."""
         row = self._connection.execute(
             "SELECT name, asker, seen, last_seen, expires FROM addresses WHERE address = ? "
             "ORDER BY last_seen DESC LIMIT 1",
@@ -260,7 +260,7 @@ class Book:
         return [(_key(row), _counts(row)) for row in rows]
 
     def losses(self) -> dict[str, int]:
-        """What could not be told, by why."""
+        """What was lost, by cause."""
         return dict(self._connection.execute("SELECT what, count FROM losses"))
 
     def addresses(self) -> dict[str, list[Sighting]]:
@@ -318,7 +318,7 @@ def _sighting(row: Sequence[Any]) -> Sighting:
 
 
 def _signed(number: int) -> int:
-    """An owner_id as SQLite has it, whose integers have a sign."""
+    """An owner_id as SQLite has it: its integers are signed."""
     return number - _UNSIGNED if number >= _UNSIGNED // 2 else number
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """From the ring buffer of copied messages into the book.
 
-Messages wait in the kernel until somebody asks for names. Whoever may, and is alone, takes them
-out; a member of the readers' group reads the copy that the last one left.
+Messages wait in the kernel until names are wanted. A process with the right, and the lock, takes
+them out; a member of the readers' group reads the copy that the last one left.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PUBLISH_SHARE = 20
 
 @dataclass
 class _Progress:
-    """What goes on from one reading of an attachment to the next of the same process."""
+    """What is kept from one reading of an attachment to the next in the same process."""
 
     learner: Learner  # questions that are open, and streams
     taken: int  # the ring buffer's position as we left it
@@ -104,7 +104,7 @@ class Collector:
                 return not is_late
 
     def _begin(self) -> _Progress | None:
-        """Where to go on; None where nothing waits. Another process may have gone on meanwhile."""
+        """Where to continue; None where nothing waits. Another process may have read meanwhile."""
         taken = self._ring.taken
         memory = self._memory
         known = memory.progress if memory.attachment == self._attachment else None
@@ -185,7 +185,7 @@ def collector(
     contained: Contained | None = None,
     memory: Memory | None = None,
 ) -> Iterator[Collector]:
-    """The reader of the messages of an attachment (META), which goes on from ``memory``.
+    """The reader of the messages of an attachment (META), which continues from ``memory``.
 
     BusyError when there is one already, and still is after ``patience_s``; MissingPrivilegeError,
     BpfError when we may not be it.
@@ -232,7 +232,7 @@ def refresh(
         with collector(pins, meta, attached_ifindexes, contained=contained, memory=memory) as one:
             is_all = one.collect(seconds, seen)
             if one.failure is not None:
-                return f"what DNS told cannot be kept ({one.failure}); it waits in the kernel"
+                return f"cannot keep DNS messages: {one.failure}; they wait in the kernel"
             if is_all:
                 return None
             return "not all DNS messages were read yet; 'trafficmon top dns' reads all"
@@ -241,4 +241,4 @@ def refresh(
     except (MissingPrivilegeError, BpfError):
         return "names are as of when root last looked: reading DNS messages takes root"
     except OSError as error:
-        return f"what DNS told cannot be read ({error}); it waits in the kernel"
+        return f"cannot read DNS messages: {error}; they wait in the kernel"

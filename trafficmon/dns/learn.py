@@ -21,7 +21,7 @@ from trafficmon.records import record_of
 _TCP = 6
 _SYN, _FIN_RST = 0x02, 0x05
 _KINDS = {53: "dns", 5353: "mdns", 5355: "llmnr"}
-_MULTICAST = {"mdns"}  # its answers are for everybody, and have no id to be told by
+_MULTICAST = {"mdns"}  # its answers are for all hosts, and have no id to match
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Seen:
     kind: str
     message: Message
     latency_us: int | None  # of an answer to a question that was seen
-    owner_id: int  # who asked; 0: not known
+    owner_id: int  # that sent the query; 0: not known
 
 
 class Learner:
-    """Goes on from one reading to the next within a process; what is learned is taken out."""
+    """Kept from one reading to the next within a process; what is learned is taken out."""
 
     def __init__(self, attached_ifindexes: frozenset[int] = frozenset()) -> None:
         self.attached_ifindexes = attached_ifindexes
@@ -92,13 +92,13 @@ class Learner:
     def _note(self, head: Any, kind: str, message: Message) -> Seen:
         at_ns, owner_id = int(head["event"]["at_ns"]), int(head["event"]["owner_id"])
         party = _party(head, message)
-        asked = (party, message.id, message.name, message.type)
+        query = (party, message.id, message.name, message.type)
         latency_us: int | None = None
         asker = owner_id if head["event"]["what"] else 0  # to whom the answer goes
         if not message.is_response:
-            self._pairs.ask(*asked, Question(at_ns, owner_id))
+            self._pairs.add(*query, Question(at_ns, owner_id))
         elif kind not in _MULTICAST:
-            question = self._pairs.answer(*asked, at_ns)
+            question = self._pairs.answer(*query, at_ns)
             if question is not None:
                 latency_us = (at_ns - question.at_ns) // 1000
                 asker = question.owner_id or asker
@@ -125,7 +125,7 @@ class Learner:
             counts.latencies_us.append(min(latency_us, 0xFFFFFFFF))
 
     def _remember_addresses(self, kind: str, message: Message, seen: float, asker: int) -> None:
-        """Under the name that was asked for: that is what whoever connects then means."""
+        """Under the name that was queried: that is what a process that then connects means."""
         for name, address, ttl_s in addresses_of(message):
             if kind in _MULTICAST and not ttl_s:
                 continue  # a goodbye (RFC 6762, 10.1)
@@ -136,11 +136,11 @@ class Learner:
 def addresses_of(message: Message) -> Iterator[tuple[str, str, int]]:
     """Name, address and seconds to live.
 
-    The name is the one asked for, whatever CNAMEs lead from it to the address; of an address that
-    none leads to (of mDNS, where nothing need be asked, any) its own. What blocklists answer with
-    is nobody's address: 127.0.0.1, 0.0.0.0, ::1 and their like name nothing.
+    The name is the one that was queried, whatever CNAMEs lead from it to the address; of an address
+    that none leads to (with mDNS, which needs no query, of any) its own. Addresses that blocklists
+    answer with (127.0.0.1, 0.0.0.0, ::1 and their like) name nothing.
     """
-    asked = _asked_names(message)
+    queried = _queried_names(message)
     for answer in message.answers:
         if answer.type not in ("A", "AAAA") or answer.record_class != "IN":
             continue
@@ -148,12 +148,12 @@ def addresses_of(message: Message) -> Iterator[tuple[str, str, int]]:
         if isinstance(address, ipaddress.IPv6Address):
             address = address.ipv4_mapped or address  # packets to it are IPv4
         if not address.is_loopback and not address.is_unspecified:
-            name = message.name if answer.name in asked else answer.name
+            name = message.name if answer.name in queried else answer.name
             yield name or "", str(address), answer.ttl_s
 
 
-def _asked_names(message: Message) -> set[str | None]:
-    """The name that was asked for, and those that it stands for."""
+def _queried_names(message: Message) -> set[str | None]:
+    """The name that was queried, and those that it is an alias of."""
     canonical = {one.name: one.data.lower() for one in message.answers if one.type == "CNAME"}
     name, names = message.name, set[str | None]()
     while name is not None and name not in names:
@@ -163,11 +163,11 @@ def _asked_names(message: Message) -> set[str | None]:
 
 
 def _party(head: Any, message: Message) -> Party:
-    """Told from the message: who sends a question asks, who gets an answer has asked."""
+    """From the message: the client sends queries and gets responses."""
     key, is_rx = head["key"], bool(head["event"]["what"])
-    asker_is_local = is_rx == message.is_response
-    sides = ("local", "remote") if asker_is_local else ("remote", "local")
-    (asker, asker_port), (asked, asked_port) = [
+    client_is_local = is_rx == message.is_response
+    sides = ("local", "remote") if client_is_local else ("remote", "local")
+    (client, client_port), (server, server_port) = [
         (key[f"{side}_addr"].tobytes(), int(key[f"{side}_port_be"])) for side in sides
     ]
-    return Party(asker, asker_port, asked, asked_port, int(key["protocol"]))
+    return Party(client, client_port, server, server_port, int(key["protocol"]))

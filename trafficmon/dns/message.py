@@ -2,8 +2,8 @@
 """A DNS message out of its bytes, record by record.
 
 dnspython reads names and records; the walk over the sections is ours, because one damaged record
-ends dnspython's, and only the record's own length is needed to go on behind it. What cannot be read
-is counted (``Message.unread``), so that answers which are missing are admitted.
+ends dnspython's, and only the record's own length is needed to find the next one. What cannot be
+read is counted (``Message.unread``), so that answers which are missing are admitted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LEAST_QUESTION_BYTES = 5  # the root's name, type, class
 
 
 class MalformedError(ValueError):
-    """The bytes are no DNS message."""
+    """The bytes are not a DNS message."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Message:
-    """What is told of a message. ``name`` and ``type`` are of its (first) question."""
+    """What a message says. ``name`` and ``type`` are of its (first) question."""
 
     id: int
     is_response: bool
@@ -136,7 +136,7 @@ class _Found:
         self.read_count += 1
 
     def _record(self, wire: _Wire, *, is_answer: bool) -> None:
-        """Raises where its end is not in the message: nothing behind it can be found then."""
+        """Raises where its end is not in the message: nothing after it can be found then."""
         name = wire.get_name()
         number, class_number, ttl_s, length = wire.get_struct("!HHIH")
         kind = RdataType.make(number)

@@ -12,12 +12,12 @@ _LONGEST_NS = 60_000_000_000
 
 @dataclass(frozen=True)
 class Party:
-    """Who asks whom: the asker's address and port, then the other's; and by which protocol."""
+    """Both ends of a query: the client's address and port, the server's, and the IP protocol."""
 
-    asker: bytes
-    asker_port: int
-    asked: bytes
-    asked_port: int
+    client: bytes
+    client_port: int
+    server: bytes
+    server_port: int
     protocol: int
 
 
@@ -35,7 +35,7 @@ class Pairs:
     def __init__(self) -> None:
         self._open: OrderedDict[tuple[Party, int, str | None, str | None], Question] = OrderedDict()
 
-    def ask(
+    def add(
         self, party: Party, id_: int, name: str | None, type_: str | None, question: Question
     ) -> None:
         """A question has passed."""

@@ -34,7 +34,7 @@ class Streams:
         """Streams given up: a piece was missing, or there were too many."""
 
     def begin(self, key: Hashable, sequence: int) -> None:
-        """A SYN: the first byte is the one behind it."""
+        """A SYN: the first byte is the one after it."""
         self._forget(key)
         self._keep(key, _Stream((sequence + 1) % _SEQUENCES))
 

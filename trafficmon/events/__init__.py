@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What has just happened: events out of the kernel's ring buffers, as records."""
+"""Events: the kernel's ring buffers as one stream of typed events."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What events need of the attachment besides their own ring buffers: names, counts, its clock.
+"""What events need of the attachment other than their ring buffers: names, counts, its clock.
 
 The one module of events and of those who read them that knows the counters' maps.
 """

@@ -237,7 +237,7 @@ class DropEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class DnsEvent(Event):
-    """A DNS message. ``latency_us``: of a response whose query was seen."""
+    """A DNS message. ``latency_us``: of a response, if its query was seen."""
 
     type: ClassVar[str] = "dns"
 

@@ -63,5 +63,5 @@ def event_stream(
 
 
 def is_of_interest(event: Event) -> bool:
-    """Not a packet that the kernel freed and nobody misses."""
+    """All but packets that the kernel freed early without a loss."""
     return not (isinstance(event, DropEvent) and event.is_housekeeping)

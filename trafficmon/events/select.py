@@ -83,7 +83,7 @@ def _to_flow(row: Record) -> Belongs:
         ends = event.endpoints
         return (
             ends is not None
-            and not isinstance(event, DropEvent)  # whose local end is the source
+            and not isinstance(event, DropEvent)  # its local end is the source
             and (ends.local_port, ends.remote_port) == ports
             and (ends.local_addr, ends.remote_addr) == addresses
             and protocol_name(ends.protocol) == row["protocol"]

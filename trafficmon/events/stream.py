@@ -41,7 +41,7 @@ E_co = TypeVar("E_co", bound=Timed, covariant=True)
 
 @dataclass(frozen=True)
 class Losses:
-    """Since the stream was opened: events that nobody has seen.
+    """Since the stream was opened: events that reached no subscriber.
 
     ``lost``: the ring buffer was full. ``limited``: beyond the limit a second. ``undecoded``: an
     unexpected error, each of which was reported.

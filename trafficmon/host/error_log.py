@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Errors that nobody expected, of commands that go on: each is kept in a file with its traceback.
+"""Unexpected errors of long-running commands: each is kept in a file with its traceback.
 
-Such a command says in a line what failed and carries on. A traceback on the terminal would help
-nobody there, and in the dashboard it would be drawn into the screen.
+Such a command says in a line what failed and continues. A traceback on the terminal would not help
+its user, and in the dashboard it would be drawn into the screen.
 """
 
 from __future__ import annotations

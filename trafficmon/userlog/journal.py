@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Rows with their totals, so that what was written adds up to what the user has in `top users`.
 
-The programs tell what passed since they were attached. What passed before, or while nobody logged,
+The programs count what passes while they are attached. What passed before, or while no log ran,
 or could not be written, is known from the users' own totals: it becomes a row without addresses, at
 a moment when the user is at rest.
 """
@@ -15,7 +15,7 @@ from trafficmon.userlog.row import Row
 from trafficmon.userlog.sinks.base import Sink, Totals
 
 ANY_NIC = "any"
-"""The interface of bytes that nobody knows one of."""
+"""The interface of bytes whose interface is not known."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Journal:
         self._users: dict[int, _User] = {}
         self._attached_at_ns = attached_at_ns
         self.failure: OSError | None = None
-        """Why rows could not be written, since somebody set this to None."""
+        """Why rows could not be written, since this was last set to None."""
         self.lost = 0
         """Rows that were not written. Their bytes come later, without addresses."""
 
     def open(self) -> None:
-        """Go on from what was written before, of the same attachment."""
+        """Continue what was written before, of the same attachment."""
         for uid, totals in self._sink.open().items():
             if totals.at_ns >= self._attached_at_ns:
                 self._users[uid] = _User([totals.total_out, totals.total_in])
@@ -76,7 +76,7 @@ class Journal:
             self._on_written(len(rows), len(left))
 
     def settle(self, totals: dict[int, Totals], busy: set[int], at_ns: int) -> None:
-        """Rows for bytes that no entry told of, of users who are not ``busy``."""
+        """Rows for bytes that were in no entry, of users who are not ``busy``."""
         entries = []
         for uid, known in totals.items():
             if uid in busy:

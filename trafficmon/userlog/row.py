@@ -13,7 +13,7 @@ class Row:
     """``size`` bytes of a user's IP packets, on ``nic``, between two addresses.
 
     The totals are the user's, in and out, on all interfaces since attach, with this row. Without
-    addresses: bytes that went by while nobody logged, or while there was no room.
+    addresses: bytes that passed while no log ran, or that there was no room for.
     """
 
     uid: int
@@ -27,7 +27,7 @@ class Row:
     total_out: int
 
     def values(self) -> dict[str, object]:
-        """By FIELDS; the time in seconds, with nanoseconds behind the dot."""
+        """By FIELDS; the time in seconds, with nine digits after the dot."""
         return {
             "direction": "in" if self.is_rx else "out",
             "bytes": self.size,

@@ -23,7 +23,7 @@ from trafficmon.pins import PinDirectory
 KEPT = 1000
 """Of each type, so that none pushes out the others: drops come by thousands at times."""
 
-_LIMIT = 200  # a second, kind and CPU: nobody reads more, and a dashboard is to cost little
+_LIMIT = 200  # a second, kind and CPU: more cannot be followed, and a dashboard is to cost little
 _LOOK_S, _AGAIN_S = 0.2, 2.0
 _OPTIONS = EventOptions(limit=_LIMIT, polls_dns=True)
 
@@ -54,7 +54,7 @@ class LiveFeed:
         }
         self._note = ""
         self.reads_dns = False
-        """Whether DNS messages come here now; names of tables need no reader besides."""
+        """Whether DNS messages come here now; then tables need no other reader for names."""
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 

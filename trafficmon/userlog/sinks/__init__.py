@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Where rows go: one small interface, and a module for each kind of place."""
+"""Where rows go: a protocol, and a module for each kind of place."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a place for rows can do."""
+"""The protocol of a place that rows go to."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Sink(Protocol):
     def write(self, rows: Sequence[Row]) -> list[Row]:
         """Write ``rows``, which are of one user and interface.
 
-        Returns the last of them, if any, that could not be written: behind one that is missing
-        there is none.
+        Returns the last of them, if any, that could not be written: after one that is missing
+        none was written.
         """
 
     def reopen(self) -> None:

@@ -2,9 +2,9 @@
 """Files in a directory, one for each interface and user.
 
 A file is appended to by whole lines, in one write(2). Where it ends without a newline its writer
-was killed, and the torn line is taken off. Never through a symbolic link, nor into what is no file,
-nor into a file that has another name besides: whoever may write to the directory shall not choose
-where root writes.
+was killed, and the torn line is cut off. Never through a symbolic link, into what is not a regular
+file, or into a file with a second name: a user who can write to the directory must not choose where
+root writes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FileSink:
         self._name = re.compile(rf"traffic_user_(.+)_(\d+)\.{form.suffix}")
 
     def open(self) -> dict[int, Totals]:
-        """The directory is made if need be. What the files there tell, by uid."""
+        """Make the directory if it is missing. Totals of the files that are there, by uid."""
         try:
             self._path.mkdir(mode=0o750, parents=True, exist_ok=True)
             self._directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

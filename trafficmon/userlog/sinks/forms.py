@@ -14,7 +14,7 @@ from trafficmon.userlog.sinks.base import Totals
 
 
 class Form(Protocol):
-    """A way to write rows."""
+    """A format of rows."""
 
     suffix: str
     header: bytes
@@ -23,7 +23,7 @@ class Form(Protocol):
         """With its newline."""
 
     def totals(self, line: bytes) -> Totals | None:
-        """What a line tells, to go on from; None where it is no row."""
+        """The totals in a line, which later rows continue; None where it is not a row."""
 
 
 class Csv:
@@ -55,10 +55,10 @@ class JsonLines:
         return (to_json(as_object(row)) + "\n").encode()
 
     def totals(self, line: bytes) -> Totals | None:
-        """None for what is no object of ours."""
+        """None where it is not an object of this log."""
         try:
-            told = json.loads(line)
-            return _totals(told["timestamp"], told["total_in"], told["total_out"])
+            row = json.loads(line)
+            return _totals(row["timestamp"], row["total_in"], row["total_out"])
         except (ValueError, KeyError, TypeError):
             return None
 

@@ -20,7 +20,7 @@ _AGAIN_AFTER_S = 5.0
 
 
 class SocketSink:
-    """A connection that is made again when it breaks; what could not be sent meanwhile is told."""
+    """A connection that is made again when it breaks; what could not be sent is returned."""
 
     failure: OSError | None = None
 
@@ -51,7 +51,7 @@ class SocketSink:
         return cls(lambda: socket.create_connection((host, port), _PATIENCE_S))
 
     def open(self) -> dict[int, Totals]:
-        """Connect, if somebody listens; OSError is told when there is something to send."""
+        """Nothing yet: the connection is made with the first rows."""
         return {}
 
     def write(self, rows: Sequence[Row]) -> list[Row]:
@@ -74,7 +74,7 @@ class SocketSink:
         self.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -90,7 +90,7 @@ class SyslogSink:
         self._handler: logging.handlers.SysLogHandler | None = None
 
     def open(self) -> dict[int, Totals]:
-        """OSError where nobody listens there."""
+        """OSError where no syslog daemon listens."""
         if isinstance(self._address, str) and not Path(self._address).exists():
             raise FileNotFoundError(2, "no syslog listens there", self._address)
         facility = logging.handlers.SysLogHandler.LOG_DAEMON
@@ -114,12 +114,12 @@ class SyslogSink:
         return []
 
     def reopen(self) -> None:
-        """Take hold of the socket again."""
+        """Open the socket again."""
         self.close()
         self.open()
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the socket."""
         if self._handler is not None:
             self._handler.close()
             self._handler = None
