@@ -117,6 +117,10 @@ lint: build deps-lint $(VENV)/.stamp-test $(VENV)/.stamp-lint ## style, types, l
 	$(PY) build_bpf.py --check-headers
 	shellcheck $(SCRIPTS)
 
+.PHONY: figures
+figures: ## lines, longest files, lengths of functions, words that are avoided
+	@$(PYTHON) tools/code_figures.py
+
 .PHONY: format
 format: $(VENV)/.stamp-lint ## put every file into the house style
 	$(VENV)/bin/ruff check --fix
