@@ -21,12 +21,13 @@ from pathlib import Path
 import build_bpf
 from tests.mutation.mutants import ROOT, Mutant
 
-_COPIED = ("bpf", "vmlinux", "trafficmon", "tests", "tools")
+_COPIED = ("bpf", "docs", "vmlinux", "trafficmon", "tests", "tools")
 _COPIED_FILES = (
     "build_bpf.py",
     "pyproject.toml",
     "Makefile",
     "README.md",
+    "CONTRIBUTING.md",
     "CHANGELOG.md",
     "LICENSE",
 )
