@@ -52,6 +52,9 @@ MAPS = (
     "interface_names",
     "meta",  # last: once it is there, all are
 )
+FORMER_MAPS = ("blank", "elsewhere", "callers", "calls")
+"""Names of maps that earlier record layouts had: detach and --replace take these out, too."""
+
 FROZEN = (
     "flows",
     "flow_cache",
@@ -203,7 +206,7 @@ class PinDirectory:
     def _is_ours(self, pin: Path) -> bool:
         maps, links, progs = self.parts
         if pin.parent == maps:
-            return pin.name in MAPS
+            return pin.name in (*MAPS, *FORMER_MAPS)
         if pin.parent == self.readers:
             return pin.name.removesuffix("_new") in READERS
         return pin.parent in (links, progs) and _PROGRAM.fullmatch(pin.name) is not None

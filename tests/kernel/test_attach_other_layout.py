@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -34,10 +35,14 @@ def place() -> Iterator[tuple[Lab, Program]]:
 
 
 def attach_as_another_version(program: Program, way: str) -> None:
-    """One whose layout had no fragments map."""
+    """One whose layout had no fragments map, and called a map by another name."""
     attach(program, SERVER, options=WAYS[way])
     fake_layout(program, 0)
-    (program.pin_dir / "maps" / "fragments").unlink()
+    maps = program.pin_dir / "maps"
+    (maps / "fragments").unlink()
+    (maps / "foreign_owners").unlink()
+    kind = ["type", "hash", "key", "4", "value", "4", "entries", "1", "name", "elsewhere"]
+    subprocess.run(["bpftool", "map", "create", str(maps / "elsewhere"), *kind], check=True)
 
 
 @WAY
