@@ -9,11 +9,11 @@ import numpy as np
 
 from tests.unit.sample_builder import BuiltSource, SampleBuilder
 from trafficmon.errors import TrafficmonError
+from trafficmon.events.endpoints import Endpoints
 from trafficmon.events.event import (
     UNKNOWN_OWNER,
     ConnectionEvent,
     DropEvent,
-    Endpoints,
     Event,
     Owner,
 )

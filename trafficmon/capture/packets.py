@@ -15,7 +15,8 @@ from trafficmon.capture.steps import steps_of
 from trafficmon.errors import NotAttachedError, TrafficmonError
 from trafficmon.events.attached import attached
 from trafficmon.events.decode import EventNames
-from trafficmon.events.event import Event, endpoints_of
+from trafficmon.events.endpoints import endpoints_of
+from trafficmon.events.event import Event
 from trafficmon.events.ring import RingSource
 from trafficmon.events.select import matching
 from trafficmon.events.stream import EventStream

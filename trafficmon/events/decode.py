@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from trafficmon.events.endpoints import endpoints_of
 from trafficmon.events.event import (
     UNKNOWN_OWNER,
     ConnectionEvent,
@@ -14,7 +15,6 @@ from trafficmon.events.event import (
     Event,
     Owner,
     PacketEvent,
-    endpoints_of,
 )
 from trafficmon.events.unpack import place_of, unpacker
 from trafficmon.layout import (

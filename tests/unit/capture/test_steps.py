@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from trafficmon.capture.steps import steps_of
 from trafficmon.errors import UsageError
-from trafficmon.events.event import Owner, PacketEvent, endpoints_of
+from trafficmon.events.endpoints import endpoints_of
+from trafficmon.events.event import Owner, PacketEvent
 from trafficmon.events.select import matching
 from trafficmon.filter.parser import parse
 from trafficmon.layout import MATCH_STEPS, SAMPLE, FlowFlag, MatchKind, MatchSide

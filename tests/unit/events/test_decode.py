@@ -13,13 +13,13 @@ import pytest
 from tests.unit.events.names import OFFSET_NS, RECORDED, RecordedNames, raw_events
 from trafficmon.dns.learn import Learner
 from trafficmon.events.decode import EventDecoder
+from trafficmon.events.endpoints import endpoints_of
 from trafficmon.events.event import (
     ConnectionEvent,
     DnsEvent,
     DropEvent,
     Event,
     PacketEvent,
-    endpoints_of,
 )
 from trafficmon.events.unpack import place_of, unpacker
 from trafficmon.layout import (

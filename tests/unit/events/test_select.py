@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.unit.events.names import OFFSET_NS, RECORDED, RecordedNames, raw_events
 from trafficmon.dns.learn import Learner
 from trafficmon.events.decode import EventDecoder
-from trafficmon.events.event import Event
+from trafficmon.events.event import DropEvent, Event, PacketEvent
 from trafficmon.events.select import belonging, event_columns, is_below, matching
 from trafficmon.filter.errors import FilterError
 from trafficmon.filter.parser import parse
@@ -106,6 +107,16 @@ def test_what_belongs_to_a_row_has_its_fields(events: list[Event], table: str) -
         expected = [one for one in events if all(one.record().get(n) == v for n, v in row.items())]
         assert belonging(events, table, row) == expected
         assert expected
+
+
+def test_the_source_of_a_dropped_packet_is_not_known_to_be_this_host(events: list[Event]) -> None:
+    packet = next(one for one in events if isinstance(one, PacketEvent) and one.is_rx is False)
+    drop = next(one for one in events if isinstance(one, DropEvent))
+    same = replace(drop, endpoints=packet.endpoints)
+    row = packet.record()
+    for table in ("flows", "connections", "hosts"):
+        assert belonging([same, packet], table, row) == [packet]
+    assert belonging([same, packet], "interfaces", row) == [same, packet]
 
 
 def test_an_address_of_one_link_is_that_of_events_which_have_no_link(events: list[Event]) -> None:

@@ -208,7 +208,7 @@ def test_what_never_ends_coming_does_not_keep_it_from_ending(pins: PinDirectory)
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_so_many_and_no_more(pins: PinDirectory, count: int) -> None:
-    source = FakeSource([ticks(1, 2), [], ticks(3), ticks(4, 5, 6)])
+    source = FakeSource([ticks(1, 2), ticks(3), [], ticks(4, 5, 6)])
     assert all_of(EventStream(pins, [source]).batches(count=count)) == list(range(1, count + 1))
 
 
