@@ -42,7 +42,7 @@ _REMEDY = "reinstall trafficmon, or run `make bpf` in its checkout"
 
 @dataclass(frozen=True)
 class ProgramFacts:
-    """One program: its section (which tells its type), its name, its size in instructions."""
+    """One program: its section (which gives its type), its name, its size in instructions."""
 
     section: str
     name: str

@@ -103,7 +103,7 @@ class LayoutError(TrafficmonError):
 
 
 class ForeignMapsError(LayoutError):
-    """The pinned maps are somebody else's; they are left alone."""
+    """The pinned maps are another program's; they are left alone."""
 
 
 class DamagedError(TrafficmonError):

@@ -4,7 +4,7 @@
 A BPF file system is often mode 1777, and then everybody can make directories and symbolic links in
 it. What root would read, change or remove by such a path is chosen by whoever made it. So each
 directory on the way is looked at from "/" down. Once all of them belong to root or to us, and
-nobody else may write to them, nobody else can change what the path means: no race is left.
+no other user may write to them, none can change what the path means: no race is left.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class NotOursError(TrafficmonError):
 def resolve(path: Path) -> Path:
     """``path`` in absolute form, so that one directory has one name.
 
-    A symbolic link is followed only if nobody but root and us could have made it: UsageError.
+    A symbolic link is followed only if no one but root and us could have made it: UsageError.
     """
     links = 0
     found = Path("/")
@@ -110,7 +110,7 @@ def foreign_entries(directory: Path) -> Iterator[tuple[Path, str]]:
 
 
 def require_own_file(fd: int, path: Path) -> None:
-    """NotOursError for a regular file that belongs to somebody else: he could read it."""
+    """NotOursError for a regular file that belongs to another user, who could read it."""
     facts = os.fstat(fd)
     if stat.S_ISREG(facts.st_mode) and not _is_ours(facts):
         raise NotOursError(f"{path} belongs to {_whose(facts)}; name another file, or remove it")

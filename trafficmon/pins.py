@@ -73,7 +73,7 @@ FROZEN = (
 """Maps that a readers' group is given: from then on only the kernel's programs write to them."""
 
 COPIED = ("log_counts", "interfaces", "interface_names", "meta")
-"""Maps that user space goes on writing: the group is given copies."""
+"""Maps that user space continues to write: the group is given copies."""
 
 READERS = (*FROZEN, *COPIED)
 _PROGRAM = re.compile(
@@ -82,7 +82,7 @@ _PROGRAM = re.compile(
 
 
 def chosen(option: Path | None) -> Path:
-    """The directory asked for on the command line, in the environment, or the usual one.
+    """The directory of the command line, of the environment, or the usual one.
 
     Without symbolic links, so that one directory has one name (and one lock). UsageError where
     another user's link is on the way.
@@ -227,7 +227,7 @@ def is_there(path: Path) -> bool:
                 f"{path}: names in a BPF file system have no dots; choose another --pin-dir"
             ) from None
         raise MissingPrivilegeError(
-            f"no permission to look into {path.parent}; run as root, or ask root to "
+            f"no permission to look into {path.parent}; run as root, or have root "
             "'trafficmon attach --group NAME' with a group of yours"
         ) from None
     return True

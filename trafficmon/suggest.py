@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What somebody may have meant."""
+"""The word that a misspelt one may have meant."""
 
 from __future__ import annotations
 

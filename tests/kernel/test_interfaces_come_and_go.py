@@ -71,7 +71,7 @@ def test_one_that_has_gone_keeps_its_counters(place: tuple[Lab, Program], way: s
 
     for command in (("top", "flows"), ("top", "interfaces"), ("status",)):
         assert notes(program, *command) == (
-            f"note: {SERVER} has gone; its counters stand as they were\n"
+            f"note: {SERVER} was removed; its counters keep their values\n"
         )
     row = interface_row(program, SERVER)
     assert (row["rx_packets"], row["ifindex"], row["xdp_mode"]) == (5, None, "gone")
@@ -90,7 +90,7 @@ def test_one_of_two_that_was_removed_is_a_note_and_both_are_a_fault(
 
     done = program.run("status", "--json", check=False)
     assert done.returncode == 0
-    assert done.stderr == f"note: {SERVER} has gone; its counters stand as they were\n"
+    assert done.stderr == f"note: {SERVER} was removed; its counters keep their values\n"
     states = {one["interface"]: one["state"] for one in json.loads(done.stdout)["interfaces"]}
     assert states == {SERVER: "gone", "tmother": "attached"}
     bring_back(lab)
@@ -112,13 +112,13 @@ def test_one_that_is_back_is_counted_on(place: tuple[Lab, Program], way: str) ->
     number = number_of(lab.server, SERVER)
 
     said = notes(program, "top", "interfaces")
-    assert f"{SERVER} had gone and is back as number {number}, not counted" in said
+    assert f"{SERVER} was removed and is back as number {number}, not counted" in said
     assert f"'trafficmon attach --iface {SERVER}' counts on" in said
     send(lab, 100)
     assert packets(program, SERVER) == (5, 2)
 
     said = attach(program, SERVER, options=WAYS[way])
-    assert "back again: its counters go on" in said
+    assert "back again: its counters continue" in said
     send(lab, 3)
     send_back(lab, 1)
     assert packets(program, SERVER) == (8, 3)
@@ -175,7 +175,8 @@ def test_one_that_has_moved_away_is_told_and_may_come_back(
     send(lab, 5)
     with Namespace("away") as away:
         lab.server.run(["ip", "link", "set", SERVER, "netns", away.name])
-        assert f"{SERVER} has gone" in notes(program, "status")
+        went = "was removed" if way == "clsact" else "moved to another network namespace"
+        assert f"{SERVER} {went}" in notes(program, "status")
         before = packets(program, SERVER)
         away.run(["ip", "link", "set", SERVER, "netns", lab.server.name])
         lab.server.run(["ip", "link", "set", SERVER, "up"])
@@ -248,7 +249,7 @@ class TestAnotherNamespace:
                 inside = Program(there, program.pin_dir)
                 attach(inside, "tmthere", options=WAYS[way])
             said = complaint(program, 1, "attach", "--iface", "lo")
-            assert "was in a network namespace that has gone" in said
+            assert "was in a network namespace that was deleted" in said
             assert program.run("detach").stdout == "detached from tmthere\n"
             assert not leftovers.orphans(loaded)
 

@@ -118,7 +118,7 @@ def test_all_are_attached_side_by_side_each_in_its_slot(host: tuple[Namespace, P
     assert len({int(record["number"]) for record in records.values()}) == MANY
     assert all(record["tc_mode"] != AttachMode.OFF for record in records.values())
     again = program.run("attach", *options(MANY), "--replace").stdout
-    assert again.count("taken over, counters go on") == MANY
+    assert again.count("taken over, counters continue") == MANY
     assert (
         json.loads(program.run("status", "--json").stdout)["interfaces"][-1]["state"] == "attached"
     )

@@ -55,7 +55,7 @@ def test_no_packet_is_missed_or_counted_twice(way: str) -> None:
         with lab.capture() as capture, _busy(lab):
             for _ in range(TIMES):
                 said = program.run("attach", "--replace").stdout
-                assert "taken over, counters go on" in said
+                assert "taken over, counters continue" in said
         after = {layer["program_id"] for layer in program.status()["interfaces"][0]["layers"]}
         (interface,) = program.rows("interfaces")
         totals = interface_counters(lab.server_end)

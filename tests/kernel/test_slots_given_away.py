@@ -130,7 +130,7 @@ def test_sums_keep_all_that_interfaces_have_counted_that_are_gone(
     flows = {row["interface"]: row["rx_packets"] for row in program.rows("flows")}
     assert flows == {gone(number): PINGS for number in range(COMING)}
     (noted,) = program.run("status", check=False).stderr.splitlines()
-    assert f"{gone(COMING - 2)}, {gone(COMING - 1)} have gone" in noted
+    assert f"{gone(COMING - 2)}, {gone(COMING - 1)} were removed" in noted
     assert "their counts stay in the totals" in noted
     for part in ("links", "progs"):
         pins = {pin.name.rpartition("_")[2] for pin in (program.pin_dir / part).iterdir()}

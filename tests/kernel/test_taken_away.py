@@ -246,9 +246,9 @@ def test_an_interface_that_was_made_again_is_put_back_by_replace_too(way: str) -
         stage.traffic(5, 3)
         stage.lab.server.run(["ip", "link", "delete", SERVER])
         told = Told(stage.program)
-        told.gone(f"{SERVER} has gone; its counters stand as they were")
+        told.gone(f"{SERVER} was removed; its counters keep their values")
         connect(stage.lab.client, stage.lab.server, names=(CLIENT, SERVER), network=1)
-        told.gone(f"{SERVER} had gone and is back as number")
+        told.gone(f"{SERVER} was removed and is back as number")
         stage.traffic(7, 4, away=HOOKS[way])
         stage.program.run("attach", "--replace")
         told.nothing()
@@ -267,8 +267,8 @@ def test_a_deleted_network_namespace_is_told_from_outside(way: str) -> None:
             assert program.status()["problems"] == []
         _wait_for_a_problem(program)  # the kernel takes its time to end a network namespace
         told = Told(program)
-        told.gone("tmthere has gone with its network namespace")
-        told.wrong(HOOKS[way], "gone", "its network namespace has gone")
+        told.gone("tmthere was removed with its network namespace")
+        told.wrong(HOOKS[way], "gone", "its network namespace was deleted")
 
 
 def _wait_for_a_problem(program: Program) -> None:
@@ -284,7 +284,7 @@ def test_what_moved_away_is_counted_there() -> None:
     with staged("tcx") as stage, Namespace("away") as away:
         stage.lab.server.run(["ip", "link", "set", SERVER, "netns", away.name])
         told = Told(stage.program)
-        told.gone(f"{SERVER} has gone to another network namespace and is counted there")
+        told.gone(f"{SERVER} moved to another network namespace and is counted there")
         told.wrong(HOOKS["tcx"], "gone", "its interface has moved to another network namespace")
 
 

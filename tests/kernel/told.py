@@ -42,7 +42,7 @@ class Told:
         assert text.stdout.count(f"{state.upper()}: ") == len(wrong)
         notes = self._notes()
         assert notes == record["problems"]
-        if not any(" gone" in note for note in notes):
+        if not any("removed with its network" in n or " moved to " in n for n in notes):
             note, *more = notes
             closing = "sock_release" in wrong and "cgroup_rx" not in wrong
             assert more == ([CLOSING] if closing else [])

@@ -45,7 +45,7 @@ def on_link(hook: HookFacts = HOOK, **members: int) -> HookFacts:
     [
         (HOOK, HERE, Condition.ALIVE, ""),
         (on_link(ifindex=0), HERE, Condition.GONE, "detached by force"),
-        (on_link(ifindex=0), GONE, Condition.GONE, "interface has gone"),
+        (on_link(ifindex=0), GONE, Condition.GONE, "interface was removed"),
         (HOOK, GONE, Condition.GONE, "moved to another network namespace"),
         (on_link(program_id=THEIRS), HERE, Condition.REPLACED, f"another program (id {THEIRS})"),
         (on_link(id=71, program_id=THEIRS), HERE, Condition.REPLACED, "of another link"),
@@ -55,12 +55,12 @@ def on_link(hook: HookFacts = HOOK, **members: int) -> HookFacts:
         (replace(HOOK, program_pin=Pin.MISSING), HERE, Condition.UNPINNED, "pin of its program"),
         (replace(HOOK, program_pin=Pin.CLOSED), HERE, Condition.ALIVE, ""),
         (CLOSED, HERE, Condition.UNKNOWN, "only root"),
-        (CLOSED, GONE, Condition.GONE, "interface has gone"),
+        (CLOSED, GONE, Condition.GONE, "interface was removed"),
         (
             on_link(ifindex=0),
             PlaceFacts(is_here=False, has_namespace=False),
             Condition.GONE,
-            "network namespace has gone",
+            "network namespace was deleted",
         ),
         (
             on_link(ifindex=0),
@@ -209,13 +209,13 @@ def said(*found: InterfaceFinding, host: dict[str, Verdict] | None = None) -> li
 
 
 def finding(slot: int, presence: Presence, back_as: int | None = None) -> InterfaceFinding:
-    lost = Verdict(Condition.GONE, "its interface has gone")
+    lost = Verdict(Condition.GONE, "its interface was removed")
     return InterfaceFinding(slot, f"veth{slot}", presence, back_as, {"tc_tx": lost})
 
 
 def test_many_that_are_gone_are_one_line() -> None:
     (line,) = said(*(finding(slot, Presence.GONE) for slot in range(64)))
-    assert line.startswith("veth0, veth1, veth2, veth3, veth4 and 59 more have gone; their ")
+    assert line.startswith("veth0, veth1, veth2, veth3, veth4 and 59 more were removed; their ")
 
 
 HERE_ALIVE = InterfaceFinding(9, "eth0", Presence.HERE, None, {"tc_tx": ALIVE})

@@ -62,7 +62,7 @@ class Report:
 
 
 def attach(pins: PinDirectory, request: Request, progress: Progress = _say_nothing) -> Report:
-    """Attach ``request``; what fails half-way is rolled back before the error goes on.
+    """Attach ``request``; what fails half-way is rolled back before the error is raised.
 
     ``progress`` is called with how many interfaces are done, and of how many.
     """
@@ -173,7 +173,7 @@ def _require_same_namespace(store: Store) -> None:
     meta = store.meta()
     if netns.path_of(int(meta["netns_inode"]), int(meta["netns_cookie"])) is None:
         raise TrafficmonError(
-            f"what is attached in {store.pins.root} was in a network namespace that has gone; "
+            f"what is attached in {store.pins.root} was in a network namespace that was deleted; "
             "'trafficmon detach' clears it away, or use another --pin-dir"
         )
     raise TrafficmonError(
@@ -197,7 +197,7 @@ def _with_attached(store: Store, request: Request) -> tuple[Interface, ...]:
     attached = [r for r in store.interfaces().values() if r["state"] == InterfaceState.ATTACHED]
     today = [(netns.name_of(int(record["ifindex"])), record) for record in attached]
     for name, record in sorted(today, key=lambda one: one[0] is None):
-        back = name or text_of(record["name"])  # another interface of the name of one that has gone
+        back = name or text_of(record["name"])  # another interface with the name of a removed one
         if back in known and back not in names:
             names.append(back)
     return tuple(known[name] for name in names)
@@ -228,7 +228,7 @@ def _one(
         note = put_back_note(broken) if broken else "was attached already"
         if request.replace:
             replace_programs(store, interface, slot)
-            note = f"{note}; taken over" if broken else "taken over, counters go on"
+            note = f"{note}; taken over" if broken else "taken over, counters continue"
         return dataclasses.replace(current, note=note)
     now = f"xdp {current.xdp_mode}, tc {current.tc_mode}"
     if _wants_other_dns(current, request):
@@ -244,7 +244,7 @@ def _one(
 
 
 def _as_it_was(before: Any, request: Request) -> Request:
-    """What is attached and was lost comes back in its modes, where no others were asked for."""
+    """What is attached and was lost comes back in its modes, unless the request names others."""
     if before["state"] != InterfaceState.ATTACHED:
         return request
     known = one_interface.describe(before)
@@ -259,7 +259,7 @@ def _as_it_was(before: Any, request: Request) -> Request:
 
 
 def _wants_change(interface: Interface, current: Attached, request: Request) -> bool:
-    """Whether something was asked for by name that is not in force, and could be."""
+    """Whether the request names something that is not in force, and could be."""
     return (
         _wants_other_xdp(interface, current, request)
         or _wants_other_tc(current, request)
@@ -288,7 +288,7 @@ def _wants_other_tc(current: Attached, request: Request) -> bool:
 
 
 def _let_group_read(store: Store, request: Request) -> list[str]:
-    """For the group that was asked for, else for the one that reads already."""
+    """For the requested group, else for the one that reads already."""
     if request.group_id != NO_GROUP:
         store.set_group(request.group_id)
     group = int(store.meta()["group_id"])

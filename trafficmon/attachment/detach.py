@@ -112,12 +112,12 @@ def _slots_by_name(store: Store) -> dict[str, int]:
 def remove_everything(pins: PinDirectory) -> Detached:
     """All of it, whatever state it is in; the caller holds the lock.
 
-    ForeignMapsError when the maps are somebody else's: then nothing is touched.
+    ForeignMapsError when the maps are another program's: then nothing is touched.
     """
     done = Detached()
     if pins.is_complete():
         noted = _remove_hooks(pins, done)
-    else:  # attach did not get as far, or somebody has removed meta
+    else:  # attach did not get as far, or meta was removed
         noted = ()
         done.interfaces += _remove_by_prefix(pins)
     for pin in pins.ours():
@@ -138,7 +138,7 @@ def _remove_hooks(pins: PinDirectory, done: Detached) -> tuple[int, ...]:
         store = Store.open(pins)
     except ForeignMapsError:
         raise
-    except (DamagedError, BpfError):  # or a map of somebody else lies in its place
+    except (DamagedError, BpfError):  # or another program's map is in its place
         done.interfaces += _remove_by_prefix(pins)
         return ()
     except LayoutError:
@@ -156,7 +156,7 @@ def _remove_hooks(pins: PinDirectory, done: Detached) -> tuple[int, ...]:
 def _remove_by_prefix(pins: PinDirectory) -> list[str]:
     """clsact filters, by what records of all versions begin with (wire.h). Names of interfaces.
 
-    Links go by their pins; without the map nobody knows where filters are.
+    Links go by their pins; without the map it is not known where filters are.
     """
     names = []
     size = INTERFACE.itemsize

@@ -40,10 +40,10 @@ def _tunnel(
 ) -> Iterator[str]:
     if not tunnels.is_tunnel(tunnel):
         return
-    through, is_told = _carriers(tunnel, attached, known)
+    through, is_known = _carriers(tunnel, attached, known)
     if through:
         names = _some([one.name for one in through])
-        carries = "leaves" if is_told else "may leave"
+        carries = "leaves" if is_known else "may leave"
         yield (
             f"what passes the tunnel {tunnel.name} {carries} inside of packets of {names}, so sums "
             f"over interfaces have it twice; leave one out: 'trafficmon detach --iface "
@@ -55,7 +55,7 @@ def _tunnel(
 def _carriers(
     tunnel: Interface, attached: Sequence[Interface], known: Sequence[Interface]
 ) -> tuple[list[Interface], bool]:
-    """Those of ``attached`` that a tunnel's packets pass, and whether the kernel told so."""
+    """Those of ``attached`` that a tunnel's packets pass, and whether the kernel named them."""
     number = tunnels.carrier(tunnel)
     if number is None:
         others = [one for one in attached if not (tunnels.is_tunnel(one) or one.is_loopback)]

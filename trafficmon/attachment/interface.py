@@ -63,7 +63,7 @@ def broken_hooks(store: Store, slot: int) -> dict[str, Verdict]:
 def attach(
     store: Store, interface: Interface, slot: int, request: Request, *, covered: bool
 ) -> Attached:
-    """Attach all layers asked for; whatever fails takes back what was done before it."""
+    """Attach all requested layers; a failure takes back what was done before it."""
     before = store.interface(slot)
     with ExitStack() as undo:
         remove(store, slot)
@@ -72,7 +72,7 @@ def attach(
             slots.vacate(store, slot)
         record = _begin(store, interface, slot, _dns_of(interface, request), covered=covered)
         with_tc = "tc" in request.layers
-        outcome = xdp.XdpOutcome(AttachMode.OFF, "layer xdp was not asked for")
+        outcome = xdp.XdpOutcome(AttachMode.OFF, "layer xdp was not requested")
         if "xdp" in request.layers:
             modes = request.xdp_modes
             outcome = xdp.attach(store, interface, slot, record, modes, alone=not with_tc)
@@ -83,14 +83,14 @@ def attach(
         elif outcome.mode == AttachMode.OFF:
             raise UsageError(
                 f"nothing would count on {interface.name}: XDP is off ({outcome.reason}) and "
-                "--layer leaves tc out; add tc to --layer, or ask for --xdp native or generic"
+                "--layer leaves tc out; add tc to --layer, or use --xdp native or generic"
             )
         record["state"] = InterfaceState.ATTACHED
         store.set_interface(slot, record)
         undo.pop_all()
     notes = []
     if before["state"] == InterfaceState.ATTACHED:
-        notes.append("back again: its counters go on")
+        notes.append("back again: its counters continue")
     if record["tc_priority"] > 1:
         notes.append("filters of others come first: what they settle is not counted")
     return describe(record, "; ".join(notes))
@@ -163,9 +163,9 @@ def remove(store: Store, slot: int) -> None:
 
 
 def _take_off(pins: PinDirectory, pin: Path, noted: int) -> None:
-    """Detach, then unpin: a link without a name goes on counting until the kernel has freed it."""
+    """Detach, then unpin: a link without a name counts until the kernel has freed it."""
     if pin.exists() and is_ours(pins, pin, noted):
-        with Link.from_pin(str(pin)) as link, suppress(BpfError):  # its interface has gone
+        with Link.from_pin(str(pin)) as link, suppress(BpfError):  # its interface was removed
             link.detach()
         pin.unlink()
 

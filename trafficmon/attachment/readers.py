@@ -7,7 +7,7 @@ on a map is not enough to keep it from being written: a descriptor that BPF_OBJ_
 can be pinned again in any directory of a BPF file system that its holder may write to, and opened
 there for writing (bpf_obj_do_pin() does not look at the descriptor's mode). So what the group is
 given is frozen first: after BPF_MAP_FREEZE no system call writes to a map, while the kernel's
-programs go on counting.
+programs continue to count.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def let_group_read(store: Store, group: int) -> list[str]:
 
 
 def publish(store: Store, *names: str) -> None:
-    """Copies, as of now, of maps that we go on writing; nothing where no group reads."""
+    """Copies, as of now, of maps that user space writes to; nothing where no group reads."""
     if not store.pins.readers.exists():
         return
     with ExitStack() as open_, ownership.opened(store.pins.readers) as directory:
@@ -109,7 +109,7 @@ def _keep_to_owner(store: Store) -> None:
 
 
 def _give(store: Store, group: int) -> None:
-    """The way in last, so that nobody reads while another group is being let in."""
+    """Opened last, so that no group reads while another one is given access."""
     maps, links, progs = store.pins.parts
     with ownership.opened(store.pins.readers) as readers:
         for name in os.listdir(readers):  # noqa: PTH208 - Path takes no descriptor

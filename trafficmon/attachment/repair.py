@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Hooks of an interface that were taken away are put back; the others go on counting meanwhile.
+"""Hooks of an interface that were taken away are put back; the others count meanwhile.
 
 Programs of others stay where they are. Where one has our XDP program's place the interface is
 attached anew instead: tc counts then what XDP did.
@@ -51,7 +51,7 @@ def put_back_note(broken: dict[str, Verdict]) -> str:
     lost = "; ".join(f"{', '.join(of)}: {reason}" for reason, of in kinds.items())
     counted = all(verdict.condition == Condition.UNPINNED for verdict in broken.values())
     end = "" if counted else ", what passed meanwhile was not counted"
-    return f"put back ({lost}): counters go on{end}"
+    return f"put back ({lost}): counters continue{end}"
 
 
 def pin_again(path: Path, number: int, kind: type[Program | Link]) -> None:
@@ -60,7 +60,9 @@ def pin_again(path: Path, number: int, kind: type[Program | Link]) -> None:
         return
     held = program_by_id(number) if kind is Program else link_by_id(number)
     if held is None:
-        raise TrafficmonError(f"{path} has gone meanwhile; run the same command again")
+        raise TrafficmonError(
+            f"cannot pin {path} again: what it held has ended; run the same command again"
+        )
     with held:
         held.pin(str(path))
 

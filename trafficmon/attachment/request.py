@@ -37,7 +37,7 @@ class Request:
     interfaces: tuple[Interface, ...] = ()
     xdp_modes: tuple[str, ...] = ("auto",)
     layers: tuple[str, ...] = LAYERS
-    layers_named: bool = False  # asked for one by one: what this kernel lacks is an error
+    layers_named: bool = False  # named one by one: what this kernel lacks is an error
     max_flows: int | None = None  # None: the default, or what is attached already
     group_id: int = NO_GROUP
     cgroup: Path | None = None  # None: what is attached already, or the root of the hierarchy
@@ -113,7 +113,7 @@ def require_wire_layer(layers: tuple[str, ...], interfaces: list[str] | None) ->
     """UsageError where interfaces are named, and no layer that is at interfaces."""
     if interfaces and not set(layers) & set(WIRE_LAYERS):
         raise UsageError(
-            f"--iface {interfaces[0]}: of the layers asked for ({','.join(layers)}) none is at an "
+            f"--iface {interfaces[0]}: of the requested layers ({','.join(layers)}) none is at an "
             "interface; leave --iface out, or add tc to --layer"
         )
 
@@ -136,5 +136,5 @@ def group_number(name: str | None) -> int:
 
 
 def cgroup_path(asked: Path | None) -> Path | None:
-    """The cgroup v2 asked for, if any was."""
+    """The requested cgroup v2, if any."""
     return None if asked is None else cgroups.require_version_2(asked)

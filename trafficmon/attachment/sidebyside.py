@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Attaching to many interfaces: while the kernel verifies the programs of one, others go on.
+"""Attaching to many interfaces: the kernel verifies the programs of several at a time.
 
 Each interface has programs of its own, and the verifier takes 40 ms for each of them, which is
-nearly all of an attach. It works on as many CPUs as ask it. All else is done by one thread at a
+nearly all of an attach. It runs on as many CPUs as call it. All else is done by one thread at a
 time, the one that holds the lock; Store.let_others_work() gives it up.
 """
 

@@ -82,14 +82,14 @@ def _is_detached(record: Any) -> bool:
 
 
 def current_name(record: Any) -> str | None:
-    """The interface's name, which may have changed since; None if an attached one has gone."""
+    """The interface's name, which may have changed since; None if an attached one was removed."""
     if record["state"] == InterfaceState.ATTACHED:
         return netns.name_of(int(record["ifindex"]))
     return text_of(record["name"])
 
 
 def belongs_to(record: Any, interface: Interface) -> bool:
-    """Whether the slot of ``record`` is this interface's already, and its counters go on."""
+    """Whether the slot of ``record`` is this interface's already, and its counters continue."""
     if record["state"] == InterfaceState.FREE:
         return False
     is_there = record["state"] == InterfaceState.ATTACHED and record["ifindex"] == interface.ifindex

@@ -3,7 +3,7 @@
 
 Each interface counts all it sees. Sums over interfaces leave out those whose packets also pass an
 attached one below, so that no packet is counted twice. Tunnels are not among them: their inner
-packets are packets of their own, and doubles.py tells of them.
+packets are packets of their own, see doubles.py.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _exchange(store: Store, interface: Interface, slot: int, *, is_covered: bool
     store.set_interface(slot, record)
     if one_interface.is_alive(store, slot):
         replace_programs(store, interface, slot)
-    else:  # somebody has taken its hooks off
+    else:  # its hooks were taken off
         one_interface.attach_again(store, interface, slot, record)
     record = store.interface(slot)
     record["exchanging"] = False

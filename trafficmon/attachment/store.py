@@ -43,7 +43,7 @@ SERVICE_SLOTS = 256
 _CACHE_BYTES = 16 << 20  # of all CPUs together
 _FEWEST_SETS, _MOST_SETS = 128, 2048
 _FEWEST_INTERFACES, _MOST_INTERFACES = 64, 1024
-_COUNTER_BYTES = 16 << 20  # of all CPUs and interfaces, before more are asked for at once
+_COUNTER_BYTES = 16 << 20  # of all CPUs and interfaces, before more are requested at once
 _INTERFACE_BYTES = INTERFACE_ROWS * HOOKS * HOOK_COUNTERS.itemsize  # on a CPU
 _SMALLEST_FRAME = bytes(64)
 

@@ -49,7 +49,7 @@ def attach(
 ) -> None:
     """Attach egress, and ingress too if ``receive``; notes the mode in ``record``.
 
-    What a failure leaves behind is the caller's to remove, as after a kill: by record and pins.
+    The caller removes what a failure leaves, as after a kill: by record and pins.
     """
     kinds = ("tc_rx", "tc_tx") if receive else ("tc_tx",)
     generic = record["xdp_mode"] == AttachMode.XDP_GENERIC
@@ -139,7 +139,7 @@ def _free_place(ifindex: int, where: AttachType) -> Filter:
 
 
 def remove_captures(ifindex: int) -> None:
-    """Filters of captures that were killed; their programs are told by name."""
+    """Filters of captures that were killed; their programs are recognized by name."""
     for point in TC_POINTS.values():
         for priority in _CAPTURE_PRIORITIES:
             place = Filter(ifindex, point, _CAPTURE_HANDLE, priority)
@@ -152,7 +152,7 @@ def remove_captures(ifindex: int) -> None:
 
 
 def _make_qdisc(interface: Interface, store: Store, slot: int, record: Any) -> None:
-    store.set_interface(slot, record)  # before there is a qdisc that it has to tell of
+    store.set_interface(slot, record)  # before there is a qdisc that it describes
     clsact.make_qdisc(interface.ifindex)
     if not has_clsact(interface.ifindex):  # then filters of both sides would hang on ingress
         raise TrafficmonError(
@@ -181,7 +181,7 @@ def _our_program_ids(pins: PinDirectory, kind: str, slot: int, record: Any) -> s
 
 
 def filter_program(record: Any, kind: str) -> int | None:
-    """The id of the program on the filter that ``record`` tells of; None where there is none."""
+    """The id of the program on the filter that ``record`` describes; None where there is none."""
     return clsact.filter_program(_place(record, kind))
 
 
@@ -196,14 +196,14 @@ def remove_filters(pins: PinDirectory, slot: int, record: Any, *, qdisc: bool) -
 
 
 def put_link_back(interface: Interface, kind: str, program: Program) -> Link:
-    """A tcx link in the place of one that has gone."""
+    """A tcx link in the place of a removed one."""
     return attach_tcx(program, interface.ifindex, INTERFACE_HOOKS[kind].attach_type)
 
 
 def put_back(
     store: Store, interface: Interface, slot: int, record: Any, kind: str, program: Program
 ) -> None:
-    """A filter that was taken away; beside the one of somebody else that is in its place now."""
+    """A filter that was taken away; beside the foreign one that is in its place now."""
     while clsact.filter_program(_place(record, kind)) is not None:
         record[_HANDLES[kind]] += 1
     record["clsact_made"] |= int(not has_clsact(interface.ifindex))

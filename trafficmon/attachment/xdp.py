@@ -3,7 +3,7 @@
 
 ``auto`` does no harm. Native XDP on a veth, for one, takes its segmentation offload away and with
 it three quarters of its TCP throughput, while tc sees the same packets at no such price; so it is
-for hardware only. Who asks for a mode by name gets it.
+for hardware only. A mode that is requested by name is used.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def attach(
 
 
 def put_back(record: Any, interface: Interface, program: Program) -> Link:
-    """The link of an XDP program that was detached, in the mode that ``record`` tells of."""
+    """The link of an XDP program that was detached, in the mode of ``record``."""
     flag = next(flag for mode, flag in _MODES.values() if mode == record["xdp_mode"])
     return attach_xdp(program, interface.ifindex, flag)
 

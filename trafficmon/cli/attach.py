@@ -51,11 +51,11 @@ def attach(
         ),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Take over what is attached; counters go on.")
+        bool, typer.Option("--replace", help="Take over what is attached; counters continue.")
     ] = False,
     pin_dir: PinDir = None,
 ) -> None:
-    """Start counting. It goes on in the kernel; no process stays."""
+    """Start counting. The kernel continues; no process stays."""
     short.begin()
     from trafficmon.attachment import attach as attaching
     from trafficmon.attachment import request as requests

@@ -15,7 +15,7 @@ PinDir: TypeAlias = Annotated[
         help="Where maps and links are pinned.",
         envvar="TRAFFICMON_PIN_DIR",
         show_default="/sys/fs/bpf/trafficmon",
-        readable=False,  # not looked into here: who may not read it is told why, with exit code 4
+        readable=False,  # not checked here: the command itself says why, with exit code 4
     ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document.")]

@@ -112,7 +112,7 @@ def run() -> int:
 
 
 def _report(error: Exception) -> int:
-    """Say what was wrong; the exit code for it. With --debug the error itself goes on."""
+    """Say what was wrong; the exit code for it. With --debug the error itself is raised."""
     if isinstance(error, typer.Abort):
         return _INTERRUPTED
     if isinstance(error, BrokenPipeError):  # `trafficmon top … | head`: the reader has seen enough
@@ -125,11 +125,11 @@ def _report(error: Exception) -> int:
                 print(error.log, file=sys.stderr)
             raise error
         return getattr(error, "exit_code", 1)
-    if told := missing_package(error):
-        complain(f"trafficmon: {told}")
+    if missing := missing_package(error):
+        complain(f"trafficmon: {missing}")
         if _Debug.wanted:
             raise error
-        return told.exit_code
+        return missing.exit_code
     return _usage(error)
 
 
@@ -139,7 +139,7 @@ def _usage(error: Exception) -> int:
     if show is not None and isinstance(code, int):
         if message := show():
             complain(f"trafficmon: {_as_ours(message)}")
-            complain("Try 'trafficmon --help', or --help behind a command.")
+            complain("Try 'trafficmon --help', or --help after a command.")
         return code
     if _Debug.wanted:
         raise error

@@ -16,7 +16,7 @@ from trafficmon.errors import NotAttachedError
 def status(as_json: Json = False, pin_dir: PinDir = None) -> None:
     """What is attached where, how full the tables are, and what was lost.
 
-    Ends with 1 when a hook was taken away, or all watched interfaces have gone; one that was
+    Ends with 1 when a hook was taken away, or all watched interfaces were removed; one that was
     removed is a note.
     """
     short.begin()
@@ -57,8 +57,8 @@ def _print(record: dict[str, Any]) -> None:
         say(f"  {table['map']:<10} {table['entries']:>9,} of {table['max_entries']:>9,}  {full}")
     say("events:")
     for kind in record["events"]:
-        told = ", ".join(f"{kind[n]:,} {n}" for n in ("offered", "delivered", "limited", "lost"))
-        say(f"  {kind['kind']:<10} {told}")
+        counts = ", ".join(f"{kind[n]:,} {n}" for n in ("offered", "delivered", "limited", "lost"))
+        say(f"  {kind['kind']:<10} {counts}")
     say("losses:")
     for name, value in record["ledger"].items():
         if name != "coverage_percent":

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the kernel says today about the hooks that attach has made. Nothing is judged here.
 
-Each reading asks, so only what is cheap is asked for: two to four system calls a hook. What
-explains a loss (the link by its number, another XDP program) is asked for where there is one.
+Each reading queries it, so only what is cheap: two to four system calls a hook. What
+explains a loss (the link by its number, another XDP program) is queried where there is one.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class PlaceFacts:
     """An interface. ``name`` None: there is none of that number here; ``back_as`` one of its name.
 
     By hook ("tc_rx", "tc_tx"): the tcx programs and the filters of that side, in the order in which
-    they run; None where that cannot be told.
+    they run; None where that is not known.
     """
 
     is_here: bool
@@ -89,7 +89,7 @@ class CgroupFacts:
 
 
 class Kernel:
-    """Asks; close() or the ``with`` block gives back what it asks with."""
+    """Queries the kernel; close() or the ``with`` block releases what it uses for that."""
 
     def __init__(self, pins: PinDirectory, meta: Any) -> None:
         self._pins, self._meta = pins, meta
@@ -124,7 +124,7 @@ class Kernel:
                 yield kind, _hook(program_id, link_id, *paths), cgroup_id
 
     def interface_hooks(self, slot: int, record: Any) -> Iterator[tuple[str, HookFacts]]:
-        """Of the hooks that an attached interface's record tells of."""
+        """Of the hooks that an attached interface's record notes."""
         for kind in kinds_of(record):
             program_id, link_id = hook_numbers(record, kind)
             paths = self._pins.link(kind, slot), self._pins.program(kind, slot)
@@ -179,7 +179,7 @@ class _Namespaces:
 
 
 def kinds_of(record: Any) -> list[str]:
-    """The hooks that an INTERFACE record tells of."""
+    """The hooks that an INTERFACE record notes."""
     kinds = ["xdp"] * bool(record["xdp_mode"] != AttachMode.OFF)
     if record["tc_mode"] != AttachMode.OFF:
         kinds += ["tc_rx"] * bool(record["tc_rx"]) + ["tc_tx"]
@@ -187,7 +187,7 @@ def kinds_of(record: Any) -> list[str]:
 
 
 def xdp_program_of(ifindex: int) -> int | None:
-    """The XDP program that an interface carries, which anybody may ask for."""
+    """The XDP program that an interface carries, which every user may query."""
     try:
         return xdp_program(ifindex)
     except (BpfError, MissingPrivilegeError):

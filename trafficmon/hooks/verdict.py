@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From the kernel's facts about a hook to whether it counts. Pure: nothing is asked here."""
+"""From the kernel's facts about a hook to whether it counts. Pure: no system call is made here."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from trafficmon.host.filters import ListedFilter
 from trafficmon.libbpf.clsact import TcAttachPoint
 from trafficmon.model.verdicts import ALIVE, Condition, Verdict
 
-_ROOT_MAY_LOOK = Verdict(Condition.UNKNOWN, "only root may ask the kernel", None)
+_ROOT_MAY_LOOK = Verdict(Condition.UNKNOWN, "only root may query the kernel", None)
 _PROGRAM_UNPINNED = Verdict(Condition.UNPINNED, "the pin of its program was removed")
-_NAMESPACE_GONE = "its network namespace has gone"
-_INTERFACE_GONE = "its interface has gone"
+_NAMESPACE_GONE = "its network namespace was deleted"
+_INTERFACE_GONE = "its interface was removed"
 _INTERFACE_MOVED = "its interface has moved to another network namespace"
 _DETACHED = "its link was detached by force"
-_DETACHED_OR_GONE = "its interface has gone, or its link was detached by force"
+_DETACHED_OR_GONE = "its interface was removed, or its link was detached by force"
 
 
 def interface_verdict(
@@ -107,7 +107,7 @@ def _link_verdict(kind: str, hook: HookFacts, place: PlaceFacts, xdp: int | None
 def _unopened_link_verdict(
     kind: str, hook: HookFacts, place: PlaceFacts, xdp: int | None
 ) -> Verdict:
-    """What can be told without the link: which XDP program an interface has is no secret."""
+    """What is known without the link: every user may query an interface's XDP program."""
     if lost := _lost_interface(place):
         return Verdict(Condition.GONE, lost)
     if hook.link_pin != Pin.CLOSED or kind != "xdp" or not place.is_here:
@@ -130,7 +130,7 @@ def _filter_verdict(kind: str, hook: HookFacts, place: PlaceFacts, noted: Listed
         return Verdict(Condition.GONE, lost)
     listed = place.filters.get(kind)
     if listed is None:
-        reason = "it can be asked for in its own network namespace only"
+        reason = "it can be queried in its own network namespace only"
         return Verdict(Condition.UNKNOWN, reason, None)
     at = [one.program_id for one in listed if is_at(one, noted)]
     if not at:

@@ -124,7 +124,7 @@ def hidden(path: Path) -> list[str]:
 
 
 def why_unseen(path: Path) -> str:
-    """What may hide pins that are not at ``path``, to be put behind another message; mostly ""."""
+    """What may hide pins that are not at ``path``, to be appended to another message; mostly ""."""
     if notes := hidden(path):
         return f"; {notes[0]}"
     if mounts.is_ours(1) or not mounts.shows_processes() or is_on_bpffs(path):

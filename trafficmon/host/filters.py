@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The filters on an interface's clsact qdisc, listed over rtnetlink (rtnetlink(7)).
 
-By hand, because each reading asks: pyroute2 takes a tenth of a second to import, and as long as all
-of a reading to decode one. Listing takes no privilege.
+By hand, because each reading lists them: pyroute2 takes a tenth of a second to import, and as long
+as all of a reading to decode one. Listing takes no privilege.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What kind of thing a network interface is, asked of rtnetlink.
+"""What kind of thing a network interface is, by rtnetlink.
 
 Not of /sys/class/net: that shows the namespace in which sysfs was mounted, not the one we are in.
 """
@@ -43,7 +43,7 @@ class Interface:
 
     @property
     def is_physical(self) -> bool:
-        """Whether a driver of real (or virtual) hardware is behind it."""
+        """Whether a driver of real (or virtual) hardware serves it."""
         return self.kind is None and not self.is_loopback
 
 
@@ -78,9 +78,9 @@ def _ends(info: Any) -> tuple[int, str | None]:
     Each kind has attributes of its own for that: IFLA_GRE_LINK, IFLA_VXLAN_GROUP6 and so on.
     """
     data = info.get_attr("IFLA_INFO_DATA") if info else None
-    told = dict(data["attrs"]) if isinstance(data, dict) and "attrs" in data else {}
-    links = (value for name, value in told.items() if name.endswith("_LINK"))
-    ends = (value for name, value in told.items() if name.rstrip("6").endswith(_REMOTE))
+    attributes = dict(data["attrs"]) if isinstance(data, dict) and "attrs" in data else {}
+    links = (value for name, value in attributes.items() if name.endswith("_LINK"))
+    ends = (value for name, value in attributes.items() if name.rstrip("6").endswith(_REMOTE))
     lower = next((value for value in links if isinstance(value, int)), _NO_LOWER)
     return lower, next((end for end in ends if isinstance(end, str) and end not in _ANY), None)
 

@@ -31,7 +31,7 @@ _AT_WORK = "another attach or detach is at work{}; try again when it has ended"
 def exclusive(pin_dir: Path) -> Iterator[None]:
     """Hold the lock for ``pin_dir``; wait a little for another holder, then say who it is.
 
-    flock(2) goes with its process, so one that was killed blocks nobody. The file is removed while
+    flock(2) goes with its process, so a killed process blocks no other. The file is removed while
     still locked, and whoever waited on the removed one opens the path anew. Where there is no room
     for a file, the pin directory itself stands in: so detach works on a full /run. It is locked
     besides the file, as another may have found room.
@@ -103,7 +103,7 @@ def _open_directory(path: Path) -> int | None:
 
 
 def _is_lockable(path: Path) -> bool:
-    """Whether it is a directory of ours that nobody else may open: that is enough for flock(2)."""
+    """Whether it is a directory of ours that no other user may open, which flock(2) needs."""
     try:
         facts = path.lstat()
     except OSError:
@@ -170,7 +170,7 @@ def _acquire(path: Path, deadline: float, busy: str) -> int:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             if _try(fd) and _is_at(path, fd):
                 os.truncate(fd, 0)
-                with suppress(OSError):  # /run is full: then nobody is told whom to wait for
+                with suppress(OSError):  # /run is full: then the holder stays unnamed
                     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
                 return fd
             os.close(fd)

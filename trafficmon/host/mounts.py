@@ -84,7 +84,7 @@ def keepers() -> Iterator[str]:
     """What keeps this mount namespace when this process ends: other processes, a file it lies on.
 
     A process that only waits for us, as sudo and timeout do, ends with us. A shell counts: it
-    cannot be told whether we are its last command.
+    is not known whether we are its last command.
     """
     leaving = {os.getpid(), *_ancestors_that_wait()}
     for pid in [1, *_processes()]:

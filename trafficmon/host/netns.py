@@ -18,23 +18,23 @@ _RTF_REJECT = 0x200  # include/uapi/linux/route.h
 
 
 def inode() -> int:
-    """What tells this network namespace from all others that there are now.
+    """What distinguishes this network namespace from all others that exist now.
 
-    The number of one that has gone is given to the next (proc_alloc_inum() in fs/proc/generic.c).
+    The number of a deleted one is given to the next (proc_alloc_inum() in fs/proc/generic.c).
     """
     return Path("/proc/self/ns/net").stat().st_ino
 
 
 def cookie() -> int:
-    """What no other network namespace has until the next boot; 0 where the kernel tells none."""
+    """What no other network namespace has until the next boot; 0 where the kernel has none."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as any_socket:
         try:
-            told = any_socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
+            cookie = any_socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
         except OSError as error:
             if error.errno != errno.ENOPROTOOPT:
                 raise
             return 0
-    return int.from_bytes(told, sys.byteorder)
+    return int.from_bytes(cookie, sys.byteorder)
 
 
 def is_this(wanted: int, wanted_cookie: int) -> bool:
@@ -67,7 +67,7 @@ def _places_of(wanted: int) -> Iterator[Path]:
 
 
 def _cookie_of(place: Path) -> int:
-    """Only a socket of that namespace tells it: so of a thread that enters it, and ends there."""
+    """Only a socket of that namespace has it: so of a thread that enters it, and ends there."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - for one error's sake
 
     def enter_and_ask() -> int:
@@ -118,7 +118,7 @@ def default_route_interface() -> str | None:
 
 
 def _leads_out(flags: str, interface: str) -> bool:
-    """Not of `unreachable default` and its like: they are told with interface "*" or lo."""
+    """Not of `unreachable default` and its like: they are listed with interface "*" or lo."""
     return not int(flags, 16) & _RTF_REJECT and interface != "lo"
 
 

@@ -38,10 +38,10 @@ def is_tunnel(interface: Interface) -> bool:
 
 
 def carrier(interface: Interface) -> int | None:
-    """ifindex of the interface that a tunnel's packets leave by; None where that is not told.
+    """ifindex of the interface that a tunnel's packets leave by; None where that is not known.
 
     The one it is bound to; else where the route to its other end leads now. A tunnel of several
-    ends, or of a program's, tells neither.
+    ends, or of a program's, has neither.
     """
     if interface.lower:
         return interface.lower

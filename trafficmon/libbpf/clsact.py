@@ -68,7 +68,7 @@ def make_qdisc(ifindex: int) -> bool:
 
 
 def remove_qdisc(ifindex: int) -> None:
-    """Remove the clsact qdisc with all its filters; quiet if it or the interface has gone."""
+    """Remove the clsact qdisc with all its filters; quiet if it or the interface does not exist."""
     hook = options("bpf_tc_hook", ifindex=ifindex, attach_point=_BOTH)
     result = lib.bpf_tc_hook_destroy(hook)
     if result not in (-errno.ENOENT, -errno.ENODEV, -errno.EINVAL):

@@ -32,7 +32,7 @@ def may_read_kernel(program: ProgramType) -> bool:
 
 
 def names_functions() -> bool:
-    """Whether a tracing program can ask for a function's name by its address (bpf_snprintf)."""
+    """Whether a tracing program can look up a function's name by its address (bpf_snprintf)."""
     return has_helper(ProgramType.TRACEPOINT, Helper.SNPRINTF)
 
 

@@ -35,7 +35,7 @@ def program_facts(program: Program) -> ProgramFacts:
     """What the kernel says about ``program``."""
     info = ffi.new("struct bpf_prog_info *")
     size = ffi.new("uint32_t *", ffi.sizeof("struct bpf_prog_info"))
-    check(lib.bpf_obj_get_info_by_fd(program.fd, info, size), "ask about", program.name)
+    check(lib.bpf_obj_get_info_by_fd(program.fd, info, size), "query", program.name)
     return ProgramFacts(
         info.id,
         info.type,
@@ -49,7 +49,7 @@ def program_facts(program: Program) -> ProgramFacts:
 
 
 def program_by_id(program_id: int) -> Program | None:
-    """A handle on a loaded program (needs CAP_SYS_ADMIN); None if it has gone."""
+    """A handle on a loaded program (needs CAP_SYS_ADMIN); None if it has ended."""
     fd = lib.bpf_prog_get_fd_by_id(program_id)
     if fd == -errno.ENOENT:
         return None
@@ -59,7 +59,7 @@ def program_by_id(program_id: int) -> Program | None:
 def xdp_program(ifindex: int) -> int | None:
     """The id of the XDP program on an interface, in whatever mode; None where there is none."""
     found = ffi.new("uint32_t *")
-    check(lib.bpf_xdp_query_id(ifindex, 0, found), "ask for XDP on", f"interface {ifindex}")
+    check(lib.bpf_xdp_query_id(ifindex, 0, found), "query XDP on", f"interface {ifindex}")
     return int(found[0]) or None
 
 

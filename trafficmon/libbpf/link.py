@@ -2,7 +2,7 @@
 """Links: a program attached to something, for as long as the link is held or pinned.
 
 All kinds but clsact's filters (clsact.py) are links: they go with their last holder, so a killed
-attach leaves nothing behind, and their program can be replaced without a gap.
+attach leaves nothing, and their program can be replaced without a gap.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class LinkFacts:
     """What the kernel says about a link (BPF_OBJ_GET_INFO_BY_FD).
 
     ``ifindex`` (XDP, tcx) and ``cgroup_id`` are 0 when the link was detached: by force, or because
-    what it was on has gone (kernel/bpf/cgroup.c, bpf_cgroup_link_auto_detach(); net/core/dev.c).
+    what it was on was removed (kernel/bpf/cgroup.c, bpf_cgroup_link_auto_detach(); net/core/dev.c).
     """
 
     type: int
@@ -50,7 +50,7 @@ class Link(Handle):
     def facts(self) -> LinkFacts:
         """Its type, program, and what it is on."""
         facts = ffi.new("struct tm_link_facts *")
-        check(lib.tm_link_facts(self.fd, facts), "ask about", f"link {self.name}")
+        check(lib.tm_link_facts(self.fd, facts), "query", f"link {self.name}")
         return _facts(facts)
 
     def update(self, program: Program) -> None:
@@ -62,19 +62,19 @@ class Link(Handle):
         check(lib.bpf_link_detach(self.fd), "detach", f"link {self.name}")
 
 
-def _facts(told: Any) -> LinkFacts:
-    return LinkFacts(told.type, told.id, told.prog_id, told.ifindex, told.cgroup_id)
+def _facts(raw: Any) -> LinkFacts:
+    return LinkFacts(raw.type, raw.id, raw.prog_id, raw.ifindex, raw.cgroup_id)
 
 
 def pinned_link_facts(path: str) -> LinkFacts:
     """What the kernel says about the link pinned at ``path``, which takes write permission."""
-    told = ffi.new("struct tm_link_facts *")
-    check(lib.tm_pinned_link_facts(encode(path), told), "ask about", f"BPF link {path}")
-    return _facts(told)
+    raw = ffi.new("struct tm_link_facts *")
+    check(lib.tm_pinned_link_facts(encode(path), raw), "query", f"BPF link {path}")
+    return _facts(raw)
 
 
 def link_by_id(link_id: int) -> Link | None:
-    """A handle on a link (needs CAP_SYS_ADMIN); None if it has gone."""
+    """A handle on a link (needs CAP_SYS_ADMIN); None if it has ended."""
     fd = lib.bpf_link_get_fd_by_id(link_id)
     if fd == -errno.ENOENT:
         return None
@@ -89,7 +89,7 @@ def attach_xdp(program: Program, ifindex: int, mode: XdpFlag) -> Link:
 def attach_tcx(program: Program, ifindex: int, where: AttachType) -> Link:
     """tcx, Linux 6.6 (e420bed02507).
 
-    On ingress before all others, so that what they drop was counted; on egress behind all others,
+    On ingress before all others, so that what they drop was counted; on egress after all others,
     so that it was not: as a capture on the interface sees it.
     """
     first = where == AttachType.TCX_INGRESS

@@ -14,7 +14,7 @@ from typing import Any
 from trafficmon.libbpf._ffi import ffi, lib
 
 warnings: deque[str] = deque(maxlen=64)
-"""The last of what libbpf warned of: which map could not be made, it tells nowhere else."""
+"""The last of what libbpf warned of: which map could not be made, it says nowhere else."""
 
 _LEVELS = {0: 20, 1: 10, 2: 5}  # warn, info, debug of libbpf as INFO, DEBUG, and below
 

@@ -33,7 +33,7 @@ class Program(Handle):
 
     @classmethod
     def from_pin(cls, path: str, *, read_only: bool = False) -> Self:
-        """The program pinned at ``path``; read_only: to ask about it, with read permission."""
+        """The program pinned at ``path``; read_only: to query it, with read permission."""
         return cls(open_pin(path, "BPF program", read_only=read_only), os.path.basename(path))
 
 
@@ -52,7 +52,7 @@ def test_run(
     """Run ``program`` on ``frame`` (at least 14 bytes), in the kernel, attached to nothing.
 
     ``room``: bytes to keep for a frame that the program made longer. ``context``: the struct
-    __sk_buff that a tc program is given, of which the kernel takes what no frame tells (gso_size).
+    __sk_buff that a tc program is given, of which the kernel takes what no frame has (gso_size).
     """
     out = ffi.new("char[]", len(frame) + room)
     run = ffi.new("struct bpf_test_run_opts *")

@@ -105,7 +105,7 @@ class RawMap(Handle):
             info = ffi.new("struct bpf_map_info *")
             size = ffi.new("uint32_t *", ffi.sizeof("struct bpf_map_info"))
             result = lib.bpf_obj_get_info_by_fd(self.fd, info, size)
-            check(result, "ask about", f"map {self.name}")
+            check(result, "query", f"map {self.name}")
             name, sizes = text(info.name), (info.key_size, info.value_size, info.max_entries)
             types = (info.btf_key_type_id, info.btf_value_type_id)
             self._facts = MapFacts(
@@ -147,7 +147,7 @@ class RawMap(Handle):
         return True
 
     def freeze(self) -> None:
-        """No more writes by bpf(2), whoever asks; programs go on writing (5.2, 87df15de441b)."""
+        """No process writes by bpf(2) any more; programs continue to (5.2, 87df15de441b)."""
         if not self._is_frozen():
             check(lib.bpf_map_freeze(self.fd), "freeze", f"map {self.name}")
 

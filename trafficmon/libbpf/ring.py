@@ -47,7 +47,7 @@ class RingBuffer(Closeable):
     def poll(self, timeout_ms: int) -> int:
         """Hand over what there is, waiting for the first so long. Returns how many records.
 
-        Raises what the handler raised; records behind that one stay for the next call. A signal
+        Raises what the handler raised; records after that one stay for the next call. A signal
         ends the wait early, with 0.
         """
         self._require_open()
@@ -58,7 +58,7 @@ class RingBuffer(Closeable):
         return 0 if result == -errno.EINTR else check(result, "read", f"ring buffer {self.name}")
 
     def consume(self, most: int) -> int:
-        """Hand over up to ``most`` records, also those that nobody was woken for; without waiting.
+        """Hand over up to ``most`` records, also those without a wake-up; without waiting.
 
         A limit, since what comes faster than it is handled would keep us here for ever. Raises
         what the handler raised, as poll().
@@ -75,7 +75,7 @@ class RingBuffer(Closeable):
         return self._done
 
     def count_one(self) -> int:
-        """A record was handed over; what C is told: go on (0), or that this was enough."""
+        """A record was handed over; the answer to C: continue (0), or stop."""
         self._done += 1
         self._left -= 1
         return -1 if self._left == 0 else 0
@@ -116,7 +116,7 @@ class KeptRing(Closeable):
         lib.tm_ring_take(self._pointer, position)
 
     def records(self, position: int) -> Iterator[tuple[bytes, int]]:
-        """Those from ``position`` on that are there, each with the position behind it."""
+        """Those from ``position`` on that are there, each with the position after it."""
         at, length = ffi.new("unsigned long long *", position), ffi.new("uint32_t *")
         while True:
             self._require_open()

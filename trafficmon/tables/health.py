@@ -14,16 +14,16 @@ from trafficmon.model.verdicts import ALIVE, Condition, InterfaceFinding, Presen
 _MOST_NAMES = 5
 _LEFT = {
     Presence.GONE: (
-        "{} has gone; its counters stand as they were",
-        "{} have gone; their counts stay in the totals",
+        "{} was removed; its counters keep their values",
+        "{} were removed; their counts stay in the totals",
     ),
     Presence.NAMESPACE_GONE: (
-        "{} has gone with its network namespace; its counters stand as they were",
-        "{} have gone with their network namespace; their counters stand as they were",
+        "{} was removed with its network namespace; its counters keep their values",
+        "{} were removed with their network namespace; their counters keep their values",
     ),
     Presence.MOVED: (
-        "{} has gone to another network namespace and is counted there; detach ends that",
-        "{} have gone to other network namespaces and are counted there; detach ends that",
+        "{} moved to another network namespace and is counted there; detach ends that",
+        "{} moved to other network namespaces and are counted there; detach ends that",
     ),
 }
 _FOREIGN = {
@@ -81,7 +81,7 @@ def _gone(found: list[InterfaceFinding]) -> Iterator[str]:
     for interface in found:
         if interface.back_as is not None:
             yield (
-                f"{interface.name} had gone and is back as number {interface.back_as}, not "
+                f"{interface.name} was removed and is back as number {interface.back_as}, not "
                 f"counted: 'trafficmon attach --iface {interface.name}' counts on"
             )
 

@@ -54,7 +54,7 @@ def _may_ask_for_task() -> dict[str, int]:
 
 
 def _may_ask_on_packets() -> dict[str, int]:
-    """What programs on packets may ask for: other kernels, other helpers."""
+    """Helpers that programs on packets may call: they differ between kernels."""
 
     def may(helper: Helper) -> bool:
         return features.has_helper(ProgramType.CGROUP_SKB, helper)
@@ -73,7 +73,7 @@ def _may_ask_on_packets() -> dict[str, int]:
 
 
 def _drop_arguments() -> dict[str, int]:
-    """What kfree_skb tells: a reason since 5.17, the receiving socket since 6.11.
+    """Arguments of kfree_skb: a reason since 5.17, the receiving socket since 6.11.
 
     Which number means "no drop" changed with time.
     """

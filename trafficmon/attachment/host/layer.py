@@ -159,6 +159,6 @@ def replace_layer(store: Store, layer: str, cgroup: Cgroup) -> LayerOutcome:
     if layer == "cgroup":
         _attach_process_names(store, cgroup)
     if replace_hooks(store, variant, cgroup):
-        return LayerOutcome(layer, variant.mode, "taken over, counters go on")
+        return LayerOutcome(layer, variant.mode, "taken over, counters continue")
     note = "taken over: what passed in that moment was not counted"
     return LayerOutcome(layer, variant.mode, note)
