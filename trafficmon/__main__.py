@@ -28,8 +28,10 @@ def start() -> NoReturn:
 
 
 def _command_line() -> Callable[[], NoReturn]:
-    """Its function, for start() to call: with one frame more numpy is imported at a call depth where
-    Python 3.11 maps and unmaps a chunk of its frame stack 800 times, which takes 10 ms.
+    """The function that runs it, for start() to call.
+
+    With one frame more, numpy is imported at a call depth where Python 3.11 maps and unmaps a chunk
+    of its frame stack 800 times, which takes 10 ms.
     """
     try:
         from trafficmon.cli.main import main  # noqa: PLC0415 - what it needs may be missing
