@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,11 @@ def _is_cut(raw: bytes) -> bool:
     except UnicodeDecodeError as error:
         return error.reason == "unexpected end of data"
     return False
+
+
+def host_order(column: Any) -> Any:
+    """A column of 16-bit numbers in network byte order, in this machine's."""
+    return column.byteswap() if sys.byteorder == "little" else column
 
 
 def hook_numbers(interface: Any, kind: str) -> tuple[int, int]:

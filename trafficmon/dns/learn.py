@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,9 @@ from trafficmon.host import clock
 from trafficmon.layout import DNS
 from trafficmon.model.dns import NameCounts
 from trafficmon.model.sightings import Sighting, add
+from trafficmon.model.sockets import IPPROTO_TCP
 from trafficmon.records import record_of
 
-_TCP = 6
 _SYN, _FIN_RST = 0x02, 0x05
 _KINDS = {53: "dns", 5353: "mdns", 5355: "llmnr"}
 _MULTICAST = {"mdns"}  # its answers are for all hosts, and have no id to match
@@ -65,7 +66,8 @@ class Learner:
         is_whole = int(head["copied"]) == int(head["bytes"])
         for message in self._messages(head, data):
             try:
-                parsed = parse(message, is_cut=not is_whole and head["key"]["protocol"] != _TCP)
+                is_stream = head["key"]["protocol"] == IPPROTO_TCP
+                parsed = parse(message, is_cut=not (is_whole or is_stream))
             except MalformedError:
                 self.lose_message()
                 continue
@@ -73,11 +75,11 @@ class Learner:
 
     def _kind(self, head: Any) -> str:
         ports = (int(head["key"]["remote_port_be"]), int(head["key"]["local_port_be"]))
-        numbers = [int.from_bytes(port.to_bytes(2, "little"), "big") for port in ports]
+        numbers = [socket.ntohs(port) for port in ports]
         return next((_KINDS[number] for number in numbers if number in _KINDS), "dns")
 
     def _messages(self, head: Any, data: bytes) -> Iterator[bytes]:
-        if head["key"]["protocol"] != _TCP:
+        if head["key"]["protocol"] != IPPROTO_TCP:
             yield data
             return
         key = (head["key"].tobytes(), int(head["event"]["what"]))

@@ -27,6 +27,7 @@ from trafficmon.layout import (
     EventKind,
     Role,
 )
+from trafficmon.model.sockets import NO_RTT_US
 
 if TYPE_CHECKING:
     from trafficmon.dns.learn import Seen
@@ -40,7 +41,6 @@ TYPES: dict[str, frozenset[EventKind]] = {
 }
 """Types of events by the names of `--type`, and the kernel's kinds that each consists of."""
 
-_NO_RTT = 0xFFFFFFFF
 _FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 _KIND_AT = place_of(EVENT, "kind").start
 _FLOW = int(EventKind.FLOW)
@@ -143,7 +143,7 @@ class EventDecoder:
             app_rx_bytes=app_rx_bytes,
             app_tx_bytes=app_tx_bytes,
             rtt_us=rtt_us or None,
-            min_rtt_us=None if least_us in (0, _NO_RTT) else least_us,
+            min_rtt_us=None if least_us in (0, NO_RTT_US) else least_us,
             retransmits=again,
             duration_s=_span_s(opened_ns, at_ns) if is_closed else None,
             reason=_REASONS[end] if is_closed else None,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trafficmon.layout import ServiceKind
 from trafficmon.model.groups import Records
+from trafficmon.model.sockets import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 
 KINDS = (
     "ipv4_packets",
@@ -22,8 +23,6 @@ KINDS = (
     "other_packets",
 )
 """The places of tm_interface_base.packets_by_kind."""
-
-_TCP, _UDP, _ICMP, _ICMPV6 = 6, 17, 1, 58
 
 
 class Services(NamedTuple):
@@ -40,9 +39,9 @@ def packets_by_kind(services: Services, rows: Sequence[int]) -> NDArray[np.uint6
     keys, values = services.keys[mine], services.values[mine]
     packets = values["rx_packets"] + values["tx_packets"]
     is_ip = (keys["kind"] == ServiceKind.PORT) | (keys["kind"] == ServiceKind.PROTOCOL)
-    tcp = is_ip & (keys["protocol"] == _TCP)
-    udp = is_ip & (keys["protocol"] == _UDP)
-    icmp = is_ip & ((keys["protocol"] == _ICMP) | (keys["protocol"] == _ICMPV6))
+    tcp = is_ip & (keys["protocol"] == IPPROTO_TCP)
+    udp = is_ip & (keys["protocol"] == IPPROTO_UDP)
+    icmp = is_ip & ((keys["protocol"] == IPPROTO_ICMP) | (keys["protocol"] == IPPROTO_ICMPV6))
     kinds = (
         is_ip & (keys["ip_version"] == 4),
         is_ip & (keys["ip_version"] == 6),

@@ -22,10 +22,12 @@ from trafficmon.model.sockets import (
     AF_PACKET,
     IPPROTO_MPTCP,
     IPPROTO_TCP,
+    NO_RTT_US,
     SOCK_RAW,
     TCP_LISTEN,
 )
 from trafficmon.protocols import socket_protocol_name
+from trafficmon.records import host_order
 from trafficmon.tables.addresses import address_text, without_zone
 from trafficmon.tables.health import without_sockets
 from trafficmon.tables.names import OwnerNames
@@ -82,7 +84,6 @@ _APP_BYTES = {
     "app_tx_bytes": ("tcp_written_bytes", "tcp_written_at_attach"),
 }
 """What TCP itself has counted since the connection began, and of that before attach."""
-_NO_RTT = 0xFFFFFFFF
 _ROLES = {int(Role.ACTIVE): "active", int(Role.PASSIVE): "passive"}
 
 
@@ -210,7 +211,7 @@ class _Columns:
         if is_tcp and not self.is_listener[row]:
             record["rtt_us"] = int(one["srtt_us"]) or None
             minimum = int(one["min_rtt_us"])
-            record["min_rtt_us"] = None if minimum in (0, _NO_RTT) else minimum
+            record["min_rtt_us"] = None if minimum in (0, NO_RTT_US) else minimum
             record["retransmits"] = int(one["retransmits"])
         opened = int(socket["opened_ns"])
         if opened:
@@ -270,5 +271,5 @@ class _Zones:
 
 
 def _port(column: Array) -> Array:
-    numbers = column.astype(">u2").view("<u2").astype(np.int32)
+    numbers = host_order(column).astype(np.int32)
     return np.where(numbers == 0, -1, numbers)

@@ -17,7 +17,9 @@ from trafficmon.model.groups import Records, hash_words, words
 from trafficmon.model.interfaces import interface_number
 from trafficmon.model.parts import Part
 from trafficmon.model.sample import Sample
+from trafficmon.model.sockets import IPPROTO_TCP
 from trafficmon.protocols import protocol_name
+from trafficmon.records import host_order
 from trafficmon.tables.addresses import without_zone
 from trafficmon.tables.column_lists import AddressTexts, TimeColumn, or_none
 from trafficmon.tables.gaps import of_flows
@@ -47,7 +49,6 @@ FIELDS = (
     "rtt_us",
     "remote_name",
 )
-_TCP = 6
 _CLOCK_SLACK_JIFFIES = 10_000
 _FLAG_LETTERS = "FSRPAUEC"  # FIN SYN RST PSH ACK URG ECE CWR, as scapy and tshark write them
 
@@ -71,7 +72,7 @@ def interface_names(sample: Sample) -> Array:
 
 def ports(column: Array, has_ports: Array) -> Array:
     """Ports in host order; -1 where there is none."""
-    return np.where(has_ports, column.astype(">u2").view("<u2").astype(np.int32), -1)
+    return np.where(has_ports, host_order(column).astype(np.int32), -1)
 
 
 def flow_table(sample: Sample) -> Table:
@@ -229,5 +230,6 @@ class _Columns:
 def _flags(protocols: Array, seen: Array) -> list[str | None]:
     """Of TCP flows, by a table of all sets of flags."""
     sets = np.packbits(seen != 0, axis=1, bitorder="little").ravel().astype(np.int64)
-    texts: list[str | None] = _FLAG_TEXTS[np.where(protocols == _TCP, sets, _NO_FLAGS)].tolist()
+    chosen = np.where(protocols == IPPROTO_TCP, sets, _NO_FLAGS)
+    texts: list[str | None] = _FLAG_TEXTS[chosen].tolist()
     return texts

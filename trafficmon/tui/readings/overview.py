@@ -10,7 +10,7 @@ import numpy as np
 
 from trafficmon.model.parts import Part
 from trafficmon.model.sample import Sample
-from trafficmon.model.sockets import SOCK_RAW
+from trafficmon.model.sockets import AF_PACKET, IPPROTO_TCP, NO_RTT_US, SOCK_RAW
 from trafficmon.tables.catalogue import TableQuery, table_maker
 from trafficmon.tables.drops import lost_packets
 from trafficmon.tables.ledger import cgroup_coverage
@@ -19,7 +19,6 @@ from trafficmon.tables.table import Record
 from trafficmon.tui.readings.session import Graph, Session
 
 _TOP = 5
-_TCP, _AF_PACKET, _NO_RTT = 6, 17, 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
@@ -76,9 +75,9 @@ def _tcp(sockets: Any) -> dict[str, Any]:
     names = ("rtt_median_us", "rtt_worst_us", "retransmits", "retransmit_percent")
     if sockets is None:
         return dict.fromkeys(names)
-    rows = sockets[(sockets["protocol"] == _TCP) & (sockets["family"] != _AF_PACKET)]
+    rows = sockets[(sockets["protocol"] == IPPROTO_TCP) & (sockets["family"] != AF_PACKET)]
     rows = rows[rows["type"] != SOCK_RAW]
-    known = rows["srtt_us"][(rows["srtt_us"] > 0) & (rows["srtt_us"] != _NO_RTT)]
+    known = rows["srtt_us"][(rows["srtt_us"] > 0) & (rows["srtt_us"] != NO_RTT_US)]
     sent, again = int(rows["socket"]["own"]["tx_packets"].sum()), int(rows["retransmits"].sum())
     return {
         "rtt_median_us": float(np.median(known)) if len(known) else None,
