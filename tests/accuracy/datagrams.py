@@ -10,20 +10,20 @@ from functools import partial
 
 from tests.accuracy.scenario import Scenario
 from tests.accuracy.stage import Known, Stage, begin, said
-from tests.kernel.owned import CLIENT, SERVER
+from tests.kernel.owned import CLIENT, SERVER, family_of
 from tests.lab.processes import finish
 from tests.lab.worker import Worker
 
 CLIENT6 = "fd00:0:0:1::1"
 _UDP, _ICMP, _EXPERIMENTAL = socket.IPPROTO_UDP, socket.IPPROTO_ICMP, 253
 _ROOM = "c.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)"  # SO_RCVBUFFORCE
-_DATAGRAM = "c = socket.socket(socket.{family}, socket.SOCK_DGRAM)"
+_DATAGRAM = "c = socket.socket({family}, socket.SOCK_DGRAM)"
 
 
 def bound(stage: Stage, address: str, port: int) -> Worker:
     """A client that takes datagrams."""
     client = stage.place.client()
-    family = "AF_INET6" if ":" in address else "AF_INET"
+    family = family_of(address)
     client.do(_DATAGRAM.format(family=family), _ROOM, f"c.bind(({address!r}, {port}))")
     return client
 
@@ -34,7 +34,7 @@ def datagrams(
 ) -> Iterator[list[Known]]:
     """The watched process sends first; of 700 bytes each way."""
     client, server = bound(stage, address, port), stage.place.server(comm)
-    family = "AF_INET6" if ":" in address else "AF_INET"
+    family = family_of(address)
     server.do(
         _DATAGRAM.format(family=family),
         _ROOM,

@@ -3,29 +3,23 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tests.kernel.owned import Place, Row
+from tests.lab import nftables
 from tests.lab.namespace import Namespace
 from tests.lab.processes import Process, read_until
 from tests.lab.requirements import LabError
+from tests.waiting import wait_until
 
 _MOVER_SOURCE = Path(__file__).with_name("mover.c")
 _FLOOD_SOURCE = Path(__file__).parents[1] / "bench" / "flood.c"
 _SETTLE_S = 0.25  # longer than TCP delays an answer (TCP_DELACK_MAX)
 _PATIENCE_S = 10.0
-_RULES = """
-table inet tmaccuracy {{
-  chain arrive {{ type filter hook input priority 0; {rule}; }}
-  chain leave {{ type filter hook output priority 0; {rule}; }}
-}}
-"""
 
 
 @dataclass(frozen=True)
@@ -84,15 +78,16 @@ class Stage:
 
     def settle(self) -> None:
         """Until nothing moves any more."""
-        before, deadline = None, time.monotonic() + _PATIENCE_S
-        while time.monotonic() < deadline:
-            rows = self.place.program.rows("layers")
-            now = [(row["rx_packets"], row["tx_packets"]) for row in rows]
-            if now == before:
-                return
-            before = now
-            self.pause()
-        raise LabError("the traffic does not come to rest")
+        wait_until(self._is_at_rest, _PATIENCE_S, step_s=0)
+
+    def _is_at_rest(self) -> bool:
+        before = self._layer_packets()
+        self.pause()
+        return self._layer_packets() == before
+
+    def _layer_packets(self) -> list[tuple[int, int]]:
+        rows = self.place.program.rows("layers")
+        return [(row["rx_packets"], row["tx_packets"]) for row in rows]
 
     @staticmethod
     def pause() -> None:
@@ -125,21 +120,15 @@ class Witness:
 
     def __init__(self, namespace: Namespace, protocol: int, *, is_peer: bool) -> None:
         self._namespace, self._is_peer = namespace, is_peer
-        rule = f"meta l4proto {protocol} counter"
-        self._rules = _RULES.format(rule=rule)
+        self._match = f"meta l4proto {protocol}"
         self._before = Counted(0, 0, 0, 0)
 
     def __enter__(self) -> Self:
-        self._namespace.run(["nft", "-f", "-"], stdin=self._rules)
+        nftables.count_local(self._namespace, self._match)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._namespace.run(["nft", "delete", "table", "inet", "tmaccuracy"])
+    def __exit__(self, *_: object) -> None:
+        nftables.stop_counting(self._namespace)
 
     def restart(self) -> None:
         """What has passed so far is not to count."""
@@ -151,9 +140,6 @@ class Witness:
         return Counted(*(late - early for late, early in zip(now, before, strict=True)))
 
     def _read(self) -> Counted:
-        told = self._namespace.run(["nft", "list", "table", "inet", "tmaccuracy"]).stdout
-        arrived, left = (
-            tuple(map(int, pair)) for pair in re.findall(r"packets (\d+) bytes (\d+)", told)
-        )
+        arrived, left = nftables.counted_local(self._namespace)
         rx, tx = (left, arrived) if self._is_peer else (arrived, left)
         return Counted(*rx, *tx)

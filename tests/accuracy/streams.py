@@ -10,7 +10,7 @@ from functools import partial
 
 from tests.accuracy.scenario import Scenario
 from tests.accuracy.stage import Known, Stage, begin, said
-from tests.kernel.owned import CLIENT, SERVER
+from tests.kernel.owned import CLIENT, SERVER, family_of
 from tests.lab.worker import Worker
 
 CLIENT6 = "fd00:0:0:1::1"
@@ -22,9 +22,9 @@ _PUMP = "threading.Thread(target=c.sendall, args=(bytes({size}),)).start()"
 def accepting(stage: Stage, address: str = CLIENT, protocol: int = 0) -> Worker:
     """A client that listens."""
     client = stage.place.client()
-    family = "AF_INET6" if ":" in address else "AF_INET"
+    family = family_of(address)
     client.do(
-        f"l = socket.socket(socket.{family}, socket.SOCK_STREAM, {protocol})",
+        f"l = socket.socket({family}, socket.SOCK_STREAM, {protocol})",
         f"l.setsockopt(1, 2, 1); l.bind(({address!r}, {stage.port})); l.listen(1000)",
     )
     return client
@@ -36,10 +36,10 @@ def stream(
 ) -> Iterator[list[Known]]:
     """The watched process connects; both directions at once."""
     client, server = accepting(stage, address, protocol), stage.place.server(comm)
-    family = "AF_INET6" if ":" in address else "AF_INET"
+    family = family_of(address)
     client.begin("c = accept(l)", _PUMP.format(size=takes), f"take(c, {sends})")
     server.do(
-        f"c = socket.socket(socket.{family}, socket.SOCK_STREAM, {protocol})",
+        f"c = socket.socket({family}, socket.SOCK_STREAM, {protocol})",
         f"c.connect(({address!r}, {stage.port}))",
         _PUMP.format(size=sends),
         f"take(c, {takes})",

@@ -5,17 +5,14 @@ from __future__ import annotations
 
 import itertools
 import os
-import platform
 import struct
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-import build_bpf
+from tests.kernel import probe
 from tests.lab.veth import Endpoint
 from trafficmon.host import netns
 from trafficmon.libbpf.link import Link, attach_tcx, attach_xdp
@@ -50,12 +47,7 @@ class Foreign:
             self._open = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open.close()
 
     def runs(self) -> dict[str, int]:
@@ -123,7 +115,4 @@ def program(name: str) -> Iterator[Program]:
 
 def _compiled(stack: ExitStack) -> Path:
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tmforeign-"))
-    target = Path(folder) / "foreign.bpf.o"
-    argv = build_bpf.clang_argv(_SOURCE, target, platform.machine(), build_bpf.find_toolchain())
-    subprocess.run(argv, cwd=build_bpf.ROOT, check=True)
-    return target
+    return probe.compiled(Path(folder), _SOURCE)

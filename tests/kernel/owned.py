@@ -7,7 +7,6 @@ sockets.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from tests.kernel.program import Program, free_pin_dir
-from tests.lab import processes
+from tests.lab import nftables, processes
 from tests.lab.cgroup import own_cgroup
 from tests.lab.lab import Lab
 from tests.lab.worker import Worker
@@ -25,12 +24,6 @@ SERVER, CLIENT = "10.0.1.2", "10.0.1.1"
 SERVER6 = "fd00:0:0:1::2"
 SOCKET_COUNTS = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 COUNTS = (*SOCKET_COUNTS, "app_rx_bytes", "app_tx_bytes", "connections")
-RULES = """
-table inet tmwitness {
-  chain from { type filter hook input priority 0; ip protocol != icmp counter; }
-  chain to { type filter hook output priority 0; ip protocol != icmp counter; }
-}
-"""
 Row = dict[str, Any]
 
 
@@ -64,15 +57,13 @@ class Place:
         self.workers.append(made)
         return made
 
-    def watch_the_client(self) -> None:
-        """Let nftables count there."""
-        self.lab.client.run(["nft", "-f", "-"], stdin=RULES)
+    def count_at_client(self, match: str = "ip protocol != icmp") -> None:
+        """Let nftables count there what ``match`` selects."""
+        nftables.count_local(self.lab.client, match)
 
-    def seen_by_the_client(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Packets and bytes: what has come from the server, and what has gone to it."""
-        told = self.lab.client.run(["nft", "list", "table", "inet", "tmwitness"]).stdout
-        arrived, left = re.findall(r"packets (\d+) bytes (\d+)", told)
-        return (int(arrived[0]), int(arrived[1])), (int(left[0]), int(left[1]))
+    def counted_at_client(self) -> tuple[nftables.Count, nftables.Count]:
+        """Received from the server, and sent to it."""
+        return nftables.counted_local(self.lab.client)
 
     def process(self, worker: Worker) -> Row:
         """Its row of `top processes`."""
@@ -98,9 +89,13 @@ def place_of(*, attach: bool, offloads: bool = False) -> Iterator[Place]:
                 worker.end()
 
 
+def family_of(address: str) -> str:
+    """The expression that a worker opens a socket with."""
+    return "socket.AF_INET6" if ":" in address else "socket.AF_INET"
+
+
 def listen(worker: Worker, port: int = 5000, address: str = SERVER) -> None:
-    family = "AF_INET6" if ":" in address else "AF_INET"
-    worker.do(f"l = socket.create_server(({address!r}, {port}), family=socket.{family})")
+    worker.do(f"l = socket.create_server(({address!r}, {port}), family={family_of(address)})")
 
 
 def connect_to(worker: Worker, port: int = 5000, address: str = SERVER) -> None:
@@ -120,6 +115,12 @@ def exchange(server: Worker, client: Worker, there: int, back: int) -> None:
     server.begin(f"take(c, {there})", f"c.sendall(bytes({back}))")
     client.do(f"c.sendall(bytes({there}))", f"take(c, {back})")
     server.wait()
+
+
+def only_connection(place: Place) -> Row:
+    """The row of the one connection that is no listener."""
+    (row,) = (row for row in place.program.rows("connections") if row["remote_port"])
+    return row
 
 
 def app(row: Row) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,7 +13,6 @@ from tests.kernel.attached import (
     attach,
     complaint,
     interface_row,
-    lab_and_program,
     lock_of,
     packets,
     send,
@@ -31,12 +29,6 @@ pytestmark = pytest.mark.kernel
 SERVER, SECOND, THIRD = "tmserver", "tmsecond", "tmthird"
 
 
-@pytest.fixture
-def place() -> Iterator[tuple[Lab, Program]]:
-    with lab_and_program() as made:
-        yield made
-
-
 def more(lab: Lab, name: str, network: int) -> Link:
     """One more veth pair; the server's end is called ``name``."""
     return connect(lab.client, lab.server, names=(f"{name}0", name), network=network)
@@ -47,8 +39,8 @@ def program_ids(program: Program, name: str) -> list[int]:
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-def test_attaching_twice_changes_nothing(place: tuple[Lab, Program], way: str) -> None:
-    lab, program = place
+def test_attaching_twice_changes_nothing(bare: tuple[Lab, Program], way: str) -> None:
+    lab, program = bare
     attach(program, SERVER, options=WAYS[way])
     before = program_ids(program, SERVER)
     send(lab, 7)
@@ -60,8 +52,8 @@ def test_attaching_twice_changes_nothing(place: tuple[Lab, Program], way: str) -
     assert packets(program, SERVER) == (12, 3)
 
 
-def test_a_mode_that_cannot_be_had_may_be_asked_for_again(place: tuple[Lab, Program]) -> None:
-    _, program = place
+def test_a_mode_that_cannot_be_had_may_be_asked_for_again(bare: tuple[Lab, Program]) -> None:
+    _, program = bare
     first = attach(program, SERVER, options=("--xdp", "offload"))
     again = attach(program, SERVER, options=("--xdp", "offload"))
 
@@ -71,8 +63,8 @@ def test_a_mode_that_cannot_be_had_may_be_asked_for_again(place: tuple[Lab, Prog
     assert "  xdp: offload: " in again
 
 
-def test_another_mode_takes_replace(place: tuple[Lab, Program]) -> None:
-    _, program = place
+def test_another_mode_takes_replace(bare: tuple[Lab, Program]) -> None:
+    _, program = bare
     attach(program, SERVER)
     before = program_ids(program, SERVER)
 
@@ -82,8 +74,8 @@ def test_another_mode_takes_replace(place: tuple[Lab, Program]) -> None:
     assert program_ids(program, SERVER) == before
 
 
-def test_detaching_twice_and_without_an_attach(place: tuple[Lab, Program]) -> None:
-    _, program = place
+def test_detaching_twice_and_without_an_attach(bare: tuple[Lab, Program]) -> None:
+    _, program = bare
     assert program.run("detach").stdout == "nothing was attached\n"
     assert not program.pin_dir.exists()
     attach(program, SERVER)
@@ -95,8 +87,8 @@ def test_detaching_twice_and_without_an_attach(place: tuple[Lab, Program]) -> No
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-def test_interfaces_join_and_leave(place: tuple[Lab, Program], way: str) -> None:
-    lab, program = place
+def test_interfaces_join_and_leave(bare: tuple[Lab, Program], way: str) -> None:
+    lab, program = bare
     second = more(lab, SECOND, 2)
     hooks = leftovers.hooks(lab.server)
     attach(program, SERVER, options=WAYS[way])
@@ -125,8 +117,8 @@ def test_interfaces_join_and_leave(place: tuple[Lab, Program], way: str) -> None
     assert leftovers.hooks(lab.server) == hooks
 
 
-def test_attaches_at_the_same_time_end_well(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_attaches_at_the_same_time_end_well(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     links = {name: more(lab, name, network) for network, name in ((2, SECOND), (3, THIRD))}
     names = [SERVER, SECOND, THIRD, SERVER]
     with ThreadPoolExecutor(len(names)) as pool:
@@ -143,8 +135,8 @@ def test_attaches_at_the_same_time_end_well(place: tuple[Lab, Program]) -> None:
     assert [packets(program, name) for name in (SERVER, SECOND, THIRD)] == [(3, 0)] * 3
 
 
-def test_attach_and_detach_at_the_same_time_end_well(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_attach_and_detach_at_the_same_time_end_well(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     hooks = leftovers.hooks(lab.server)
     commands = (("attach", "--iface", SERVER, "--tc", "clsact"), ("detach",)) * 3
     with ThreadPoolExecutor(len(commands)) as pool:
@@ -165,8 +157,8 @@ def without_room_for_clsact(lab: Lab, name: str, network: int) -> str:
     return name
 
 
-def test_all_interfaces_or_none(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_all_interfaces_or_none(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     full = without_room_for_clsact(lab, SECOND, 2)
     hooks, loaded = leftovers.hooks(lab.server), leftovers.loaded()
 
@@ -178,8 +170,8 @@ def test_all_interfaces_or_none(place: tuple[Lab, Program]) -> None:
     assert not leftovers.orphans(loaded)
 
 
-def test_what_was_attached_before_a_failure_goes_on(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_what_was_attached_before_a_failure_goes_on(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     full = without_room_for_clsact(lab, SECOND, 2)
     more(lab, THIRD, 3)
     attach(program, SERVER)
@@ -196,8 +188,8 @@ def test_what_was_attached_before_a_failure_goes_on(place: tuple[Lab, Program]) 
 
 
 @pytest.mark.parametrize("way", ["tcx", "native"])
-def test_a_change_that_fails_is_taken_back(place: tuple[Lab, Program], way: str) -> None:
-    lab, program = place
+def test_a_change_that_fails_is_taken_back(bare: tuple[Lab, Program], way: str) -> None:
+    lab, program = bare
     full = without_room_for_clsact(lab, SECOND, 2)
     attach(program, SERVER, full, options=WAYS[way])
     before = {name: state(program, name) for name in (SERVER, full)}

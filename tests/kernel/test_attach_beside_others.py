@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.kernel import leftovers
@@ -12,7 +10,6 @@ from tests.kernel.attached import (
     WAYS,
     attach,
     complaint,
-    lab_and_program,
     packets,
     send,
     send_back,
@@ -29,15 +26,9 @@ FILTER = ("tc", "filter", "add", "dev", SERVER, "ingress")
 IP_ONLY = ("protocol", "ip", "u32", "match", "u32", "0", "0", "classid", "1:1")
 
 
-@pytest.fixture
-def place() -> Iterator[tuple[Lab, Program]]:
-    with lab_and_program() as made:
-        yield made
-
-
 @pytest.mark.parametrize("mode", ["native", "generic", "native,generic"])
-def test_an_xdp_program_is_left_alone_and_tc_counts(place: tuple[Lab, Program], mode: str) -> None:
-    lab, program = place
+def test_an_xdp_program_is_left_alone_and_tc_counts(bare: tuple[Lab, Program], mode: str) -> None:
+    lab, program = bare
     with Foreign(lab.server_end, "xdp") as theirs:
         hooks = leftovers.hooks(lab.server)
         for note in ("", " (was attached already)"):
@@ -53,8 +44,8 @@ def test_an_xdp_program_is_left_alone_and_tc_counts(place: tuple[Lab, Program], 
         assert leftovers.hooks(lab.server) == hooks
 
 
-def test_once_it_has_gone_xdp_can_be_had(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_once_it_has_gone_xdp_can_be_had(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     with Foreign(lab.server_end, "xdp"):
         attach(program, SERVER, options=("--xdp", "native"))
         send(lab, 3)
@@ -67,8 +58,8 @@ def test_once_it_has_gone_xdp_can_be_had(place: tuple[Lab, Program]) -> None:
     assert state(program, SERVER)["xdp_mode"] == "native"
 
 
-def test_with_xdp_alone_nothing_would_count(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_with_xdp_alone_nothing_would_count(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     with Foreign(lab.server_end, "xdp") as theirs:
         said = complaint(
             program, 2, "attach", "--iface", SERVER, "--layer", "xdp", "--xdp", "native"
@@ -80,8 +71,8 @@ def test_with_xdp_alone_nothing_would_count(place: tuple[Lab, Program]) -> None:
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-def test_tcx_programs_and_filters_run_beside_ours(place: tuple[Lab, Program], way: str) -> None:
-    lab, program = place
+def test_tcx_programs_and_filters_run_beside_ours(bare: tuple[Lab, Program], way: str) -> None:
+    lab, program = bare
     with Foreign(lab.server_end, "tcx", "filter") as theirs:
         hooks = leftovers.hooks(lab.server)
         attach(program, SERVER, options=WAYS[way])
@@ -98,8 +89,8 @@ def test_tcx_programs_and_filters_run_beside_ours(place: tuple[Lab, Program], wa
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-def test_those_that_come_later_run_and_stay(place: tuple[Lab, Program], way: str) -> None:
-    lab, program = place
+def test_those_that_come_later_run_and_stay(bare: tuple[Lab, Program], way: str) -> None:
+    lab, program = bare
     attach(program, SERVER, options=WAYS[way])
     kinds = ("tcx",) if way == "clsact" else ("tcx", "filter")  # its qdisc is ours there
     with Foreign(lab.server_end, *kinds) as theirs:
@@ -110,8 +101,8 @@ def test_those_that_come_later_run_and_stay(place: tuple[Lab, Program], way: str
         assert theirs.runs() == dict.fromkeys(kinds, 10)
 
 
-def test_a_filter_that_comes_later_keeps_our_qdisc(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_a_filter_that_comes_later_keeps_our_qdisc(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     attach(program, SERVER, options=WAYS["clsact"])
     lab.server.run([*FILTER, "prio", "9", *IP_ONLY])
     send(lab, 5)
@@ -124,8 +115,8 @@ def test_a_filter_that_comes_later_keeps_our_qdisc(place: tuple[Lab, Program]) -
     assert "tm_tc_" not in hooks
 
 
-def test_an_empty_qdisc_of_theirs_stays(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_an_empty_qdisc_of_theirs_stays(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     lab.server.run(["tc", "qdisc", "add", "dev", SERVER, "clsact"])
     hooks = leftovers.hooks(lab.server)
     attach(program, SERVER, options=WAYS["clsact"])
@@ -134,9 +125,9 @@ def test_an_empty_qdisc_of_theirs_stays(place: tuple[Lab, Program]) -> None:
     assert leftovers.hooks(lab.server) == hooks
 
 
-def test_where_the_first_priority_is_taken_ours_is_the_next(place: tuple[Lab, Program]) -> None:
+def test_where_the_first_priority_is_taken_ours_is_the_next(bare: tuple[Lab, Program]) -> None:
     """A priority has filters of one kind and protocol."""
-    lab, program = place
+    lab, program = bare
     lab.server.run(["tc", "qdisc", "add", "dev", SERVER, "clsact"])
     lab.server.run([*FILTER, "prio", "1", *IP_ONLY])
     hooks = leftovers.hooks(lab.server)

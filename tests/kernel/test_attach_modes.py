@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from tests.kernel.attached import (
     attach,
     complaint,
     interface_row,
-    lab_and_program,
     packets,
     program_in,
     run_patched,
@@ -40,12 +38,6 @@ tc.attach_tcx = refuse
 """
 
 
-@pytest.fixture
-def place() -> Iterator[tuple[Lab, Program]]:
-    with lab_and_program() as made:
-        yield made
-
-
 def layers(program: Program) -> dict[str, tuple[int | None, int | None]]:
     """Packets of the wire's layers: received, sent. The host's are not attached here."""
     rows = {row["layer"]: (row["rx_packets"], row["tx_packets"]) for row in program.rows("layers")}
@@ -64,9 +56,9 @@ def send_both_ways(lab: Lab) -> None:
     send_back(lab, OUT)
 
 
-def test_auto_does_no_harm(place: tuple[Lab, Program]) -> None:
+def test_auto_does_no_harm(bare: tuple[Lab, Program]) -> None:
     """On a veth XDP stays off, and says why."""
-    lab, program = place
+    lab, program = bare
     said = attach(program, SERVER)
     send_both_ways(lab)
 
@@ -78,9 +70,9 @@ def test_auto_does_no_harm(place: tuple[Lab, Program]) -> None:
 
 
 @pytest.mark.parametrize("tc_mode", ["tcx", "clsact"])
-def test_native(place: tuple[Lab, Program], tc_mode: str) -> None:
+def test_native(bare: tuple[Lab, Program], tc_mode: str) -> None:
     """Received packets are counted by XDP, and tc leaves them out."""
-    lab, program = place
+    lab, program = bare
     attach(program, SERVER, options=("--xdp", "native", "--tc", tc_mode))
     send_both_ways(lab)
 
@@ -90,9 +82,9 @@ def test_native(place: tuple[Lab, Program], tc_mode: str) -> None:
 
 
 @pytest.mark.parametrize("tc_mode", ["tcx", "clsact"])
-def test_generic(place: tuple[Lab, Program], tc_mode: str) -> None:
+def test_generic(bare: tuple[Lab, Program], tc_mode: str) -> None:
     """Both see what is received; it is in the tables once."""
-    lab, program = place
+    lab, program = bare
     attach(program, SERVER, options=("--xdp", "generic", "--tc", tc_mode))
     send_both_ways(lab)
     traffic.ping(lab.client_end, lab.server_end, count=5)
@@ -105,8 +97,8 @@ def test_generic(place: tuple[Lab, Program], tc_mode: str) -> None:
     assert interface_row(program, SERVER)["icmp_packets"] == 10
 
 
-def test_off(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_off(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     attach(program, SERVER, options=("--xdp", "off"))
     send_both_ways(lab)
 
@@ -131,15 +123,15 @@ def test_the_first_mode_that_works_is_taken() -> None:
         )
 
 
-def test_native_before_generic_where_there_is_both(place: tuple[Lab, Program]) -> None:
-    _, program = place
+def test_native_before_generic_where_there_is_both(bare: tuple[Lab, Program]) -> None:
+    _, program = bare
     attach(program, SERVER, options=("--xdp", "native,generic"))
 
     assert modes(program, SERVER) == ("native", USUAL_TC, "as asked")
 
 
-def test_layer_tc_only(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_layer_tc_only(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     attach(program, SERVER, options=("--layer", "tc", "--xdp", "native"))
     send_both_ways(lab)
 
@@ -148,9 +140,9 @@ def test_layer_tc_only(place: tuple[Lab, Program]) -> None:
 
 
 @pytest.mark.parametrize("mode", ["native", "generic"])
-def test_layer_xdp_only(place: tuple[Lab, Program], mode: str) -> None:
+def test_layer_xdp_only(bare: tuple[Lab, Program], mode: str) -> None:
     """What is sent is not known, which is not 0; flows are there in generic mode, too."""
-    lab, program = place
+    lab, program = bare
     attach(program, SERVER, options=("--layer", "xdp", "--xdp", mode))
     traffic.ping(lab.client_end, lab.server_end, count=5)
 
@@ -162,8 +154,8 @@ def test_layer_xdp_only(place: tuple[Lab, Program], mode: str) -> None:
     assert flow["rx_packets"] == 5
 
 
-def test_a_layer_that_counts_nothing_is_refused(place: tuple[Lab, Program]) -> None:
-    _, program = place
+def test_a_layer_that_counts_nothing_is_refused(bare: tuple[Lab, Program]) -> None:
+    _, program = bare
     said = complaint(program, 2, "attach", "--iface", SERVER, "--layer", "xdp")
 
     assert "nothing would count" in said
@@ -171,8 +163,8 @@ def test_a_layer_that_counts_nothing_is_refused(place: tuple[Lab, Program]) -> N
     assert not program.pin_dir.exists()
 
 
-def test_before_linux_6_6_tc_is_attached_by_clsact(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_before_linux_6_6_tc_is_attached_by_clsact(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     done = run_patched(program, WITHOUT_TCX, "attach", "--iface", SERVER)
     assert (done.returncode, done.stderr) == (0, "")
     send_both_ways(lab)
@@ -181,8 +173,8 @@ def test_before_linux_6_6_tc_is_attached_by_clsact(place: tuple[Lab, Program]) -
     assert packets(program, SERVER) == (IN, OUT)
 
 
-def test_before_linux_6_6_tcx_is_refused(place: tuple[Lab, Program]) -> None:
-    _, program = place
+def test_before_linux_6_6_tcx_is_refused(bare: tuple[Lab, Program]) -> None:
+    _, program = bare
     done = run_patched(program, WITHOUT_TCX, "attach", "--iface", SERVER, "--tc", "tcx")
 
     assert done.returncode == 5

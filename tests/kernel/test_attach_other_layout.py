@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,7 +13,6 @@ from tests.kernel.attached import (
     attach,
     complaint,
     fake_layout,
-    lab_and_program,
     packets,
     send,
     send_back,
@@ -26,12 +24,6 @@ pytestmark = pytest.mark.kernel
 
 SERVER = "tmserver"
 WAY = pytest.mark.parametrize("way", list(WAYS))
-
-
-@pytest.fixture
-def place() -> Iterator[tuple[Lab, Program]]:
-    with lab_and_program() as made:
-        yield made
 
 
 def attach_as_another_version(program: Program, way: str) -> None:
@@ -46,8 +38,8 @@ def attach_as_another_version(program: Program, way: str) -> None:
 
 
 @WAY
-def test_nothing_of_it_is_read(place: tuple[Lab, Program], way: str) -> None:
-    lab, program = place
+def test_nothing_of_it_is_read(bare: tuple[Lab, Program], way: str) -> None:
+    lab, program = bare
     attach_as_another_version(program, way)
     hooks = leftovers.hooks(lab.server)
 
@@ -59,8 +51,8 @@ def test_nothing_of_it_is_read(place: tuple[Lab, Program], way: str) -> None:
 
 
 @WAY
-def test_replace_begins_anew(place: tuple[Lab, Program], way: str) -> None:
-    lab, program = place
+def test_replace_begins_anew(bare: tuple[Lab, Program], way: str) -> None:
+    lab, program = bare
     loaded, hooks = leftovers.loaded(), leftovers.hooks(lab.server)
     attach_as_another_version(program, way)
     send(lab, 5)
@@ -77,8 +69,8 @@ def test_replace_begins_anew(place: tuple[Lab, Program], way: str) -> None:
 
 
 @WAY
-def test_detach_takes_it_out(place: tuple[Lab, Program], way: str) -> None:
-    lab, program = place
+def test_detach_takes_it_out(bare: tuple[Lab, Program], way: str) -> None:
+    lab, program = bare
     loaded, hooks = leftovers.loaded(), leftovers.hooks(lab.server)
     attach_as_another_version(program, way)
 

@@ -19,7 +19,7 @@ from scapy.layers.l2 import Ether
 from scapy.utils import RawPcapNgReader, RawPcapReader
 
 from tests.kernel import leftovers
-from tests.kernel.owned import SERVER, Place, close_all, connected, exchange, place_of
+from tests.kernel.owned import SERVER, Place, close_all, connected, exchange
 from tests.kernel.program import Program, Running, attached
 from tests.lab import raw, traffic
 from tests.lab.lab import Lab, mixed_traffic
@@ -173,12 +173,6 @@ def unusual(lab: Lab, version: Any) -> None:
     ):
         raw.ip_packets(lab.client_end, lab.server_end, protocol, payload, count=4, version=version)
     raw.arp_broadcast(lab.client_end, "10.0.1.77", 5)
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with place_of(attach=True) as made:
-        yield made
 
 
 def comments_of(path: Path) -> list[tuple[str, str]]:

@@ -7,7 +7,6 @@ at the other end, of the same datagrams; what they carry is what applications ga
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from tests.kernel.foreign import given_another_program, pinned_program
 from tests.kernel.owned import CLIENT, SERVER, Place, place_of, sums_agree
 from tests.kernel.program import Program, free_pin_dir
 from tests.kernel.told import Told
-from tests.lab.cgroup import own_cgroup
+from tests.lab.cgroup import own_cgroup, remove_cgroup
 from tests.lab.lab import Lab
 from tests.lab.worker import Worker
 from trafficmon.host.cgroups import Cgroup
@@ -45,12 +44,12 @@ class Stage:
 
     def traffic(self, there: int, back: int, *, away: tuple[str, ...] = ()) -> None:
         """So many datagrams, while the hooks ``away`` are not there; totals do not fall."""
-        before = self.place.seen_by_the_client()
+        before = self.place.counted_at_client()
         self.client.do(f"for _ in range({there}): c.sendto(bytes({PAYLOAD}), ('{SERVER}', 5000))")
         self.server.do(f"for _ in range({there}): s.recv(1000)")
         self.server.do(f"for _ in range({back}): s.sendto(bytes({PAYLOAD}), ('{CLIENT}', 6000))")
         self.client.do(f"for _ in range({back}): c.recv(1000)")
-        after = self.place.seen_by_the_client()
+        after = self.place.counted_at_client()
         arrived, left = (
             tuple(now - then for now, then in zip(*both, strict=True))
             for both in zip(after, before, strict=True)
@@ -85,7 +84,7 @@ class Stage:
 
 @contextmanager
 def staged(place: Place) -> Iterator[Stage]:
-    place.watch_the_client()
+    place.count_at_client()
     client = place.client()
     client.do("c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)", f"c.bind(('{CLIENT}', 6000))")
     stage = Stage(place, client, client)
@@ -109,15 +108,7 @@ def make_again(stage: Stage) -> None:
 
 def remove(stage: Stage) -> None:
     stage.server.end()
-    deadline = time.monotonic() + 5
-    while True:  # one that its last process has just left is busy for a moment
-        try:
-            stage.place.cgroup.rmdir()
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        else:
-            return
+    remove_cgroup(stage.place.cgroup)
 
 
 def test_a_cgroup_that_is_made_again_is_told_and_watched_again(stage: Stage) -> None:

@@ -3,23 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.kernel.owned import CLIENT, SERVER, SERVER6, Place, listen, place_of, sums_agree
+from tests.kernel.owned import CLIENT, SERVER, SERVER6, Place, listen, sums_agree
 
 pytestmark = pytest.mark.kernel
 
 COUNT = 200
 LINGER = "setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\\1' + bytes(7))"
 RESET = f"s.{LINGER}; "
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with place_of(attach=True) as made:
-        yield made
 
 
 def opens(place: Place) -> dict[str, int]:

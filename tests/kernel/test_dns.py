@@ -31,6 +31,7 @@ from tests.lab import processes, raw
 from tests.lab.cgroup import entering, own_cgroup
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
+from tests.waiting import wait_until
 from trafficmon.host.lock import dns_file
 
 pytestmark = pytest.mark.kernel
@@ -73,6 +74,11 @@ def resolver(lab: Lab, log: Path, address: str, port: int = 53) -> Iterator[None
         lab.server.end(process)
 
 
+def _has_started(process: processes.Process, log: Path) -> bool:
+    processes.check_alive(process)
+    return log.exists() and "started" in log.read_text()
+
+
 @contextmanager
 def dnsmasq(lab: Lab, folder: Path) -> Iterator[Path]:
     """Its log."""
@@ -81,11 +87,7 @@ def dnsmasq(lab: Lab, folder: Path) -> Iterator[Path]:
     shell = ["sh", "-c", 'exec dnsmasq -C "$1" 2> "$0"', str(log), str(config)]
     process = lab.server.popen(shell)
     try:
-        deadline = time.monotonic() + 10
-        while not (log.exists() and "started" in log.read_text()):
-            processes.check_alive(process)
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: _has_started(process, log))
         yield log
     finally:
         lab.server.end(process)

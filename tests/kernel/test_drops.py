@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import time
 from collections import Counter
@@ -21,7 +20,7 @@ from scapy.packet import Packet
 
 from tests.kernel.owned import SERVER, SERVER6, Place, connect_to, listen, place_of
 from tests.kernel.program import Program, attached
-from tests.lab import raw
+from tests.lab import nftables, raw
 from tests.lab.cgroup import own_cgroup
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
@@ -96,7 +95,7 @@ class Losses:
         """Drops of every kind; how many there were, by reason, as the kernel counts them."""
         right = self.link.right
         before = kernel_counts(right.namespace)
-        right.namespace.run(["nft", "-f", "-"], stdin=RULES)
+        nftables.load(right.namespace, RULES)
         right.namespace.run(["sysctl", "-qw", f"net.ipv4.conf.{right.interface}.rp_filter=1"])
         forwarding = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         right.namespace.run(["sysctl", "-qw", *forwarding])
@@ -109,12 +108,12 @@ class Losses:
         if self.version == 4:
             self.send(4, self.frame(CLOSED, src="10.78.0.1"))
         self.overflow()
-        told = right.namespace.run(["nft", "list", "table", "inet", "tmdrops"]).stdout
+        ((blocked, _),) = nftables.counters(right.namespace, "tmdrops")
         after = kernel_counts(right.namespace)
         losses = Counter(
             {reason: after[n] - before[n] for reason, n in WITNESSES[self.version].items()}
         )
-        losses["netfilter_drop"] = int(re.findall(r"packets (\d+)", told)[0])
+        losses["netfilter_drop"] = blocked
         if self.version == 6:
             losses["ip_innoroutes"] = after["Ip6InNoRoutes"] - before["Ip6InNoRoutes"]
         return losses
@@ -276,7 +275,7 @@ def test_what_a_drop_says(version: IpVersion) -> None:
     """Both ends and the size, as scapy made them; in sum the bytes that nftables dropped."""
     with Lab() as lab, attached(lab.server, lab.server_if, options=WATCHED) as program:
         losses = Losses(lab.veth, version)
-        lab.server.run(["nft", "-f", "-"], stdin=RULES)
+        nftables.load(lab.server, RULES)
         sent = []
         listening = ("events", "--json", "--type", "drop")
         with program.running(*listening, until="listening") as running:
@@ -292,14 +291,13 @@ def test_what_a_drop_says(version: IpVersion) -> None:
             running.interrupt()
             events = running.records()
         rows = program.rows("drops")
-        told = lab.server.run(["nft", "list", "table", "inet", "tmdrops"]).stdout
+        ((packets, octets),) = nftables.counters(lab.server, "tmdrops")
     assert [(e["src_port"], e["dst_port"], e["bytes"]) for e in events] == sent
     ends = {(e["protocol"], e["src_addr"], e["dst_addr"], e["interface"]) for e in events}
     left, right = lab.veth.left, lab.veth.right
     assert ends == {("udp", left.address(version), right.address(version), lab.server_if)}
-    ((packets, octets),) = re.findall(r"packets (\d+) bytes (\d+)", told)
-    assert sum(row["packets"] for row in rows) == int(packets) == len(sent)
-    assert sum(row["bytes"] for row in rows) == int(octets)
+    assert sum(row["packets"] for row in rows) == packets == len(sent)
+    assert sum(row["bytes"] for row in rows) == octets
 
 
 def test_what_the_table_has_no_room_for_is_in_one_row() -> None:
@@ -314,7 +312,7 @@ def test_what_the_table_has_no_room_for_is_in_one_row() -> None:
             with pytest.raises(BpfError):
                 for key in filled:
                     table.update(key.tobytes(), ones)
-        lab.server.run(["nft", "-f", "-"], stdin=RULES)
+        nftables.load(lab.server, RULES)
         losses.send(5, losses.frame(BLOCKED))
         (others,) = (row for row in program.rows("drops") if row["location"] == "other places")
     assert (others["packets"], others["kind"]) == (5, "loss")

@@ -7,7 +7,6 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from tests.kernel.owned import (
     connect_to,
     exchange,
     listen,
-    place_of,
 )
 from tests.kernel.program import Running, attached
 from tests.lab import processes, traffic
@@ -39,12 +37,6 @@ pytestmark = pytest.mark.kernel
 CLIENT6 = "fd00:0:0:1::1"
 LINGER = "c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))"
 EVENTS = 1_000_000
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with place_of(attach=True) as made:
-        yield made
 
 
 def listening(place: Place, types: str, *options: str) -> Any:

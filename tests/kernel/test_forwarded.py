@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.owned import CLIENT, SERVER, Place, close_all, place_of
+from tests.kernel.owned import CLIENT, SERVER, Place, close_all, family_of, listen, place_of
+from tests.lab import nftables
 from tests.lab.namespace import Namespace
 from tests.lab.requirements import LabError
 from tests.lab.veth import IpVersion, Link, add_host, connect
@@ -57,7 +58,7 @@ class Host:
     def translate(self) -> None:
         """As container engines do it."""
         try:
-            self.place.lab.server.run(["nft", "-f", "-"], stdin=TRANSLATE)
+            nftables.load(self.place.lab.server, TRANSLATE)
         except LabError as error:
             pytest.skip(f"this kernel translates no addresses: {error}")
 
@@ -111,8 +112,7 @@ def host() -> Iterator[Host]:
 
 def listening(place: Place, address: str) -> Worker:
     client = place.client()
-    family = "AF_INET6" if ":" in address else "AF_INET"
-    client.do(f"l = socket.create_server(({address!r}, 5000), family=socket.{family})")
+    listen(client, address=address)
     return client
 
 
@@ -159,8 +159,7 @@ def test_what_a_container_serves(host: Host) -> None:
 def test_what_a_containers_worker_takes_over(host: Host, version: IpVersion) -> None:
     """Another process than who listens, while the connection goes on; none is translated."""
     inside, client = host.inside("tm-serves"), host.place.client()
-    family = "AF_INET6" if version == 6 else "AF_INET"
-    inside.do(f"l = socket.create_server(({INSIDE[version]!r}, 80), family=socket.{family})")
+    listen(inside, 80, INSIDE[version])
     client.do(f"c = socket.create_connection(({INSIDE[version]!r}, 80)); c.sendall(bytes(1000))")
     inside.do(
         "c = accept(l); take(c, 1000); c.sendall(b'x'); child = os.fork()",
@@ -178,8 +177,7 @@ def test_what_a_containers_worker_takes_over(host: Host, version: IpVersion) -> 
 def test_what_a_container_serves_as_it_is(host: Host, version: IpVersion) -> None:
     """Nothing is translated: the accepted connection is known by what came in first."""
     inside, client = host.inside("tm-serves"), host.place.client()
-    family = "AF_INET6" if version == 6 else "AF_INET"
-    inside.do(f"l = socket.create_server(({INSIDE[version]!r}, 80), family=socket.{family})")
+    listen(inside, 80, INSIDE[version])
     client.do(f"c = socket.create_connection(({INSIDE[version]!r}, 80)); c.sendall(bytes(1000))")
     inside.do("c = accept(l); take(c, 1000); c.sendall(bytes(2000))")
     client.do("take(c, 2000)")
@@ -190,12 +188,12 @@ def test_what_a_container_serves_as_it_is(host: Host, version: IpVersion) -> Non
 @pytest.mark.parametrize("version", [4, 6])
 def test_a_datagrams_server_in_a_container(host: Host, version: IpVersion) -> None:
     """Each of its flows, begun by others; the two ends differ in both halves of their addresses."""
-    family = "AF_INET6" if version == 6 else "AF_INET"
+    family = family_of(INSIDE[version])
     inside, client = host.inside("tm-answers"), host.place.client()
     address = add_host(host.link.left, host.link.right, 119).address(version)
-    inside.do(f"u = socket.socket(socket.{family}, socket.SOCK_DGRAM); u.bind(({address!r}, 80))")
+    inside.do(f"u = socket.socket({family}, socket.SOCK_DGRAM); u.bind(({address!r}, 80))")
     client.do(
-        f"all = [socket.socket(socket.{family}, socket.SOCK_DGRAM) for _ in range(3)]",
+        f"all = [socket.socket({family}, socket.SOCK_DGRAM) for _ in range(3)]",
         f"for u in all: u.sendto(b'x', ({address!r}, 80))",
     )
     inside.do("for _ in range(3): u.sendto(b'yy', u.recvfrom(9)[1])")
@@ -279,12 +277,10 @@ def test_captures_of_what_a_container_exchanges(
         host.translate()
     inside, client = host.inside("tm-inside"), host.place.client()
     filters = [one.format(cgroup=f"/{host.place.cgroup.name}", pid=inside.pid) for one in FILTERS]
-    family = "AF_INET" if version == 4 else "AF_INET6"
-    client.do(
-        f"l = socket.socket(socket.{family}, socket.{kind})", f"l.bind(({PEER[version]!r}, 5000))"
-    )
+    family = family_of(PEER[version])
+    client.do(f"l = socket.socket({family}, socket.{kind})", f"l.bind(({PEER[version]!r}, 5000))")
     with host.captured(tmp_path, *filters) as told:
-        inside.do(f"c = socket.socket(socket.{family}, socket.{kind})")
+        inside.do(f"c = socket.socket({family}, socket.{kind})")
         if kind == "SOCK_STREAM":
             client.do("l.listen()")
             inside.do(f"c.connect(({PEER[version]!r}, 5000)); c.sendall(bytes(3000))")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from tests.kernel.attached import (
     attach,
     complaint,
     interface_row,
-    lab_and_program,
     packets,
     program_in,
     send,
@@ -33,12 +31,6 @@ pytestmark = pytest.mark.kernel
 
 CLIENT, SERVER, RENAMED = "tmclient", "tmserver", "tmrenamed"
 WAY = pytest.mark.parametrize("way", list(WAYS))
-
-
-@pytest.fixture
-def place() -> Iterator[tuple[Lab, Program]]:
-    with lab_and_program() as made:
-        yield made
 
 
 def notes(program: Program, *command: str) -> str:
@@ -63,8 +55,8 @@ def number_of(namespace: Namespace, interface: str) -> int:
 
 
 @WAY
-def test_one_that_has_gone_keeps_its_counters(place: tuple[Lab, Program], way: str) -> None:
-    lab, program = place
+def test_one_that_has_gone_keeps_its_counters(bare: tuple[Lab, Program], way: str) -> None:
+    lab, program = bare
     attach(program, SERVER, options=WAYS[way])
     send(lab, 5)
     lose(lab)
@@ -81,9 +73,9 @@ def test_one_that_has_gone_keeps_its_counters(place: tuple[Lab, Program], way: s
 
 @WAY
 def test_one_of_two_that_was_removed_is_a_note_and_both_are_a_fault(
-    place: tuple[Lab, Program], way: str
+    bare: tuple[Lab, Program], way: str
 ) -> None:
-    lab, program = place
+    lab, program = bare
     connect(lab.client, lab.server, names=("tmother0", "tmother"), network=2)
     attach(program, SERVER, "tmother", options=WAYS[way])
     lose(lab)
@@ -101,8 +93,8 @@ def test_one_of_two_that_was_removed_is_a_note_and_both_are_a_fault(
 
 
 @WAY
-def test_one_that_is_back_is_counted_on(place: tuple[Lab, Program], way: str) -> None:
-    lab, program = place
+def test_one_that_is_back_is_counted_on(bare: tuple[Lab, Program], way: str) -> None:
+    lab, program = bare
     loaded = leftovers.loaded()
     attach(program, SERVER, options=WAYS[way])
     send(lab, 5)
@@ -129,8 +121,8 @@ def test_one_that_is_back_is_counted_on(place: tuple[Lab, Program], way: str) ->
 
 
 @WAY
-def test_a_renamed_one_is_counted_under_its_new_name(place: tuple[Lab, Program], way: str) -> None:
-    lab, program = place
+def test_a_renamed_one_is_counted_under_its_new_name(bare: tuple[Lab, Program], way: str) -> None:
+    lab, program = bare
     attach(program, SERVER, options=WAYS[way])
     send(lab, 5)
     lab.server.run(["ip", "link", "set", SERVER, "name", RENAMED])
@@ -149,9 +141,9 @@ def test_a_renamed_one_is_counted_under_its_new_name(place: tuple[Lab, Program],
 
 
 def test_who_takes_the_old_name_of_another_has_counters_of_its_own(
-    place: tuple[Lab, Program],
+    bare: tuple[Lab, Program],
 ) -> None:
-    lab, program = place
+    lab, program = bare
     attach(program, SERVER)
     send(lab, 5)
     lab.server.run(["ip", "link", "set", SERVER, "name", RENAMED])
@@ -168,9 +160,9 @@ def test_who_takes_the_old_name_of_another_has_counters_of_its_own(
 
 @WAY
 def test_one_that_has_moved_away_is_told_and_may_come_back(
-    place: tuple[Lab, Program], way: str
+    bare: tuple[Lab, Program], way: str
 ) -> None:
-    lab, program = place
+    lab, program = bare
     attach(program, SERVER, options=WAYS[way])
     send(lab, 5)
     with Namespace("away") as away:
@@ -188,8 +180,8 @@ def test_one_that_has_moved_away_is_told_and_may_come_back(
     assert notes(program, "status") == ""
 
 
-def test_one_that_never_comes_back_is_detached(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_one_that_never_comes_back_is_detached(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     with Namespace("away") as away:
         hooks_before = leftovers.hooks(lab.server)
         loaded = leftovers.loaded()
@@ -207,8 +199,8 @@ class TestAnotherNamespace:
     """A pin directory is of one namespace; others may look."""
 
     @WAY
-    def test_reads_and_does_not_attach(self, place: tuple[Lab, Program], way: str) -> None:
-        lab, program = place
+    def test_reads_and_does_not_attach(self, bare: tuple[Lab, Program], way: str) -> None:
+        lab, program = bare
         attach(program, SERVER, options=WAYS[way])
         send(lab, 5)
         elsewhere = Program(lab.client, program.pin_dir)
@@ -222,8 +214,8 @@ class TestAnotherNamespace:
         assert state(elsewhere, SERVER)["state"] == "attached"
 
     @pytest.mark.parametrize("way", ["tcx", "native"])
-    def test_links_are_detached_from_anywhere(self, place: tuple[Lab, Program], way: str) -> None:
-        lab, program = place
+    def test_links_are_detached_from_anywhere(self, bare: tuple[Lab, Program], way: str) -> None:
+        lab, program = bare
         hooks = leftovers.hooks(lab.server)
         attach(program, SERVER, options=WAYS[way])
         elsewhere = Program(lab.client, program.pin_dir)
@@ -231,8 +223,8 @@ class TestAnotherNamespace:
         assert elsewhere.run("detach").stdout == f"detached from {SERVER}\n"
         assert leftovers.hooks(lab.server) == hooks
 
-    def test_filters_are_detached_at_home(self, place: tuple[Lab, Program]) -> None:
-        lab, program = place
+    def test_filters_are_detached_at_home(self, bare: tuple[Lab, Program]) -> None:
+        lab, program = bare
         attach(program, SERVER, options=WAYS["clsact"])
         said = complaint(Program(lab.client, program.pin_dir), 1, "detach")
 

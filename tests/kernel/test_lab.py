@@ -24,6 +24,7 @@ from tests.lab.namespace import Namespace
 from tests.lab.pktgen import PacketGenerator
 from tests.lab.requirements import LabError
 from tests.lab.veth import IpVersion, Link
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kernel
 
@@ -47,13 +48,6 @@ def generator() -> Iterator[PacketGenerator]:
 
 def flows_on_port(captured: dict[FlowKey, Count], local_port: int | None) -> list[Count]:
     return [count for key, count in captured.items() if key.local_port == local_port]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def lab_leftovers() -> set[str]:

@@ -7,11 +7,9 @@ import os
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
 
 import pytest
 
@@ -19,9 +17,10 @@ import build_bpf
 from tests.kernel import probe
 from tests.kernel.needs import needs_linux
 from tests.kernel.probe import Counter, LinkType
+from tests.lab.cgroup import own_cgroup
 from tests.lab.namespace import Namespace
+from tests.lab.worker import Worker
 from trafficmon.errors import BpfError, TrafficmonError
-from trafficmon.host import cgroups
 from trafficmon.libbpf import info
 from trafficmon.libbpf.link import (
     Link,
@@ -35,89 +34,32 @@ from trafficmon.uapi import AttachType
 
 pytestmark = pytest.mark.kernel
 
-# Sends as many datagrams as it is told, one line of standard input after the other. A socket
-# belongs to the cgroup in which it was made: so the first line has to come before them.
-SENDER = """
-import socket, sys
-sys.stdin.readline()
-here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-there = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-there.bind(("127.0.0.1", 0))
-for line in sys.stdin:
-    for _ in range(int(line)):
-        here.sendto(b"x", there.getsockname())
-        there.recv(16)
-    print("sent", flush=True)
-"""
+DATAGRAM_SOCKETS = (
+    "here, there = (socket.socket(type=socket.SOCK_DGRAM) for _ in range(2))",
+    "there.bind(('127.0.0.1', 0))",
+)
 
 
-@contextmanager
-def own_cgroup(name: str) -> Iterator[Path]:
-    root = cgroups.version_2_root()
-    assert root is not None, "no cgroup v2 is mounted"
-    path = root / f"tmprobe-{name}"
-    path.mkdir()
-    try:
-        yield path
-    finally:
-        _remove(path)
-
-
-def _remove(path: Path) -> None:
-    """A cgroup that its last process has just left is busy for a moment."""
-    deadline = time.monotonic() + 5
-    while True:
-        try:
-            path.rmdir()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-class Sender:
-    """A process in a network namespace and a cgroup, and its sockets too."""
-
-    def __init__(self, namespace: Namespace, cgroup: Path) -> None:
-        self.namespace = namespace
-        argv = [sys.executable, "-c", SENDER]
-        self.process = namespace.popen(argv, stdin=subprocess.PIPE)
-        (cgroup / "cgroup.procs").write_text(str(self.process.pid))
-        self._tell("begin")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.namespace.end(self.process)
-
-    def send(self, count: int) -> None:
-        self._tell(str(count))
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "sent\n"
-
-    def _tell(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{line}\n")
-        self.process.stdin.flush()
+def send(worker: Worker, count: int) -> None:
+    worker.do(f"for _ in range({count}): here.sendto(b'x', there.getsockname()); there.recv(16)")
 
 
 def test_a_cgroup_sees_its_own_processes_and_those_below(probe_path: Path) -> None:
     with (
-        own_cgroup(f"watched-{os.getpid()}") as watched,
-        own_cgroup(f"other-{os.getpid()}") as other,
+        own_cgroup("watched") as watched,
+        own_cgroup("other") as other,
         Namespace("probe") as namespace,
         probe.loaded(probe_path, "probe_cgroup", "probe_cgroup_second") as opened,
         opened.program("probe_cgroup") as first,
         opened.program("probe_cgroup_second") as second,
     ):
         with (
-            own_cgroup(f"watched-{os.getpid()}/below") as below,
-            Sender(namespace, below) as inner,
-            Sender(namespace, other) as outer,
+            own_cgroup("below", watched) as below,
+            Worker(namespace, "tm-inner", below) as inner,
+            Worker(namespace, "tm-outer", other) as outer,
         ):
+            for worker in (inner, outer):
+                worker.do(*DATAGRAM_SOCKETS)
             fd = os.open(watched, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 link = attach_cgroup(first, fd, AttachType.CGROUP_INET_EGRESS)
@@ -126,11 +68,11 @@ def test_a_cgroup_sees_its_own_processes_and_those_below(probe_path: Path) -> No
             with link:
                 assert link.facts().type == LinkType.CGROUP
                 assert link.facts().program_id == info.program_facts(first).id
-                inner.send(4)
-                outer.send(50)
+                send(inner, 4)
+                send(outer, 50)
                 link.update(second)
-                inner.send(5)
-            inner.send(6)
+                send(inner, 5)
+            send(inner, 6)
         assert probe.runs(opened, Counter.FIRST) == 4
         assert probe.runs(opened, Counter.SECOND) == 5
 

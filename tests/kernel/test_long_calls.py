@@ -21,6 +21,7 @@ from tests.kernel.owned import (
     app,
     connect_to,
     connected,
+    family_of,
     listen,
     place_of,
     sums_agree,
@@ -163,10 +164,10 @@ def test_datagrams(place: Place, address: str, is_connected: bool) -> None:
     if not _may_ask(Helper.TASK_PT_REGS):
         pytest.skip("programs on packets may not ask for a task's registers here (Linux 5.15)")
     server, client = place.server("tm-udp"), place.client()
-    family = "AF_INET6" if ":" in address else "AF_INET"
-    client.do(f"c = socket.socket(socket.{family}, socket.SOCK_DGRAM); c.bind(({address!r}, 9999))")
+    family = family_of(address)
+    client.do(f"c = socket.socket({family}, socket.SOCK_DGRAM); c.bind(({address!r}, 9999))")
     server.do(
-        f"c = socket.socket(socket.{family}, socket.SOCK_DGRAM); at = ({address!r}, 9999)",
+        f"c = socket.socket({family}, socket.SOCK_DGRAM); at = ({address!r}, 9999)",
         "c.connect(at)" if is_connected else "pass",
         "def send(n): return c.send(bytes(n)) if " + f"{is_connected} else c.sendto(bytes(n), at)",
         "r, w = os.pipe(); r2, w2 = os.pipe()",

@@ -6,14 +6,14 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests.kernel.attached import program_in
 from tests.kernel.program import Program, within
 from tests.lab.namespace import Namespace
+from tests.waiting import wait_until
 from trafficmon.attachment.store import Store
 from trafficmon.layout import AttachMode
 from trafficmon.pins import PinDirectory
@@ -77,13 +77,6 @@ def work_of(namespace: Namespace, program: Program, *arguments: str) -> tuple[in
     return int(calls), int(read_bytes)
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_what_each_further_interface_costs_beside_its_programs_stays_the_same(
     host: tuple[Namespace, Program],
 ) -> None:
@@ -130,7 +123,7 @@ def test_ctrl_c_in_the_midst_leaves_nothing(host: tuple[Namespace, Program]) -> 
     command = ["-m", "trafficmon", *within(("attach", *options(MANY)))]
     process = namespace.popen([*environment, sys.executable, *command])
     try:
-        wait_until(lambda: len(list((program.pin_dir / "progs").glob("*"))) > 2)
+        wait_until(lambda: len(list((program.pin_dir / "progs").glob("*"))) > 2, 60)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
     finally:

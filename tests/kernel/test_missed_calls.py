@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import re
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from tests.kernel.owned import (
     place_of,
     sums_agree,
 )
+from tests.waiting import wait_until
 from trafficmon.attachment.host.constants import may_make_up
 from trafficmon.hook_registry import LAYERS, ON_SOCKETS
 from trafficmon.libbpf import features
@@ -65,10 +65,7 @@ def blind(place: Place) -> None:
         for kind in there:
             pins.host_link(kind).unlink()
             other.pin(str(pins.host_link(kind)))
-    deadline = time.monotonic() + _PATIENCE_S
-    while set(programs) & set(program_ids()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not set(programs) & set(program_ids()), _PATIENCE_S)
 
 
 def _taken_off(pin: Path) -> int:

@@ -7,22 +7,23 @@ import errno
 import socket
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.kernel.owned import (
     CLIENT,
-    RULES,
     SERVER,
     SERVER6,
     Place,
     app,
     exchange,
+    family_of,
+    only_connection,
     place_of,
     sums_agree,
 )
 from tests.lab.worker import Worker
+from tests.waiting import wait_until
 from trafficmon.libbpf import features
 from trafficmon.model.sockets import IPPROTO_MPTCP
 from trafficmon.uapi import Helper, ProgramType
@@ -64,13 +65,9 @@ def unattached() -> Iterator[Place]:
         yield made
 
 
-def _family(address: str) -> str:
-    return "socket.AF_INET6" if ":" in address else "socket.AF_INET"
-
-
 def listen(worker: Worker, address: str = SERVER) -> None:
     worker.do(
-        f"l = socket.socket({_family(address)}, socket.SOCK_STREAM, {IPPROTO_MPTCP})",
+        f"l = socket.socket({family_of(address)}, socket.SOCK_STREAM, {IPPROTO_MPTCP})",
         "l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)",
         f"l.bind(({address!r}, 5000)); l.listen()",
     )
@@ -78,26 +75,14 @@ def listen(worker: Worker, address: str = SERVER) -> None:
 
 def connect(worker: Worker, address: str = SERVER, protocol: int = IPPROTO_MPTCP) -> None:
     worker.do(
-        f"c = socket.socket({_family(address)}, socket.SOCK_STREAM, {protocol})",
+        f"c = socket.socket({family_of(address)}, socket.SOCK_STREAM, {protocol})",
         f"c.connect(({address!r}, 5000))",
     )
 
 
-def connection(place: Place) -> dict[str, Any]:
-    """The one that is no listener."""
-    (row,) = (row for row in place.program.rows("connections") if row["remote_port"])
-    return row
-
-
-def watch_the_client(place: Place) -> None:
-    """Of both families, and nothing but TCP."""
-    rules = RULES.replace("ip protocol != icmp", "meta l4proto tcp")
-    place.lab.client.run(["nft", "-f", "-"], stdin=rules)
-
-
 def assert_all_is_the_servers(place: Place, server: Worker) -> None:
     """Of all packets on the other end none is another's, and none is nobody's."""
-    from_server, to_server = place.seen_by_the_client()
+    from_server, to_server = place.counted_at_client()
     row = place.process(server)
     assert (row["tx_packets"], row["tx_bytes"]) == from_server
     assert (row["rx_packets"], row["rx_bytes"]) == to_server
@@ -109,14 +94,14 @@ def assert_all_is_the_servers(place: Place, server: Worker) -> None:
 def test_a_server(place: Place, address: str) -> None:
     """What it accepts is its own from the first packet; the other end's nftables are witness."""
     _need_the_way_to_the_process()
-    watch_the_client(place)
+    place.count_at_client("meta l4proto tcp")
     server, client = place.server("tm-mptcp"), place.client()
     listen(server, address)
     connect(client, address)
     server.do("c = accept(l)")
     exchange(server, client, 300_000, 70_001)
 
-    row = connection(place)
+    row = only_connection(place)
     assert (row["protocol"], row["mptcp"], row["pid"]) == ("tcp", True, server.pid)
     assert (row["local_addr"], row["local_port"]) == (address, 5000)
     assert (row["state"], row["role"]) == ("established", "passive")
@@ -142,13 +127,13 @@ def close(first: Worker, then: Worker) -> None:
 @pytest.mark.parametrize("address", [CLIENT, CLIENT6])
 def test_a_client(place: Place, address: str) -> None:
     _need_the_way_to_the_process()
-    watch_the_client(place)
+    place.count_at_client("meta l4proto tcp")
     server, client = place.server("tm-mptcp"), place.client()
     listen(client, address)
     connect(server, address)
     client.do("c = accept(l)")
     exchange(server, client, 30_000, 7001)
-    row = connection(place)
+    row = only_connection(place)
     assert (row["protocol"], row["mptcp"], row["role"]) == ("tcp", True, "active")
     assert (row["pid"], *app(row)) == (server.pid, 30_000, 7001)
     close(server, client)
@@ -160,7 +145,7 @@ def test_a_client(place: Place, address: str) -> None:
 def test_the_other_end_does_not_speak_it(place: Place, speaks: str) -> None:
     """A listener accepts plain TCP sockets then; a client's socket falls back."""
     _need_the_way_to_the_process()
-    watch_the_client(place)
+    place.count_at_client("meta l4proto tcp")
     server, client = place.server("tm-falls"), place.client()
     if speaks == "server":
         listen(server)
@@ -171,7 +156,7 @@ def test_the_other_end_does_not_speak_it(place: Place, speaks: str) -> None:
         connect(server, CLIENT)
         client.do("c = accept(l)")
     exchange(server, client, 30_000, 7001)
-    row = connection(place)
+    row = only_connection(place)
     assert (row["protocol"], row["mptcp"]) == ("tcp", speaks == "client")
     assert (row["pid"], *app(row)) == (server.pid, 30_000, 7001)
     assert row["rx_bytes"] > 30_000
@@ -215,7 +200,7 @@ def test_a_forking_servers_children(place: Place) -> None:
     assert (parent["app_tx_bytes"], parent["tx_packets"]) == (0, 1)  # the handshake's answer
     assert app(row) == (5000, 600)
     assert row["rx_bytes"] > 5000
-    assert connection(place)["pid"] == child
+    assert only_connection(place)["pid"] == child
     sums_agree(place)
 
 
@@ -245,7 +230,7 @@ def test_more_than_one_path(place: Place) -> None:
     _need_the_way_to_the_process()
     if place.lab.server.run(["ip", "mptcp", "limits"], check=False).returncode:
         pytest.skip("no 'ip mptcp' here")
-    watch_the_client(place)
+    place.count_at_client("meta l4proto tcp")
     limits = ["ip", "mptcp", "limits", "set", "subflow", "2"]
     place.lab.server.run(limits)
     place.lab.client.run(limits)
@@ -257,10 +242,9 @@ def test_more_than_one_path(place: Place) -> None:
     connect(client)
     server.do("c = accept(l)")
     exchange(server, client, 1000, 1000)
-    deadline = time.monotonic() + 5
-    while not (joined := joins(place)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    if not joined:  # so it is without trafficmon, too, on some kernels
+    try:
+        wait_until(lambda: joins(place), 5, step_s=0.1)
+    except AssertionError:  # so it is without trafficmon, too, on some kernels
         pytest.skip("this kernel completes no MP_JOIN between the lab's namespaces")
     for _ in range(20):
         exchange(server, client, 100_000, 1000)
@@ -268,7 +252,7 @@ def test_more_than_one_path(place: Place) -> None:
     flows = place.program.rows("flows", "--filter", "proto tcp and local port 5000")
     assert {flow["remote_addr"] for flow in flows} == {CLIENT, OTHER_CLIENT}
     assert {flow["pid"] for flow in flows} == {server.pid}
-    row = connection(place)
+    row = only_connection(place)
     assert (row["mptcp"], *app(row)) == (True, 2_001_000, 21_000)
     process = place.process(server)
     listening = [r for r in place.program.rows("connections") if not r["remote_port"]]
@@ -292,7 +276,7 @@ def test_one_older_than_attach(unattached: Place) -> None:
     exchange(server, client, 10_000, 20_000)
     place.attach()
     exchange(server, client, 3000, 4000)
-    row = connection(place)
+    row = only_connection(place)
     assert (row["protocol"], row["mptcp"], *app(row)) == ("tcp", True, 3000, 4000)
     assert row["rx_bytes"] > 3000
     process = place.process(server)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,6 @@ from tests.kernel.owned import (
     connected,
     exchange,
     listen,
-    place_of,
     sums_agree,
 )
 from tests.lab.cgroup import own_cgroup
@@ -33,21 +31,9 @@ pytestmark = pytest.mark.kernel
 BARE_HEADERS_BYTES = 40  # IPv4 and TCP without options
 
 
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with place_of(attach=True) as made:
-        yield made
-
-
-@pytest.fixture
-def unattached() -> Iterator[Place]:
-    with place_of(attach=False) as made:
-        yield made
-
-
 class TestTcp:
     def test_both_ways_exactly(self, place: Place) -> None:
-        place.watch_the_client()
+        place.count_at_client()
         server, client = connected(place)
         exchange(server, client, 300_000, 70_001)
         close_all(client, server)
@@ -58,7 +44,7 @@ class TestTcp:
         assert row["cgroup"] == f"/{place.cgroup.name}"
         assert app(row) == (300_000, 70_001)
         assert row["connections"] == 1
-        from_server, to_server = place.seen_by_the_client()
+        from_server, to_server = place.counted_at_client()
         assert (row["tx_packets"], row["tx_bytes"]) == from_server
         assert (row["rx_packets"], row["rx_bytes"]) == to_server
         sums_agree(place)
@@ -313,7 +299,7 @@ def test_many_that_are_closed_at_once(place: Place) -> None:
     Where tracepoints can be preempted (7.3) the kernel leaves out a call now and then: that is made
     up for (test_missed_calls.py).
     """
-    place.watch_the_client()
+    place.count_at_client()
     server, client = place.server("tm-burst"), place.client()
     listen(server)
     server.begin(
@@ -330,7 +316,7 @@ def test_many_that_are_closed_at_once(place: Place) -> None:
         "for one in all: one.join()",
     )
     server.wait()
-    from_server, to_server = place.seen_by_the_client()
+    from_server, to_server = place.counted_at_client()
     row = place.process(server)
     assert app(row) == (300 * 900, 300 * 2000)
     assert (row["rx_packets"], row["rx_bytes"]) == to_server

@@ -5,24 +5,17 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.kernel.owned import CLIENT, Place, Row, place_of
+from tests.kernel.owned import CLIENT, Place, Row
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kernel
 
 USE = f"s = socket.socket(type=socket.SOCK_DGRAM); s.sendto(b'x', ({CLIENT!r}, 9))"
 _PATIENCE_S = 20.0
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with place_of(attach=True) as made:
-        yield made
 
 
 def row_of(place: Place, pid: int) -> Row:
@@ -31,10 +24,8 @@ def row_of(place: Place, pid: int) -> Row:
 
 
 def until(place: Place, pid: int, field: str, value: str) -> Row:
-    deadline = time.monotonic() + _PATIENCE_S
-    while (row := row_of(place, pid))[field] != value:
-        assert time.monotonic() < deadline, row
-    return row
+    wait_until(lambda: row_of(place, pid)[field] == value, _PATIENCE_S)
+    return row_of(place, pid)
 
 
 def copied(folder: Path, name: str) -> Path:
@@ -67,9 +58,8 @@ def test_another_program_of_the_same_name(place: Place, tmp_path: Path) -> None:
     server.do(USE, "os.set_inheritable(s.fileno(), True)")
     sleep = shutil.which("sleep") or ""
     server.begin(f"os.execv({sleep!r}, ['sleep', '612'])")
-    deadline = time.monotonic() + _PATIENCE_S
-    while str(Path(f"/proc/{server.pid}/exe").readlink()) == str(Path(sys.executable).resolve()):
-        assert time.monotonic() < deadline
+    exe, before = Path(f"/proc/{server.pid}/exe"), Path(sys.executable).resolve()
+    wait_until(lambda: exe.readlink() != before, _PATIENCE_S)
     server.end()
     assert row_of(place, server.pid)["cmdline"] == "sleep 612"
 
@@ -96,10 +86,9 @@ def test_a_zombie(place: Place) -> None:
         "child = os.fork()",
         f"if not child:\n    {USE}; time.sleep(60)",
     )
-    deadline = time.monotonic() + _PATIENCE_S
-    while not (rows := [r for r in place.program.rows("processes") if r["tx_packets"]]):
-        assert time.monotonic() < deadline
-    (running,) = rows
+    (running,) = wait_until(
+        lambda: [r for r in place.program.rows("processes") if r["tx_packets"]], _PATIENCE_S
+    )
     server.do("os.kill(child, 9); os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)")
     (stat,) = Path(f"/proc/{running['pid']}/stat").read_text().rpartition(")")[2].split()[:1]
     assert stat == "Z"

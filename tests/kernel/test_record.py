@@ -18,19 +18,14 @@ from typing import Any
 import pytest
 
 from tests.kernel.ordinary import run_ordinary
-from tests.kernel.owned import Place, connected, exchange, place_of
+from tests.kernel.owned import Place, connected, exchange
+from tests.waiting import wait_until
 from trafficmon.sources.recorded import RecordedSource
 from trafficmon.sources.recording.reader import Recording
 from trafficmon.tables.catalogue import TABLES, parts_of
 
 pytestmark = pytest.mark.kernel
 KILLS = 50
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with place_of(attach=True) as made:
-        yield made
 
 
 @pytest.fixture
@@ -140,7 +135,4 @@ def test_killed_at_any_moment_all_but_the_last_sample_is_there(
 
 
 def _wait_for_the_first_sample(path: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not path.exists() or path.stat().st_size < 2000:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: path.exists() and path.stat().st_size >= 2000, 30)

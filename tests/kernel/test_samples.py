@@ -6,7 +6,6 @@ from __future__ import annotations
 import inspect
 import json
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +14,7 @@ import dns.message
 import pytest
 
 from tests.kernel.ordinary import NOBODY, run_ordinary
-from tests.kernel.owned import SERVER, Place, connected, exchange, place_of
+from tests.kernel.owned import SERVER, Place, connected, exchange
 from tests.kernel.private_mounts import PrivateMounts
 from trafficmon.model.parts import Part
 from trafficmon.model.sample import Sample
@@ -53,12 +52,6 @@ def shown(sample: Sample) -> dict[str, Any]:
         name: list(table.stream(chosen(table, None, None, None))) for name, table in tables.items()
     }
     return rows | {"status": status_record(sample)}
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with place_of(attach=True) as made:
-        yield made
 
 
 def make_traffic(place: Place) -> None:

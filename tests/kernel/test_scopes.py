@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.kernel.owned import SERVER, Place, place_of
+from tests.kernel.owned import SERVER, Place
 from tests.kernel.program import Program, attached
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
@@ -100,12 +100,6 @@ def test_an_address_of_all_links_is_one_host_on_two() -> None:
         links.host.run(["python3", "-c", code, address, *links.names])
         (row,) = links.program.rows("hosts")
     assert (row["remote_addr"], row["tx_packets"]) == (address, 2)
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with place_of(attach=True) as made:
-        yield made
 
 
 def test_a_connection_has_the_link_that_its_addresses_are_of(place: Place) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from tests.kernel.attached import (
     WAYS,
     attach,
     interface_row,
-    lab_and_program,
     packets,
     refusal,
     run_patched,
@@ -47,12 +45,6 @@ from trafficmon.attachment import store
 store._FEWEST_INTERFACES = store._MOST_INTERFACES = {SLOTS}
 """
 WAY = pytest.mark.parametrize("way", list(WAYS))
-
-
-@pytest.fixture
-def place() -> Iterator[tuple[Lab, Program]]:
-    with lab_and_program() as made:
-        yield made
 
 
 def attach_first(program: Program, *interfaces: str, options: tuple[str, ...] = ()) -> None:
@@ -104,9 +96,9 @@ def _column(table: Table, name: str) -> Any:
 
 @pytest.mark.parametrize("way", mostly_long(["tcx", "clsact"], "tcx"))
 def test_sums_keep_all_that_interfaces_have_counted_that_are_gone(
-    place: tuple[Lab, Program], way: str
+    bare: tuple[Lab, Program], way: str
 ) -> None:
-    lab, program = place
+    lab, program = bare
     attach_first(program, SERVER, options=WAYS[way])
     seen = 0
     for number in range(COMING):
@@ -138,8 +130,8 @@ def test_sums_keep_all_that_interfaces_have_counted_that_are_gone(
 
 
 @pytest.mark.long
-def test_readers_see_sums_grow_while_slots_are_given_away(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_readers_see_sums_grow_while_slots_are_given_away(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     attach_first(program, SERVER)
     send(lab, 5)
     readings: list[tuple[int, int]] = []
@@ -174,9 +166,9 @@ def _packets(values: Any) -> int:
 
 
 def test_living_interfaces_keep_their_slots_and_one_more_is_told_what_to_do(
-    place: tuple[Lab, Program],
+    bare: tuple[Lab, Program],
 ) -> None:
-    lab, program = place
+    lab, program = bare
     attach_first(program, SERVER)
     for number in range(SLOTS - 1):
         come(lab, number)
@@ -197,8 +189,8 @@ def test_living_interfaces_keep_their_slots_and_one_more_is_told_what_to_do(
     assert packets(program, SERVER) == (4, 0)
 
 
-def test_one_that_is_back_before_its_slot_was_needed_counts_on(place: tuple[Lab, Program]) -> None:
-    lab, program = place
+def test_one_that_is_back_before_its_slot_was_needed_counts_on(bare: tuple[Lab, Program]) -> None:
+    lab, program = bare
     attach_first(program, SERVER)
     link = come(lab, 0)
     attach(program, gone(0))
@@ -213,10 +205,10 @@ def test_one_that_is_back_before_its_slot_was_needed_counts_on(place: tuple[Lab,
 
 
 def test_a_slot_that_counted_outside_of_the_sums_is_given_to_one_inside(
-    place: tuple[Lab, Program],
+    bare: tuple[Lab, Program],
 ) -> None:
     """And the other way round: each has a row of counters of its own."""
-    lab, program = place
+    lab, program = bare
     server = lab.server
     attach_first(program, SERVER)
     for number in range(SLOTS + 1):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.kernel.attached import run_patched
 from tests.kernel.needs import needs_linux
-from tests.kernel.owned import SERVER, SERVER6, Place, listen, place_of, sums_agree
+from tests.kernel.owned import SERVER, SERVER6, Place, family_of, listen, place_of, sums_agree
 from tests.lab import processes
 from trafficmon.hook_registry import SOCKET_ITERATORS
 from trafficmon.pins import PinDirectory
@@ -71,12 +71,12 @@ def _by_top(place: Place) -> Counter[tuple[str, int, int]]:
 @pytest.mark.parametrize("address", [SERVER, SERVER6])
 def test_each_open_socket_once(place: Place, address: str) -> None:
     """Waiting to be accepted, shared by processes, and without one."""
-    family = "AF_INET6" if ":" in address else "AF_INET"
+    family = family_of(address)
     server, client = place.server("tm-server"), place.client()
     listen(server, address=address)
     for name in ("shared", "alone", "orphan", "waits"):
         client.do(
-            f"{name} = socket.socket(socket.{family})",
+            f"{name} = socket.socket({family})",
             f"{name}.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)",
             f"{name}.connect(({address!r}, 5000)), {name}.sendall(b'12345')",
         )
@@ -91,9 +91,9 @@ def test_each_open_socket_once(place: Place, address: str) -> None:
     # no file has it any more, and the client has no room for what it still has to send
     server.do("orphan.setblocking(False)", "orphan.send(bytes(1 << 22))", "orphan.close()")
     server.do(
-        f"u = socket.socket(socket.{family}, socket.SOCK_DGRAM)",
+        f"u = socket.socket({family}, socket.SOCK_DGRAM)",
         f"u.bind(({address!r}, 5300))",
-        f"v = socket.socket(socket.{family}, socket.SOCK_DGRAM)",
+        f"v = socket.socket({family}, socket.SOCK_DGRAM)",
         "v.connect((l.getsockname()[0], 5300)), v.send(b'xyz'), u.recv(9)",
     )
 

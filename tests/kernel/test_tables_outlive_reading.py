@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.kernel.owned import Place, connected, exchange, place_of
+from tests.kernel.owned import Place, connected, exchange
 from tests.unit.test_tables_outlive_reading import everything
 from trafficmon.pins import PinDirectory
 from trafficmon.reader.live import Live
@@ -16,12 +15,6 @@ from trafficmon.sources.pinned import PinnedSource
 from trafficmon.tables.catalogue import TABLES, parts_of, table_maker
 
 pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with place_of(attach=True) as made:
-        yield made
 
 
 OF_OWNERS = ("users", "processes", "cgroups", "connections")

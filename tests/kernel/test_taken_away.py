@@ -7,7 +7,6 @@ something else is away, and no total ever falls.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from tests.lab.counters import interface_counters
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
 from tests.lab.veth import Endpoint, connect
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kernel
 
@@ -265,17 +265,11 @@ def test_a_deleted_network_namespace_is_told_from_outside(way: str) -> None:
             connect(here, there, names=("tmhere", "tmthere"))
             attach(Program(there, program.pin_dir), "tmthere", options=OPTIONS[way])
             assert program.status()["problems"] == []
-        _wait_for_a_problem(program)  # the kernel takes its time to end a network namespace
+        # the kernel takes its time to end a network namespace
+        wait_until(lambda: any(h["state"] == "gone" for h in hooks_of(program.status())))
         told = Told(program)
         told.gone("tmthere was removed with its network namespace")
         told.wrong(HOOKS[way], "gone", "its network namespace was deleted")
-
-
-def _wait_for_a_problem(program: Program) -> None:
-    deadline = time.monotonic() + 10
-    while not any(hook["state"] == "gone" for hook in hooks_of(program.status())):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_what_moved_away_is_counted_there() -> None:

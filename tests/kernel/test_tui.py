@@ -8,12 +8,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.kernel.owned import Place, connected, exchange, place_of
+from tests.kernel.owned import Place, connected, exchange
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kernel
 _PATIENCE_S = 30.0
@@ -43,11 +43,17 @@ class Terminal:
 
     def until(self, pattern: str) -> str:
         """The screen, once it shows that."""
-        deadline = time.monotonic() + _PATIENCE_S
-        while not re.search(pattern, seen := self.screen()):
-            assert time.monotonic() < deadline, f"no {pattern!r} in:\n{seen}"
-            time.sleep(0.1)
-        return seen
+        shown: list[str] = []
+
+        def matches() -> bool:
+            shown[:] = [self.screen()]
+            return re.search(pattern, shown[0]) is not None
+
+        try:
+            wait_until(matches, _PATIENCE_S, step_s=0.1)
+        except AssertionError:
+            pytest.fail(f"no {pattern!r} in:\n{shown[0]}")
+        return shown[0]
 
     def is_running(self) -> bool:
         argv = ["tmux", "-L", self._server, "has-session"]
@@ -57,12 +63,6 @@ class Terminal:
         subprocess.run(
             ["tmux", "-L", self._server, "kill-server"], check=False, capture_output=True
         )
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with place_of(attach=True) as made:
-        yield made
 
 
 def test_from_the_first_look_to_the_last(place: Place, tmp_path: Path) -> None:
@@ -86,10 +86,7 @@ def test_from_the_first_look_to_the_last(place: Place, tmp_path: Path) -> None:
         place.attach()
         terminal.until(r"Flows +Connections")
         terminal.press("q")
-        deadline = time.monotonic() + _PATIENCE_S
-        while terminal.is_running():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: not terminal.is_running(), _PATIENCE_S, step_s=0.1)
     finally:
         terminal.end()
     assert (tmp_path / "trafficmon" / "tui.json").exists()

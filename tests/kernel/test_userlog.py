@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.owned import CLIENT, SERVER, SERVER6, Place, place_of
+from tests.kernel.owned import CLIENT, SERVER, SERVER6, Place, family_of, place_of
 from tests.kernel.program import Running
 from tests.lab.namespace import Namespace
 from tests.lab.veth import IpVersion, Link, connect
@@ -30,12 +30,6 @@ ALICE, BOB = 4001, 4002
 CLIENT6 = "fd00:0:0:1::1"
 _ports = itertools.count(5001)
 Sums = dict[tuple[int, str], int]
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with place_of(attach=True) as made:
-        yield made
 
 
 @contextmanager
@@ -82,15 +76,15 @@ WAYS = {"in": "rx", "out": "tx"}
 
 def talk(place: Place, server: Worker, client: Worker, port: int, count: int, address: str) -> None:
     """Datagrams there and back, and a stream."""
-    family = "AF_INET6" if ":" in address else "AF_INET"
+    family = family_of(address)
     server.do(
-        f"l = socket.create_server(({address!r}, {port}), family=socket.{family})",
-        f"u = socket.socket(socket.{family}, socket.SOCK_DGRAM)",
+        f"l = socket.create_server(({address!r}, {port}), family={family})",
+        f"u = socket.socket({family}, socket.SOCK_DGRAM)",
         f"u.bind(({address!r}, {port}))",
     )
     client.do(
         f"c = socket.create_connection(({address!r}, {port}))",
-        f"u = socket.socket(socket.{family}, socket.SOCK_DGRAM)",
+        f"u = socket.socket({family}, socket.SOCK_DGRAM)",
         f"u.connect(({address!r}, {port}))",
     )
     server.do("c = accept(l)")
@@ -320,10 +314,10 @@ def interface_number(namespace: Namespace, name: str) -> int:
 
 def datagrams(link: Link, version: IpVersion, *, to_left: bool = False) -> list[str]:
     """Three, to a port that nobody listens at."""
-    family = "AF_INET" if version == 4 else "AF_INET6"
     address = (link.left if to_left else link.right).address(version)
+    family = family_of(address)
     return [
-        f"u = socket.socket(socket.{family}, socket.SOCK_DGRAM)",
+        f"u = socket.socket({family}, socket.SOCK_DGRAM)",
         f"for n in range(3): u.sendto(bytes(9), ({address!r}, 9))",
         "u.close()",
     ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -30,40 +29,19 @@ from tests.kernel.owned import (
 )
 from tests.kernel.test_events import listening, settled
 from tests.kernel.test_super_packets import _segments
+from tests.lab import nftables
 from tests.lab.worker import Worker
 
 pytestmark = pytest.mark.kernel
 
 CLIENT6 = "fd00:0:0:1::1"
-RULES = """
-table inet tmtcp {
-  chain from { type filter hook input priority 0; meta l4proto tcp counter; }
-  chain to { type filter hook output priority 0; meta l4proto tcp counter; }
-}
-"""
 DROP = """
 table inet tmdrop {
   chain in { type filter hook input priority -5; tcp sport 5000 drop; }
 }
 """
-Pair = tuple[int, int]
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    with place_of(attach=True) as made:
-        yield made
-
-
-def watch(place: Place) -> None:
-    place.lab.client.run(["nft", "-f", "-"], stdin=RULES)
-
-
-def witnessed(place: Place) -> tuple[Pair, Pair]:
-    """Packets and bytes of TCP over both families: from the server, and to it."""
-    told = place.lab.client.run(["nft", "list", "table", "inet", "tmtcp"]).stdout
-    (a, b), (c, d) = (map(int, pair) for pair in re.findall(r"packets (\d+) bytes (\d+)", told))
-    return (a, b), (c, d)
+TCP = "meta l4proto tcp"
+Pair = nftables.Count
 
 
 def counts(event: dict[str, Any]) -> tuple[Pair, Pair]:
@@ -83,7 +61,7 @@ def test_a_connections_last_event_is_what_the_other_end_counted(
     place: Place, version: int, role: str
 ) -> None:
     """Both roles, both families; far more one way than the other, so that no swap goes unseen."""
-    watch(place)
+    place.count_at_client(TCP)
     listener, caller = ENDS[version][role]
     here, there = (listener, caller) if role == "passive" else (caller, listener)
     with listening(place, "conn") as running:
@@ -108,7 +86,7 @@ def test_a_connections_last_event_is_what_the_other_end_counted(
     assert (closed["app_rx_bytes"], closed["app_tx_bytes"]) == (60_000, 7_001)
     assert closed["retransmits"] == 0
     assert closed["reason"] == "closed_there"
-    sent, got = witnessed(place)
+    sent, got = place.counted_at_client()
     assert counts(place.process(mine)) == (sent, got)
     if role == "passive":  # of a handshake the listener has the SYN, its answer and the ACK
         headers = 40 if version == 4 else 60
@@ -123,10 +101,10 @@ def test_what_was_sent_again_counts_as_packets_and_not_as_payload(place: Place) 
     with listening(place, "conn") as running:
         server, client = connected(place)
         exchange(server, client, 100, 200)
-        place.lab.client.run(["nft", "-f", "-"], stdin=DROP)
+        nftables.load(place.lab.client, DROP)
         server.do("c.sendall(bytes(900))")
         time.sleep(0.9)
-        place.lab.client.run(["nft", "delete", "table", "inet", "tmdrop"])
+        nftables.delete(place.lab.client, "tmdrop")
         client.do("take(c, 900)")
         time.sleep(0.3)
         told = place.lab.server.run(["ss", "-tinH", "sport", "=", ":5000"]).stdout
@@ -278,7 +256,7 @@ def test_two_processors_that_use_one_socket_lose_nothing(place: Place) -> None:
 
 def test_all_sums_are_what_was_sent(place: Place) -> None:
     """Users, processes, cgroups and layers against what nftables saw, not against each other."""
-    watch(place)
+    place.count_at_client(TCP)
     workers: list[tuple[Worker, Worker]] = []
     for number, uid in enumerate((0, 4001, 4002)):
         server, client = place.server(f"tm-sum{number}"), place.client()
@@ -291,7 +269,7 @@ def test_all_sums_are_what_was_sent(place: Place) -> None:
         server.do("assert not c.recv(1); c.close(); l.close()")
         workers.append((server, client))
     time.sleep(0.2)
-    sent, got = witnessed(place)
+    sent, got = place.counted_at_client()
     for table in ("users", "processes", "cgroups"):
         total = place.total(table)
         assert (total["tx_packets"], total["tx_bytes"]) == sent, table
@@ -329,7 +307,7 @@ ENDED = {
 @pytest.mark.parametrize("version", [4, 6])
 def test_why_connections_never_came_to_be(place: Place, version: int) -> None:
     """By nftables at the other end: each answer that there is, and none."""
-    place.lab.client.run(["nft", "-f", "-"], stdin=REJECTS)
+    nftables.load(place.lab.client, REJECTS)
     there = CLIENT if version == 4 else CLIENT6
     server = place.server("tm-asks")
     family = "AF_INET" if version == 4 else "AF_INET6"
@@ -355,7 +333,7 @@ def test_a_connection_that_is_answered_no_more_has_timed_out(place: Place, sent:
     with listening(place, "conn") as running:
         server, client = connected(place)
         exchange(server, client, 100, 200)
-        place.lab.client.run(["nft", "-f", "-"], stdin=DROP)
+        nftables.load(place.lab.client, DROP)
         server.do(
             "c.setsockopt(6, 18, 400)",  # TCP_USER_TIMEOUT, ms
             "c.setsockopt(1, 9, 1); c.setsockopt(6, 4, 1); c.setsockopt(6, 5, 1)",  # keepalive

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import itertools
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.lab.requirements import LabError
+from tests.waiting import wait_until
 from trafficmon.host import cgroups
 
 MAY_WATCH_ROOT = "TRAFFICMON_TEST_ROOT_CGROUP"
-_BUSY_S = 5.0
 _numbers = itertools.count(1)
 
 
@@ -29,7 +28,7 @@ def own_cgroup(label: str, below: Path | None = None) -> Iterator[Path]:
     try:
         yield path
     finally:
-        _remove(path)
+        remove_cgroup(path)
 
 
 @contextmanager
@@ -56,17 +55,16 @@ def may_watch_root() -> bool:
     return os.environ.get(MAY_WATCH_ROOT) == "1"
 
 
-def _remove(path: Path) -> None:
-    """A cgroup that its last process has just left is busy for a moment."""
-    deadline = time.monotonic() + _BUSY_S
-    while True:
-        try:
-            for below in path.glob("*/"):
-                below.rmdir()
-            path.rmdir()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
+def remove_cgroup(path: Path) -> None:
+    """With those below; one that its last process has just left is busy for a moment."""
+    wait_until(lambda: _is_removed(path), 5)
+
+
+def _is_removed(path: Path) -> bool:
+    try:
+        for below in path.glob("*/"):
+            below.rmdir()
+        path.rmdir()
+    except OSError:
+        return False
+    return True

@@ -2,7 +2,6 @@
 """The standard lab: client and server on a veth pair, and a bit of every traffic between them."""
 
 from contextlib import AbstractContextManager, ExitStack
-from types import TracebackType
 from typing import Self
 
 from tests.lab import raw, traffic
@@ -50,13 +49,8 @@ class Lab:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     @property
     def client_end(self) -> Endpoint:

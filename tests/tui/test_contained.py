@@ -26,6 +26,7 @@ from tests.tui.drive import (
 )
 from tests.tui.fake import Clock, FakeFeed, FakeSource
 from tests.unit.sample_builder import SampleBuilder
+from tests.waiting import wait_until
 from trafficmon.pins import PinDirectory
 from trafficmon.tui import app as app_module
 from trafficmon.tui.app import TABS, TrafficApp
@@ -262,10 +263,7 @@ def test_the_feed_of_events_goes_on(error_log: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("trafficmon.tui.readings.feed.event_stream", odd)
     feed = LiveFeed(PinDirectory(Path("/nowhere")))
     feed.start()
-    deadline = time.monotonic() + 10
-    while len(opened) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: len(opened) >= 3)
     feed.stop()
-    assert len(opened) >= 3
     assert "internal error while reading events (IndexError" in feed.note()
     assert "Traceback" in error_log.read_text()

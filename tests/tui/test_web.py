@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.waiting import wait_until
 from trafficmon.errors import TrafficmonError
 from trafficmon.tui.web import _free, gate
 
@@ -103,12 +103,9 @@ def serving() -> Iterator[tuple[int, str, subprocess.Popen[bytes]]]:
         try:
             assert process.stdout is not None
             address = urlsplit(process.stdout.readline().decode())
-            deadline = time.monotonic() + 20
-            while not talk(
-                address.port or 0, b"GET / HTTP/1.0\r\n\r\n"
-            ):  # printed, and then served
-                assert time.monotonic() < deadline
-            yield address.port or 0, address.query.partition("=")[2].strip(), process
+            port = address.port or 0
+            wait_until(lambda: talk(port, b"GET / HTTP/1.0\r\n\r\n"), 20)  # printed, then served
+            yield port, address.query.partition("=")[2].strip(), process
         finally:
             process.kill()
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.command import run
 from trafficmon import __version__
-from trafficmon.cli import main
 from trafficmon.errors import VerifierError
 from trafficmon.pins import ENVIRONMENT
 
@@ -28,13 +28,6 @@ WORDS = (
 @pytest.fixture(autouse=True)
 def no_attachment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "pins"))
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["trafficmon", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main.main()
-    return int(ended.value.code or 0)
 
 
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 import typer
 
+from tests.unit.command import run
 from trafficmon.cli import main
 from trafficmon.pins import PinDirectory
 
@@ -71,13 +71,6 @@ def texts() -> Iterator[tuple[str, str, str]]:
 
 
 CASES = [*numbers(), *texts(), *(("top", "TABLE", name) for name in ("nope", "", "\udcff", "flow"))]
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["trafficmon", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main.main()
-    return int(ended.value.code or 0)
 
 
 def test_all_kinds_of_options_are_tried() -> None:

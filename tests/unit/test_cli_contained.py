@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.tui.fake import FakeSource
-from trafficmon.cli import main
+from tests.unit.command import run
 from trafficmon.cli.contained import Contained
 from trafficmon.errors import NotAttachedError
 from trafficmon.sources import pinned
@@ -24,13 +23,6 @@ from trafficmon.tables.table import Table
 def error_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return tmp_path / "trafficmon" / "errors.log"
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["trafficmon", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main.main()
-    return int(ended.value.code or 0)
 
 
 def test_top_watch_goes_on_after_a_round_that_failed(

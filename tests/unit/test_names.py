@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.waiting import wait_until
 from trafficmon.host import cgroup_tree, users
 from trafficmon.host.cgroup_tree import CgroupTree
 from trafficmon.host.kernel_symbols import KernelSymbols
@@ -121,6 +122,16 @@ def test_cgroups_by_inode_also_when_they_have_gone(
     assert CgroupTree(None).path(number) is None
 
 
+def once(read: Callable[[], ProcessName | None], **fields: str) -> ProcessName:
+    """The names of a process, once they have these values: it may not have called exec yet."""
+
+    def found() -> ProcessName | None:
+        name = read()
+        return name if name and all(getattr(name, f) == v for f, v in fields.items()) else None
+
+    return wait_until(found)  # type: ignore[return-value]
+
+
 def started_ns(pid: int) -> int:
     ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK") + 1
@@ -132,9 +143,7 @@ def test_a_process_keeps_its_names_when_it_has_gone(tmp_path: Path) -> None:
     names = ProcessNames()
     with subprocess.Popen([program, "600"]) as process:
         since = started_ns(process.pid)
-        deadline = time.monotonic() + 10
-        while not (found := names.name(process.pid, since)) or found.exe != str(program):
-            assert time.monotonic() < deadline
+        found = once(lambda: names.name(process.pid, since), exe=str(program))
         assert (found.comm, found.cmdline) == ("odd) (name", f"{program} 600")
         assert names.name(process.pid, since + 5_000_000_000) is None
         other = names.name(process.pid, 0)
@@ -149,9 +158,7 @@ def test_a_zombie_keeps_what_it_ran(tmp_path: Path) -> None:
     names = ProcessNames()
     with subprocess.Popen(["sleep", "600"]) as process:
         since = started_ns(process.pid)
-        deadline = time.monotonic() + 10
-        while not (found := names.name(process.pid, since)) or found.comm != "sleep":
-            assert time.monotonic() < deadline
+        found = once(lambda: names.name(process.pid, since), comm="sleep")
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert names.name(process.pid, since) == replace(found, is_running=False)
@@ -166,9 +173,7 @@ def test_a_program_whose_name_says_deleted(tmp_path: Path, is_deleted: bool) -> 
     shutil.copy(shutil.which("sleep") or "", program)
     (tmp_path / "x").write_text("another")
     with subprocess.Popen([program, "600"]) as process:
-        deadline = time.monotonic() + 10
-        while not (found := ProcessNames().name(process.pid, 0)) or found.comm != "x (deleted)":
-            assert time.monotonic() < deadline
+        once(lambda: ProcessNames().name(process.pid, 0), comm="x (deleted)")
         if is_deleted:
             program.unlink()
         again = ProcessNames().name(process.pid, 0)
@@ -182,9 +187,7 @@ def test_another_program_in_the_place_of_a_deleted_one(tmp_path: Path) -> None:
     program = tmp_path / "x"
     shutil.copy(shutil.which("sleep") or "", program)
     with subprocess.Popen([program, "600"]) as process:
-        deadline = time.monotonic() + 10
-        while not (found := ProcessNames().name(process.pid, 0)) or found.comm != "x":
-            assert time.monotonic() < deadline
+        once(lambda: ProcessNames().name(process.pid, 0), comm="x")
         program.unlink()
         (tmp_path / "x (deleted)").write_text("another")
         again = ProcessNames().name(process.pid, 0)
@@ -197,9 +200,7 @@ def test_a_program_that_was_deleted(tmp_path: Path) -> None:
     program = tmp_path / "gone"
     shutil.copy(shutil.which("sleep") or "", program)
     with subprocess.Popen([program, "600"]) as process:
-        deadline = time.monotonic() + 10
-        while not (found := ProcessNames().name(process.pid, 0)) or found.comm != "gone":
-            assert time.monotonic() < deadline
+        once(lambda: ProcessNames().name(process.pid, 0), comm="gone")
         program.unlink()
         again = ProcessNames().name(process.pid, 0)
         assert again is not None

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.waiting import wait_until
+
 MODULES = (
     "virtio_pci",
     "virtiofs",
@@ -164,9 +166,7 @@ def _root_file_system(folder: Path, root: Path) -> Iterator[Path]:
     with (folder / "virtiofsd.log").open("wb") as log:
         server = subprocess.Popen([*argv, *options], stdout=log, stderr=log)
         try:
-            deadline = time.monotonic() + 10
-            while not socket.exists() and time.monotonic() < deadline:
-                time.sleep(0.05)
+            wait_until(socket.exists)
             yield socket
         finally:
             server.kill()

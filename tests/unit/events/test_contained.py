@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +14,10 @@ import numpy as np
 import pytest
 from scapy.utils import RawPcapNgReader
 
+from tests.unit.command import run
 from tests.unit.events.names import OFFSET_NS, RECORDED, RecordedNames, raw_events
 from trafficmon.capture import packets
 from trafficmon.capture.packets import Capture, Counts, SampleDecoder
-from trafficmon.cli import main
 from trafficmon.dns import collect
 from trafficmon.dns.learn import Learner, Seen
 from trafficmon.events import follow
@@ -52,13 +51,6 @@ def pin_dir(tmp_path: Path) -> Path:
     pins.map("meta").parent.mkdir(parents=True)
     pins.map("meta").touch()
     return tmp_path / "pins"
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["trafficmon", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main.main()
-    return int(ended.value.code or 0)
 
 
 class Records:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
 from trafficmon.errors import NotAttachedError
 from trafficmon.events import presence, stream
 from trafficmon.events.stream import EventStream, Losses, Subscription
@@ -159,9 +160,7 @@ def test_a_subscriber_that_never_takes_delays_no_other(pins: PinDirectory) -> No
         thread.start()
     for _ in range(many):
         made.read()
-    deadline = time.monotonic() + 10
-    while len(got) < many and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until(lambda: len(got) >= many)
     assert got == ticks(*range(many))
     assert threads[0].is_alive()
     assert slow.lost >= many - 2 * 10
