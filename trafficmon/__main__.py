@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable
 from typing import NoReturn
 
 # While modules are imported there is no garbage, and looking for it takes a tenth of the time.
@@ -21,18 +20,13 @@ def start() -> NoReturn:
     prepare()
     own_process()
     try:
-        _command_line()()
+        _run()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     end(code)
 
 
-def _command_line() -> Callable[[], NoReturn]:
-    """The function that runs it, for start() to call.
-
-    With one frame more, numpy is imported at a call depth where Python 3.11 maps and unmaps a chunk
-    of its frame stack 800 times, which takes 10 ms.
-    """
+def _run() -> NoReturn:
     try:
         from trafficmon.cli.main import main  # noqa: PLC0415 - what it needs may be missing
     except Exception as error:
@@ -43,7 +37,7 @@ def _command_line() -> Callable[[], NoReturn]:
         sys.exit(missing.exit_code)
     gc.freeze()  # else the first look at all that was imported would take 5 ms
     gc.enable()  # for commands that run on; the short ones turn it off again
-    return main
+    main()
 
 
 if __name__ == "__main__":

@@ -141,6 +141,10 @@ def _show_once(pins: PinDirectory, options: TopOptions) -> None:
 
     parts = parts_of(options.query.table)
     with read_ahead(pins, parts) as ahead:
+        # First, and from here: a few calls deeper, Python 3.11 maps and unmaps a chunk of its frame
+        # stack 400 times during this import, which takes 5 ms.
+        import numpy as np  # noqa: F401
+
         from trafficmon.sources.pinned import PinnedSource
         from trafficmon.tables.catalogue import table_maker
 
