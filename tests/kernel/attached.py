@@ -87,7 +87,7 @@ def refusal(ended: subprocess.CompletedProcess[str], code: int) -> str:
     assert 1 <= len(lines) <= 2, ended.stderr
     assert lines[0].startswith("trafficmon: ")
     assert "Traceback" not in ended.stderr
-    assert "should not have happened" not in ended.stderr
+    assert "internal error" not in ended.stderr
     return ended.stderr
 
 

@@ -71,7 +71,7 @@ def test_status_tells_a_member_what_is_left_out() -> None:
         attach(program, "lo", options=("--group", GROUP))
         numbers = [grp.getgrnam(GROUP).gr_gid]
         done = run_ordinary(namespace, numbers, "status", pin_dir=program.pin_dir)
-        assert "\nrun statistics, missed runs: only root may read them" in done.stdout
+        assert "\nrun statistics, missed runs: root only" in done.stdout
         assert "only root" not in program.run("status").stdout
 
 

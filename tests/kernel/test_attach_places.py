@@ -62,7 +62,8 @@ class TestNoBpfFileSystem:
             argv += ["env", f"TRAFFICMON_PIN_DIR={program.pin_dir}", sys.executable]
             argv += ["-m", "trafficmon", *within(["attach", "--iface", "lo"])]
             said = refusal(namespace.run(argv, check=False), 4)
-            assert "mount a BPF file system on /sys/fs/bpf takes CAP_SYS_ADMIN" in said
+            assert "cannot mount a BPF file system on /sys/fs/bpf: this process lacks" in said
+            assert "CAP_SYS_ADMIN" in said
 
     def test_no_place_to_mount_it(self) -> None:
         with PrivateMounts("mounts", NOT_EVEN_A_DIRECTORY) as namespace:
@@ -94,7 +95,7 @@ class TestOtherPeoplesPins:
                 said = program.run("detach").stdout
                 assert said.startswith(first)
                 for pin in pins:
-                    assert f"note: {pin} is not trafficmon's and was left where it is" in said
+                    assert f"note: {pin} does not belong to trafficmon; it was not removed" in said
             left = [path for path in program.pin_dir.rglob("*") if not path.is_dir()]
             assert sorted(left) == sorted(pins)
         finally:

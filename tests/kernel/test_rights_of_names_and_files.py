@@ -45,7 +45,7 @@ class TestForeignPinsUnderNamesOfOurs:
             pin_a_map(pin)
             try:
                 said = program.run("detach").stdout
-                assert f"note: {pin} is not trafficmon's and was left where it is" in said
+                assert f"note: {pin} does not belong to trafficmon; it was not removed" in said
                 assert left(program) == [pin]
             finally:
                 pin.unlink()
@@ -67,7 +67,7 @@ class TestForeignPinsUnderNamesOfOurs:
             try:
                 said = program.run("detach").stdout
                 for pin in (link_pin, program_pin):
-                    assert f"note: {pin} is not trafficmon's and was left where it is" in said
+                    assert f"note: {pin} does not belong to trafficmon; it was not removed" in said
                 assert left(program) == sorted([link_pin, program_pin])
                 with Link.from_pin(str(link_pin)) as link:
                     assert link.facts().ifindex == index  # 0: it was detached

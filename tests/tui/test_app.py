@@ -142,12 +142,12 @@ def test_a_mistake_in_a_filter_is_told_and_nothing_else_happens(
     run(source, settings, act)
 
 
-def test_what_a_table_cannot_be_asked_is_told(source: FakeSource, settings: Path) -> None:
+def test_what_a_table_cannot_be_filtered_is_told(source: FakeSource, settings: Path) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         await press(app, pilot, "right_square_bracket")
         await type_filter(app, pilot, "comm nginx")
         await open_tab(app, pilot, "protocols")
-        assert any("cannot be asked" in notice.message for notice in app._notifications)
+        assert any("cannot be filtered by" in notice.message for notice in app._notifications)
 
     run(source, settings, act)
 

@@ -328,7 +328,7 @@ def test_a_term_a_table_cannot_answer_is_told_with_what_it_has() -> None:
         matches(parse("proto tcp or not local host 10.0.0.1"), columns)
 
     assert str(caught.value) == (
-        "'local host' cannot be asked of table 'protocols'; it has: proto, iface\n"
+        "table 'protocols' cannot be filtered by 'local host' (choose from proto, iface)\n"
         "proto tcp or not local host 10.0.0.1\n"
         "                 ^^^^^^^^^^^^^^^^^^^"
     )
@@ -340,7 +340,7 @@ ALL_TERMS += ["pid 1", "comm a", "cgroup a", "ip", "ip6", "local port 1", "remot
 
 @pytest.mark.parametrize("term", ALL_TERMS)
 def test_a_table_without_columns_answers_no_term(term: str) -> None:
-    with pytest.raises(FilterError, match="'dns'; it has: nothing to filter by"):
+    with pytest.raises(FilterError, match="'dns' cannot be filtered by"):
         matches(parse(term), FilterColumns(table="dns", length=3))
 
 
@@ -356,7 +356,7 @@ def test_a_side_a_table_does_not_have() -> None:
     assert terms_of(columns) == ["remote host", "local port", "ip", "ip6"]
     assert matches(parse("host ::1 and port 53"), columns).tolist() == [True]
     for text in ("local host ::1", "remote port 53"):
-        with pytest.raises(FilterError, match="it has: remote host, local port, ip, ip6"):
+        with pytest.raises(FilterError, match="choose from remote host, local port, ip, ip6"):
             matches(parse(text), columns)
 
 

@@ -44,7 +44,7 @@ def test_a_nested_column_becomes_one_for_each_key() -> None:
 
 
 def test_a_nested_column_holds_a_mapping() -> None:
-    with pytest.raises(TypeError, match="no mapping"):
+    with pytest.raises(TypeError, match="not a mapping"):
         written([Nested("a", ("b",))], {"a": 3})
 
 

@@ -21,7 +21,7 @@ def attach(
     ] = None,
     cgroup: Annotated[
         Path | None,
-        typer.Option("--cgroup", help="cgroup v2 to watch.  [default: the root of the hierarchy]"),
+        typer.Option("--cgroup", help="cgroup v2 to monitor.  [default: the root cgroup]"),
     ] = None,
     xdp: Annotated[
         str,
@@ -55,7 +55,7 @@ def attach(
     ] = False,
     pin_dir: PinDir = None,
 ) -> None:
-    """Start counting. The kernel continues; no process stays."""
+    """Start counting. The kernel counts; no process stays."""
     short.begin()
     from trafficmon.attachment import attach as attaching
     from trafficmon.attachment import request as requests
@@ -63,7 +63,7 @@ def attach(
 
     layers = requests.parse_layers(layer)
     requests.require_wire_layer(layers, iface)
-    wanted = requests.Request(
+    request = requests.Request(
         interfaces=requests.interfaces_named(iface) if iface else (),
         xdp_modes=requests.parse_xdp_modes(xdp),
         tc_mode=requests.parse_tc_mode(tc),
@@ -76,7 +76,7 @@ def attach(
         replace=replace,
     )
     pins = PinDirectory(chosen(pin_dir))
-    report = attaching.attach(pins, wanted, _progress)
+    report = attaching.attach(pins, request, _progress)
     _end_progress(len(report.interfaces))
     for done in report.interfaces:
         note = f" ({done.note})" if done.note else ""
@@ -90,14 +90,14 @@ def attach(
         say(f"{layer_done.layer}: {layer_done.mode}{note}")
     for line in report.notes:
         say(f"note: {line}")
-    say(f"pinned under {pins.root}; 'trafficmon top flows' shows, 'trafficmon detach' ends it")
+    say(f"pinned under {pins.root}; show flows: 'trafficmon top flows', end: 'trafficmon detach'")
 
 
 _FEW = 10
 
 
 def _progress(done: int, of: int) -> None:
-    """On a terminal, where many take seconds."""
+    """On a terminal, for many interfaces: they take seconds."""
     if of >= _FEW and sys.stderr.isatty():
         print(f"\rattached to {done} of {of} interfaces", end="", file=sys.stderr, flush=True)
 

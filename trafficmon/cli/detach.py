@@ -29,10 +29,10 @@ def detach(
     if done.interfaces:
         say(f"detached from {', '.join(done.interfaces)}")
     elif done.anything:
-        say("removed what was left of an attachment")
+        say("removed the rest of an incomplete attachment")
     else:
         say("nothing was attached")
     for pin in done.foreign:
-        say(f"note: {pin} is not trafficmon's and was left where it is")
+        say(f"note: {pin} does not belong to trafficmon; it was not removed")
     for line in done.notes:
         say(f"note: {line}")

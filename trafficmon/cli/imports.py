@@ -50,7 +50,7 @@ def _imported(error: BaseException) -> str | None:
 
 
 def _below_ours(trace: TracebackType | None) -> str | None:
-    """Where the last line of ours is an import: the package whose module was being run."""
+    """Where the last line of ours is an import: the package of the module that ran."""
     found: str | None = None
     for frame, _ in traceback.walk_tb(trace):
         module = str(frame.f_globals.get("__name__", "")).partition(".")[0]

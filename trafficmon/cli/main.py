@@ -59,7 +59,7 @@ app.command("record")(record.record)
 
 
 class _Debug:
-    """Whether --debug was given: for what happens after the commands are through."""
+    """Whether --debug was given: for errors after a command has ended."""
 
     wanted = False
 
@@ -115,8 +115,9 @@ def _report(error: Exception) -> int:
     """Say what was wrong; the exit code for it. With --debug the error itself is raised."""
     if isinstance(error, typer.Abort):
         return _INTERRUPTED
-    if isinstance(error, BrokenPipeError):  # `trafficmon top … | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError | streams.OutputError):
+        streams.discard_output()
+    if isinstance(error, BrokenPipeError):  # `trafficmon top … | head`: the reader has closed it
         return 0
     if isinstance(error, TrafficmonError | OSError):
         complain(f"trafficmon: {error}")
@@ -144,7 +145,7 @@ def _usage(error: Exception) -> int:
     if _Debug.wanted:
         raise error
     complain(
-        f"trafficmon: this should not have happened ({type(error).__name__}: {error}); "
+        f"trafficmon: internal error ({type(error).__name__}: {error}); "
         "please report it with the output of the same command with 'trafficmon --debug …'"
     )
     return 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lines for people: whatever names from outside are in them, a terminal is told nothing by them.
+"""Lines for people: names from outside cannot send control sequences to the terminal.
 
 Names of interfaces, cgroups, files, users and what the command line has may hold escape sequences
 (the kernel lets an interface be called anything without "/", ":" and blanks).

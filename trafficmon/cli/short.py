@@ -37,6 +37,6 @@ def end(code: int) -> NoReturn:
     if not _Process.ends_at_once:
         sys.exit(code)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # the reader has gone, as with `| head`
+        with suppress(OSError):  # the reader has closed it, as with `| head`
             stream.flush()
     os._exit(code)

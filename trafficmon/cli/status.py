@@ -64,9 +64,9 @@ def _print(record: dict[str, Any]) -> None:
         if name != "coverage_percent":
             say(f"  {name:<30} {'-' if value is None else format(value, ',')}")
     if not record["programs_readable"]:
-        say("run statistics, missed runs: only root may read them (who reads could run)")
+        say("run statistics, missed runs: root only (a user who may read programs may run them)")
     elif not record["run_statistics"]:
-        say("run counts: off; 'sysctl kernel.bpf_stats_enabled=1' turns them on (20 ns a packet)")
+        say("run counts: off; enable: 'sysctl kernel.bpf_stats_enabled=1' (20 ns a packet)")
 
 
 def _print_interface(interface: dict[str, Any]) -> None:

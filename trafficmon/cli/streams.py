@@ -49,11 +49,16 @@ class OutputError(OSError):
         return f"cannot write to standard output: {self.strerror}"
 
 
+def discard_output() -> None:
+    """What standard output still holds cannot be written: Python would try again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class _Output(io.FileIO):
-    """Standard output, whose failures are told from those of other files."""
+    """Standard output: its failures have a type of their own."""
 
     def write(self, data: object) -> int:
-        """Raises BrokenPipeError where the reader has seen enough, else OutputError."""
+        """Raises BrokenPipeError where the reader has closed it, else OutputError."""
         try:
             return super().write(data)  # type: ignore[arg-type]
         except BrokenPipeError:
@@ -63,7 +68,7 @@ class _Output(io.FileIO):
 
 
 class _Messages(io.FileIO):
-    """Standard error; what cannot be written is nobody's to miss."""
+    """Standard error: a message that cannot be written is dropped."""
 
     def write(self, data: object) -> int:
         """All of it, as far as the caller knows."""
@@ -74,7 +79,7 @@ class _Messages(io.FileIO):
 
 
 def escape_what_cannot_be_written() -> None:
-    """A "…" must not fail where the locale lacks it, nor a name whose bytes are no UTF-8."""
+    """A "…" must not fail where the locale lacks it, nor a name that is not UTF-8."""
     codecs.register_error(_ESCAPED, _escaped)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

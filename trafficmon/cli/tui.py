@@ -22,12 +22,12 @@ def tui(
     ] = 1.0,
     text: Annotated[
         bool,
-        typer.Option("--text", help="Lines of text and commands: for screen readers."),
+        typer.Option("--text", help="Text and commands, for screen readers."),
     ] = False,
     web: Annotated[
-        bool, typer.Option("--web", help="In a browser on this machine, behind a token.")
+        bool, typer.Option("--web", help="In a browser on this machine, with a token.")
     ] = False,
-    port: Annotated[int, typer.Option("--port", help="Of --web; 0: any that is free.")] = 0,
+    port: Annotated[int, typer.Option("--port", help="Of --web; 0: any free port.")] = 0,
     pin_dir: PinDir = None,
 ) -> None:
     """The dashboard: who uses the network, now. Reads what attach has pinned."""
@@ -38,7 +38,7 @@ def tui(
     if text and web:
         raise UsageError("--text and --web exclude each other")
     if port and not web:
-        raise UsageError("--port belongs to --web")
+        raise UsageError("--port needs --web")
     pins = PinDirectory(chosen(pin_dir))
     if web:
         _serve(pins, interval, port)
@@ -55,8 +55,8 @@ def _draw(pins: PinDirectory, interval: float) -> None:
 
     if not _somebody_sees_it():
         raise UsageError(
-            "the dashboard needs a terminal; 'trafficmon top flows' does without, "
-            "and 'trafficmon tui --text' reads commands from anywhere"
+            "the dashboard needs a terminal; use 'trafficmon top flows', "
+            "or 'trafficmon tui --text', which reads commands from standard input"
         )
     source, feed = pinned(pins)
     app = TrafficApp(source, feed, usual_path(), interval_s=interval, where=str(pins.root))

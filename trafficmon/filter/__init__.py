@@ -10,10 +10,10 @@
          | "user" (NAME | UID) | "uid" N | "pid" N | "comm" GLOB | "cgroup" GLOB
 
 Keywords are the same in either case. A value may stand in " or ', where a backslash before a
-quote or a backslash stands for that character alone. In a GLOB, * also matches "/". Rows whose
-value is null match no term, and so match its negation.
+quote or a backslash stands for that character alone. In a GLOB, * also matches "/". Rows with
+a null value match no term, and so match its negation.
 
 `parser.parse` reads text, `evaluate.matches` applies it to the numpy columns of a table,
-`completion.complete` tells what may be typed next. Nothing is imported here, so that reading an
+`completion.complete` lists what may be typed next. Nothing is imported here, so that parsing an
 expression does not cost the import of numpy.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The columns of a table that an expression can be asked of."""
+"""The columns of a table that an expression can use."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Final, TypeAlias
@@ -39,7 +39,7 @@ class FilterColumns:
     """`length` rows of table `table`, as arrays of that length; None for a column it lacks.
 
     Addresses are uint8 of shape (length, 16): an IPv6 address, or an IPv4 address in the first
-    four bytes, in network order; `is_ipv6` tells which (both addresses of a row are alike).
+    four bytes, in network order; `is_ipv6` says which (both addresses of a row are of one family).
     `has_local_addr` and `has_remote_addr` are False where that address is null, and left out when
     it never is. Numbers are host order with -1 for null, texts hold None for null. Views into a
     structured array will do; nothing is written to.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A mistake in an expression, told with a caret under the place."""
+"""A mistake in an expression, shown with a caret under the place."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ _QUOTED_CHARACTERS: Final = 40
 
 
 class FilterError(UsageError):
-    """An expression that cannot be read, or cannot be asked of a table.
+    """An expression that cannot be parsed, or uses what a table does not have.
 
     str() is three lines: what is wrong with its remedy, the expression (or the part around the
     mistake, when it is long), and carets under the place.

@@ -33,7 +33,7 @@ from trafficmon.filter.nodes import (
     Term,
     User,
 )
-from trafficmon.filter.offers import cannot_be_asked, terms_offered
+from trafficmon.filter.offers import cannot_be_filtered, terms_offered
 
 T = TypeVar("T")
 _ADDRESS_BYTES: Final = 16
@@ -42,13 +42,13 @@ _ADDRESS_BYTES: Final = 16
 def matches(expression: Expression, columns: FilterColumns) -> BoolColumn:
     """Which rows match: a new bool array of shape (columns.length,).
 
-    Raises FilterError when a term asks for what the table does not have.
+    Raises FilterError when a term uses a column that the table does not have.
     """
     return _Evaluation(expression, columns).mask(expression.root)
 
 
 def terms_of(columns: FilterColumns) -> list[str]:
-    """The terms that can be asked of a table, as they are written."""
+    """The terms that a table can be filtered by, as they are written."""
     return terms_offered(columns.names())
 
 
@@ -149,7 +149,7 @@ class _Evaluation:
 
     def _missing(self, term: Term) -> FilterError:
         columns = self._columns
-        return cannot_be_asked(term, self._expression, columns.table, columns.names())
+        return cannot_be_filtered(term, self._expression, columns.table, columns.names())
 
 
 def _within(
@@ -185,7 +185,7 @@ def _between(numbers: IntColumn, low: int, high: int) -> BoolColumn:
 
 
 class _Verdicts(dict[str | None, bool]):
-    """Whether a text matches, asked only once for each of the few different ones."""
+    """Whether a text matches, computed once for each of the few different ones."""
 
     def __init__(self, predicate: Callable[[str], bool]) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The syntax tree of an expression, and its way back to text.
+"""The syntax tree of an expression, and its text.
 
 Every node has the `span` it was read from (first and past-last character), for carets. Spans do
 not count when nodes are compared, so that a tree built by hand equals one that was parsed.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What can be asked of a table, by the columns that it has. Needs none of its rows."""
+"""The terms that a table can be filtered by, from its columns; without its rows."""
 
 from collections.abc import Collection, Iterator
 
@@ -27,20 +27,21 @@ def require_offered(expression: Expression, table: str, columns: Collection[str]
     """FilterError for the first term that needs a column (of FilterColumns) not in `columns`."""
     for term in _terms(expression.root):
         if not _is_offered(term, columns):
-            raise cannot_be_asked(term, expression, table, columns)
+            raise cannot_be_filtered(term, expression, table, columns)
 
 
-def cannot_be_asked(
+def cannot_be_filtered(
     term: Term, expression: Expression, table: str, columns: Collection[str]
 ) -> FilterError:
     """The error for a term that a table has no column for."""
-    offered = ", ".join(terms_offered(columns)) or "nothing to filter by"
-    problem = f"'{keyword(term)}' cannot be asked of table '{table}'; it has: {offered}"
+    offered = ", ".join(terms_offered(columns))
+    choices = f"choose from {offered}" if offered else "it has no filter"
+    problem = f"table '{table}' cannot be filtered by '{keyword(term)}' ({choices})"
     return FilterError(problem, expression.text, term.span)
 
 
 def terms_offered(columns: Collection[str]) -> list[str]:
-    """The terms that can be asked of a table, as they are written."""
+    """The terms that a table can be filtered by, as they are written."""
     offers = {
         **_sided("host", "addr", columns),
         **_sided("port", "port", columns),

@@ -29,7 +29,7 @@ def parse(text: str) -> Expression:
     """Read `text` as an expression (grammar in the package's docstring).
 
     Raises FilterError, and nothing else, whatever the text. An empty text is a mistake, too:
-    leaving the filter out is how to ask for every row.
+    without a filter all rows are shown.
     """
     return Expression(text, _Parser(text).parse())
 
@@ -119,7 +119,7 @@ class _Parser:
         if token.kind not in (TokenKind.WORD, TokenKind.QUOTED):
             problem = f"'{keyword}' needs a value, as in '{EXAMPLES[keyword]}'"
             if token.kind in (TokenKind.AND, TokenKind.OR, TokenKind.OPEN):
-                problem += "; quote a value that is no plain word"
+                problem += "; quote a value with other characters"
             raise self._error(problem, token, value_words(keyword))
         if not token.text:
             raise self._error(f"'{keyword}' needs a value that is not empty", token)

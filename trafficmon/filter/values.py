@@ -67,12 +67,12 @@ def port_range(text: str) -> tuple[int, int]:
 
 def uid(text: str) -> int:
     """A numeric user id."""
-    return _number(text, "uid", _MAX_UID, "; a name is asked with 'user'")
+    return _number(text, "uid", _MAX_UID, "; for a name use 'user'")
 
 
 def pid(text: str) -> int:
     """A process id."""
-    return _number(text, "pid", _MAX_PID, "; a name is asked with 'comm'")
+    return _number(text, "pid", _MAX_PID, "; for a name use 'comm'")
 
 
 def comm(text: str) -> str:
@@ -93,7 +93,9 @@ def _number(text: str, what: str, highest: int, otherwise: str = "") -> int:
     digits = text.lstrip("0") or "0"
     if is_number(text) and len(digits) <= len(str(highest)) and int(digits) <= highest:
         return int(digits)
-    raise UsageError(f"{quoted(text)} is no {what}: write a number from 0 to {highest}{otherwise}")
+    raise UsageError(
+        f"invalid {what} {quoted(text)}: write a number from 0 to {highest}{otherwise}"
+    )
 
 
 def _service_port(name: str) -> int:
@@ -107,4 +109,4 @@ def _service_port(name: str) -> int:
 
 def _not_an_address(text: str) -> str:
     remedy = "write one such as 10.0.0.1, 10.0.0.0/8 or 2001:db8::/32 (names are not looked up)"
-    return f"{quoted(text)} is no address: {remedy}"
+    return f"invalid address {quoted(text)}: {remedy}"

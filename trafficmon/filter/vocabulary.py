@@ -44,7 +44,7 @@ def _direction(value: str, _side: Side, span: Span) -> Term:
             return Direction(towards, span=span)
         case _:
             raise UsageError(
-                f"{quoted(value)} is no direction: write in or out, as seen from this host"
+                f"invalid direction {quoted(value)}: write in or out, as seen from this host"
             )
 
 
@@ -133,7 +133,7 @@ def value_words(keyword: str) -> tuple[str, ...]:
 
 
 def unknown_word(word: str) -> str:
-    """What to tell somebody who wrote `word` where a term should begin."""
+    """The message for `word` where a term should begin."""
     return f"unknown word {quoted(word)}: {_remedy(word)}"
 
 
@@ -146,7 +146,7 @@ def _remedy(word: str) -> str:
     elif lower in _SIDE_HABITS:
         remedy = "write 'local' or 'remote', as seen from this host"
     elif values.is_number(word):
-        remedy = "before a value goes its keyword, as in 'port 443'"
+        remedy = "write the keyword before its value, as in 'port 443'"
     elif values.is_network(word):
         remedy = f"write 'host {word}'"
     elif lower in _FAMILY_HABITS:

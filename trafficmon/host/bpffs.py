@@ -83,15 +83,15 @@ def _mount_here() -> list[str]:
     is_shared = mounts.is_shared(STANDARD_MOUNT)
     if keeper is None and not is_shared and mounts.shows_processes():
         raise TrafficmonError(
-            f"a BPF file system mounted on {STANDARD_MOUNT} now would go, with all that is "
-            f"attached, when this command ends, as its mount namespace does; {_way_out()}"
+            f"cannot mount a BPF file system on {STANDARD_MOUNT}: it would be unmounted, and all "
+            f"programs detached, when this command and its mount namespace end; {_way_out()}"
         )
     mount_bpffs(str(STANDARD_MOUNT))
     said = [f"mounted a BPF file system on {STANDARD_MOUNT}"]
     if not is_shared and not mounts.is_ours(1):
         said.append(
-            "this mount namespace is not that of pid 1: when its last process ends, so does what "
-            f"is attached (it is kept by {keeper})"
+            "this mount namespace is not that of pid 1: when its last process ends, everything "
+            f"is detached (it is kept by {keeper})"
         )
     return said
 
@@ -117,7 +117,7 @@ def hidden(path: Path) -> list[str]:
             if f"{os.major(seen)}:{os.minor(seen)}" != one.device:
                 note = (
                     f"another BPF file system on {one.place} is hidden by a later mount; what is "
-                    f"attached through it counts on unseen: umount {one.place} shows it"
+                    f"attached through it still counts; umount {one.place} to see it"
                 )
                 return [note]
     return []

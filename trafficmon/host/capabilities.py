@@ -43,5 +43,5 @@ def require(purpose: str, *needed: int) -> None:
     lacking = missing(*needed)
     if lacking:
         raise MissingPrivilegeError(
-            f"to {purpose} takes {' and '.join(lacking)}, which this process lacks; run it as root"
+            f"cannot {purpose}: this process lacks {' and '.join(lacking)}; run it as root"
         )

@@ -34,7 +34,7 @@ class ErrorLog:
         self._written: set[str] = set()
 
     def note(self, error: BaseException, doing: str) -> str:
-        """Write down ``error`` and return what to tell the user: one line, the file's name in it.
+        """Log ``error`` and return the message for the user: one line that names the file.
 
         ``doing``: what failed, such as "reading flows".
         """
@@ -42,11 +42,11 @@ class ErrorLog:
             path = self._path or usual_path()
             self._write(path, "".join(traceback.format_exception(error)), doing)
             where = f"details in {path}"
-        except (OSError, RuntimeError) as failure:  # RuntimeError: there is no home directory
+        except (OSError, RuntimeError) as failure:  # RuntimeError: no home directory
             where = f"details could not be written: {failure}"
-        told = " ".join(str(error).split())[:_MOST_CHARACTERS]
+        text = " ".join(str(error).split())[:_MOST_CHARACTERS]
         name = type(error).__name__
-        return f"internal error while {doing} ({f'{name}: {told}' if told else name}); {where}"
+        return f"internal error while {doing} ({f'{name}: {text}' if text else name}); {where}"
 
     def _write(self, path: Path, text: str, doing: str) -> None:
         if text in self._written or len(self._written) >= _MOST_KNOWN:

@@ -40,7 +40,7 @@ class ListedFilter:
 
 
 class FilterList:
-    """Asks over one socket; close() or the ``with`` block gives it back."""
+    """Requests over one socket; close() or the ``with`` block closes it."""
 
     def __init__(self) -> None:
         kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
@@ -51,7 +51,7 @@ class FilterList:
         self._socket.close()
 
     def of(self, ifindex: int, point: TcAttachPoint) -> list[ListedFilter]:
-        """In the order in which they run; none where there is no such qdisc or interface."""
+        """In the order in which they run; none where the qdisc or interface does not exist."""
         size = _HEADER.size + _TCMSG.size
         head = _HEADER.pack(size, _RTM_GETTFILTER, _NLM_F_REQUEST | _NLM_F_DUMP, 1, 0)
         self._socket.send(head + _TCMSG.pack(socket.AF_UNSPEC, ifindex, 0, _PARENTS[point], 0))

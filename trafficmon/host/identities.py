@@ -59,7 +59,7 @@ class Identities:
     def _processes_of(self, owners: Owners) -> dict[int, ProcessName]:
         """Those that run, and those that ran at the last look. Most owners may have ended.
 
-        What is no owner any more is forgotten.
+        Names that no owner has any more are dropped.
         """
         running = self.processes.running() if len(owners.ids) else frozenset()
         columns = owners.records["pid"].tolist(), owners.records["started_ns"].tolist()

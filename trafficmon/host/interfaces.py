@@ -86,7 +86,7 @@ def _ends(info: Any) -> tuple[int, str | None]:
 
 
 def _text(name: str | bytes) -> str:
-    """What is no UTF-8 pyroute2 leaves as bytes; the kernel takes all but "/", ":" and spaces."""
+    """pyroute2 leaves what is not UTF-8 as bytes; the kernel takes all but "/", ":" and spaces."""
     return name if isinstance(name, str) else name.decode(errors="surrogateescape")
 
 

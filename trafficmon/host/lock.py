@@ -24,7 +24,7 @@ READERS = ("events", "dns")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _PATIENCE_S = 15.0
 _PAUSE_S = 0.05
-_AT_WORK = "another attach or detach is at work{}; try again when it has ended"
+_AT_WORK = "another attach or detach is running{}; try again when it has ended"
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def only_reader(pin_dir: Path, of: str, patience_s: float = 0.0) -> Iterator[Non
 
     BusyError, after ``patience_s``, where another process is that: two would each get a part.
     """
-    busy = f"{of} are being read by another process{{}}; end that one first"
+    busy = f"cannot read {of}: another process reads them{{}}; end that one first"
     with _held(file_of(pin_dir, of, ".lock"), time.monotonic() + patience_s, busy):
         yield
 
@@ -64,7 +64,7 @@ def _held(path: Path, deadline: float, busy: str) -> Iterator[None]:
         fd = _acquire(path, deadline, busy)
     except PermissionError as error:
         raise MissingPrivilegeError(
-            f"the lock takes write permission for {error.filename}; run it as root"
+            f"cannot lock {error.filename}: no write permission; run it as root"
         ) from None
     except OSError as error:
         if error.errno not in _NO_ROOM:

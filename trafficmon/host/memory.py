@@ -16,7 +16,7 @@ def cgroup_limit_bytes() -> int | None:
 
 def _limit(file: Path) -> int | None:
     try:
-        limit = int(file.read_text())  # "max" is no number
+        limit = int(file.read_text())  # or "max"
     except (OSError, ValueError):
         return None
     return limit if limit < _NO_LIMIT else None

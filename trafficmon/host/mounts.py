@@ -36,7 +36,7 @@ class Mount:
 
     @classmethod
     def of_line(cls, line: str) -> Mount:
-        """Raises ValueError or IndexError for what is no line of mountinfo."""
+        """Raises ValueError or IndexError for what is not a line of mountinfo."""
         front, _, back = line.partition(" - ")
         number, _, device, root, place, _, *optional = front.split(" ")
         peer_group = next((one for one in optional if one.startswith("shared:")), None)
@@ -48,7 +48,7 @@ def mounts(pid: int | str = "self") -> list[Mount]:
     """What the process sees, in the order in which it was mounted; [] where that is not shown.
 
     Everybody may read that of each process that /proc shows (mounts_open_common() in
-    fs/proc_namespace.c asks for no privilege; /proc/PID/ns/mnt does).
+    fs/proc_namespace.c needs no privilege; /proc/PID/ns/mnt does).
     """
     with suppress(OSError):
         text = (PROC / str(pid) / "mountinfo").read_text("utf-8", "surrogateescape")

@@ -70,7 +70,7 @@ def _cookie_of(place: Path) -> int:
     """Only a socket of that namespace has it: so of a thread that enters it, and ends there."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - for one error's sake
 
-    def enter_and_ask() -> int:
+    def enter_and_read() -> int:
         fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
         try:
             system.enter_network_namespace(fd)
@@ -79,7 +79,7 @@ def _cookie_of(place: Path) -> int:
         return cookie()
 
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(enter_and_ask).result()
+        return thread.submit(enter_and_read).result()
 
 
 def ifindex_of(name: str) -> int | None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Small files of the user's own: settings, and the log of unexpected errors.
 
-Under sudo the home directory may be another user's, who could put links and pipes in the way. So
+Under sudo the home directory may be another user's, who could put links and pipes there. So
 nothing is written below a directory that is not ours, and nothing but regular files is opened.
 """
 

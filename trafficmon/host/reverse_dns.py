@@ -45,7 +45,7 @@ class ReverseDns:
                 row["remote_name"] = self._known.get(row["remote_addr"], (None, 0.0))[0]
 
     def _begin(self, addresses: set[str]) -> list[threading.Thread]:
-        """One for each address without a fresh answer, and without a question on its way."""
+        """One for each address without a fresh answer, and without a query in flight."""
         now = self._now()
         with self._lock:
             fresh = {address for address, (_, until) in self._known.items() if now < until}

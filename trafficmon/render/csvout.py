@@ -64,7 +64,7 @@ def _nested(value: object, keys: tuple[str, ...]) -> list[object]:
     if value is None:
         return [None] * len(keys)
     if not isinstance(value, Mapping):
-        raise TypeError(f"a nested column holds {value!r}, which is no mapping")
+        raise TypeError(f"a nested column holds {value!r}, which is not a mapping")
     return [value[key] for key in keys]
 
 

@@ -20,21 +20,21 @@ _ENDS = {
 
 
 def event_line(event: Event) -> str:
-    """Time, type, what has happened, between whom, whose it is, and the figures."""
+    """Time, type, ends, owner and figures."""
     return "  ".join(part for part in event_parts(event) if part)
 
 
 def event_parts(event: Event) -> tuple[str, str, str, str]:
     """The same in four: time, type, event, and the rest in one."""
-    tell = {"conn": _conn, "packet": _packet, "drop": _drop, "dns": _dns}.get(str(event["type"]))
-    what = "  ".join(part for part in (tell(event) if tell else ()) if part)
+    line = {"conn": _conn, "packet": _packet, "drop": _drop, "dns": _dns}.get(str(event["type"]))
+    what = "  ".join(part for part in (line(event) if line else ()) if part)
     parts = (str(event["time"])[11:-1], str(event["type"]), str(event["event"]), what)
     time, type_, name, what = map(escape_controls, parts)
     return time, type_, name, what
 
 
 def between(event: Event, left: str = "local", right: str = "remote", arrow: str = "-") -> str:
-    """Protocol and both ends, the other's name behind them."""
+    """Protocol and both ends, then the remote name."""
     name = event.get("remote_name")
     ends = [_end(event[f"{side}_addr"], event[f"{side}_port"]) for side in (left, right)]
     return f"{event['protocol']} {ends[0]} {arrow} {ends[1]}" + (f" ({name})" if name else "")
@@ -65,18 +65,18 @@ def _arrow(event: Event) -> str:
 
 def _conn(event: Event) -> list[str]:
     arrow = "<-" if event["role"] == "passive" else "->"
-    told = [between(event, arrow=arrow), owner(event)]
+    parts = [between(event, arrow=arrow), owner(event)]
     if event["event"] != "closed":
-        return told
-    told.append(f"rx {format_bytes(_number(event, 'rx_bytes'))}")
-    told.append(f"tx {format_bytes(_number(event, 'tx_bytes'))}")
+        return parts
+    parts.append(f"rx {format_bytes(_number(event, 'rx_bytes'))}")
+    parts.append(f"tx {format_bytes(_number(event, 'tx_bytes'))}")
     if event["duration_s"] is not None:
-        told.append(format_duration(_number(event, "duration_s")))
+        parts.append(format_duration(_number(event, "duration_s")))
     if event["rtt_us"] is not None:
-        told.append(f"rtt {format_duration(_number(event, 'rtt_us') / 1e6)}")
+        parts.append(f"rtt {format_duration(_number(event, 'rtt_us') / 1e6)}")
     if event["retransmits"]:
-        told.append(f"{event['retransmits']} retransmits")
-    return [*told, _ENDS.get(str(event["reason"]), "")]
+        parts.append(f"{event['retransmits']} retransmits")
+    return [*parts, _ENDS.get(str(event["reason"]), "")]
 
 
 def _packet(event: Event) -> list[str]:
@@ -89,19 +89,19 @@ def _packet(event: Event) -> list[str]:
 
 def _drop(event: Event) -> list[str]:
     ends = between(event, "src", "dst", "->") if event["src_addr"] is not None else ""
-    why = f"{event['reason'] or 'no reason told'} in {event['location']}"
+    why = f"{event['reason'] or 'no reason given'} in {event['location']}"
     return [why, str(event["interface"] or ""), ends, format_bytes(_number(event, "bytes"))]
 
 
 def _dns(event: Event) -> list[str]:
-    told = [
+    parts = [
         f"{event['name']} {event['record_type']}",
         f"{event['interface']} {between(event, arrow=_arrow(event))}",
     ]
     if event["event"] == "response":
         answers = event["answers"] if isinstance(event["answers"], list) else []
         data = ", ".join(str(answer["data"]) for answer in answers[:4])
-        told.append(f"{event['rcode']}{': ' if data else ''}{data}{', …' * (len(answers) > 4)}")
+        parts.append(f"{event['rcode']}{': ' if data else ''}{data}{', …' * (len(answers) > 4)}")
     if event["latency_us"] is not None:
-        told.append(format_duration(_number(event, "latency_us") / 1e6))
-    return [*told, owner(event)]
+        parts.append(format_duration(_number(event, "latency_us") / 1e6))
+    return [*parts, owner(event)]

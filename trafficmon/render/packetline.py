@@ -6,7 +6,7 @@ from trafficmon.render.safe import escape_controls
 
 
 def packet_line(packet: Event) -> str:
-    """Time, where, between whom, how long, and whose it is."""
+    """Time, interface, ends, length and owner."""
     arrow = "<-" if packet["direction"] == "in" else "->"
     ends = between(packet, arrow=arrow) if packet["protocol"] is not None else f"not IP {arrow}"
     parts = [str(packet["time"])[11:-1], f"{packet['interface']} {ends}"]

@@ -17,7 +17,7 @@ def to_json(value: object) -> str:
 
     Not-a-number and infinity, which JSON has no word for, become null. Everything beyond ASCII is
     escaped, so that neither a terminal nor a stream's encoding can be hurt. Bytes of names that are
-    no UTF-8 are \xff in it: a lone surrogate is no JSON to strict readers (RFC 8259, 8.2).
+    not UTF-8 are \xff in it: strict readers refuse a lone surrogate (RFC 8259, 8.2).
     """
     try:
         text = _dump(value)

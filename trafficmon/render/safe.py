@@ -14,7 +14,7 @@ def escape_controls(text: str) -> str:
     Not printable in Unicode's sense: C0 and C1 controls, line separators, bidirectional and other
     format controls, lone surrogates, private and unassigned characters, spaces other than " ".
     A backslash stays as it is, since systemd's own names have \x2d in them. From \x80 on two digits
-    are a byte that is no UTF-8; a C1 control is \u0080.
+    are a byte that is not UTF-8; a C1 control is \u0080.
     """
     text = escape_bytes(text)
     if text.isprintable():
@@ -31,7 +31,7 @@ def _escape(char: str) -> str:
 def escape_bytes(text: str) -> str:
     r"""`text`, decoded with surrogateescape, with each byte that was no UTF-8 as \xff.
 
-    So it is valid Unicode, which strict readers of JSON ask for, and different names stay
+    So it is valid Unicode, which strict readers of JSON need, and different names stay
     different: a name that has such an escape written out gets its backslash as \x5c. What systemd
     has escaped of valid UTF-8 stays as it is.
     """

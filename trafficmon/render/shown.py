@@ -160,5 +160,5 @@ KINDS = (Column("kind", "KIND", priority=6),)
 
 
 def rate_columns(rated: Iterable[str]) -> tuple[Column, ...]:
-    """What --watch puts beside a table whose rates are of these: rx and tx, both in one, none."""
+    """The columns that --watch adds to a table with these rates: rx and tx, both in one, none."""
     return tuple(_RATES[name] for name in rated)

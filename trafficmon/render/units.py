@@ -74,7 +74,7 @@ def format_percent(percent: float) -> str:
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC, with microseconds: "2026-01-02T03:04:05.123456Z".
 
-    Raises ValueError for a naive datetime, which tells no moment.
+    Raises ValueError for a naive datetime, which names no moment.
     """
     if moment.tzinfo is None:
         raise ValueError(f"the time {moment} has no time zone")

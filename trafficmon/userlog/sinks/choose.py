@@ -20,10 +20,10 @@ def sink_of(to: str, directory: Path | None, max_bytes: int, keep: int) -> Sink:
     """``directory``, ``max_bytes`` and ``keep`` (rotated files) are of files. UsageError."""
     if to in _FORMS:
         if directory is None:
-            raise UsageError("--dir DIR says where the files go; or --to syslog, unix:…, tcp:…")
+            raise UsageError(f"--to {to} needs --dir DIR; others are syslog, unix:… and tcp:…")
         return FileSink(directory, _FORMS[to](), max_bytes, keep)
     if directory is not None:
-        raise UsageError(f"--dir is for files; with --to {to} leave it out")
+        raise UsageError(f"--dir and --to {to} exclude each other; --dir is for --to csv and jsonl")
     kind, _, place = to.partition(":")
     if to == "syslog":
         return SyslogSink()
