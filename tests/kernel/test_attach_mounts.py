@@ -25,7 +25,7 @@ A_NEW_ONE = f"{UNMOUNTED}; mount -t bpf bpf /sys/fs/bpf"
 CONTAINER = ("--pid", "--fork", "--mount-proc")
 TRAFFICMON = f"{sys.executable} -m trafficmon"
 MOUNTED = "note: mounted a BPF file system on /sys/fs/bpf\n"
-GOES = "would go, with all that is attached, when this command ends"
+GOES = "programs detached, when this command and its mount namespace end"
 HIDDEN = "another BPF file system on /sys/fs/bpf is hidden by a later mount"
 READ_ONLY = "/sys/fs/bpf is mounted read-only; make it writable: mount -o remount,rw /sys/fs/bpf"
 
