@@ -41,9 +41,15 @@ _RECORDS: tuple[Any, ...] = (
     *(Ledger, Machine, NameCounts, Names, Owners, ProcessLabels, ProcessName, ProgramRun),
     *(Programs, RemoteNames, Services, Sighting, Verdict, WatchedInterface),
 )
-_ENUMS: tuple[type[Enum], ...] = (Condition, AttachMode, Presence, InterfaceState)
 _RECORD_OF = {kind.__name__: kind for kind in _RECORDS}
-_ENUM_OF = {kind.__name__: kind for kind in _ENUMS}
+_ENUM_OF: dict[str, type[Enum]] = {
+    "Condition": Condition,
+    "Mode": AttachMode,
+    "Presence": Presence,
+    "State": InterfaceState,
+}
+"""By their names in version 1 of the format, which stay when a class is renamed."""
+_ENUM_NAMES = {kind: name for name, kind in _ENUM_OF.items()}
 _MEMBERS: dict[type, tuple[str, ...]] = {
     kind: getattr(kind, "_fields", ()) or tuple(kind.__dataclass_fields__) for kind in _RECORDS
 }
@@ -68,7 +74,7 @@ def to_tree(value: Any, path: str, arrays: dict[str, Array]) -> Json:
     if isinstance(value, Mapping):
         return {"counter" if kind is Counter else "map": _pairs(value, path, arrays)}
     if isinstance(value, Enum):
-        return {"enum": [kind.__name__, value.value]}
+        return {"enum": [_ENUM_NAMES[kind], value.value]}
     return {_tag(value): [to_tree(one, f"{path}.{at}", arrays) for at, one in enumerate(value)]}
 
 
