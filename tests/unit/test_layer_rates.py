@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.sample_builder import BuiltSource, SampleBuilder
 from trafficmon.layout import Hook, Layer
-from trafficmon.tui.readings.layers import LayersPicture, LayersReader
+from trafficmon.tui.readings.layers import LayersPicture, read_layers
 from trafficmon.tui.readings.session import Session
 
 
@@ -18,7 +18,6 @@ class Machine:
         self.fake, self.now = SampleBuilder(), 50.0
         self.fake.interface(0, "eth0")
         self.session = Session(BuiltSource(lambda: self.fake), lambda: self.now)
-        self.reader = LayersReader()
 
     def read(self, wire: int, sockets: int, drops: int) -> LayersPicture:
         """``wire``, ``sockets``: packets in, of 100 bytes; half as many out."""
@@ -30,7 +29,7 @@ class Machine:
             fake.layer_counters[layer]["bytes"] = packets * 80
         fake._drops.clear()
         fake.drop(0, 0, drops, drops * 60)
-        return self.reader.read(self.session)
+        return read_layers(self.session)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from trafficmon.render.columns import UNKNOWN, cell_text
 from trafficmon.render.safe import escape_controls
 from trafficmon.tui.panes.cells import rate_text
 from trafficmon.tui.panes.pane import Asked, Look, Question
-from trafficmon.tui.readings.layers import LayersPicture, LayersReader, Stage
+from trafficmon.tui.readings.layers import LayersPicture, Stage, read_layers
 
 _TITLES = {
     "xdp": "XDP  the driver",
@@ -34,7 +34,7 @@ class LayersView(VerticalScroll):
 
     def __init__(self) -> None:
         super().__init__(id="table-layers")
-        self._reader, self._drawn = LayersReader(), Static(id="way")
+        self._drawn = Static(id="way")
 
     def compose(self) -> ComposeResult:
         """One drawing."""
@@ -43,7 +43,7 @@ class LayersView(VerticalScroll):
     def question(self, asked: Asked) -> Question:
         """The layers have no order but their own."""
         del asked
-        return self._reader.read
+        return read_layers
 
     def say(self, message: str) -> None:
         """In the drawing's place."""

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from trafficmon.model.flows import COUNTS
-from trafficmon.model.rates import Counted, RateMeter
+from trafficmon.model.rates import Counted
 from trafficmon.model.sample import Sample
 from trafficmon.tables.catalogue import TableQuery, table_maker
 from trafficmon.tables.query import select
@@ -44,43 +44,46 @@ class LayersPicture:
     drop_rate: float | None
 
 
-class LayersReader:
-    """Remembers the counters of the reading before."""
+def read_layers(session: Session) -> LayersPicture:
+    """One reading."""
+    sample, now_s = session.read("layers", "drops"), session.now()
+    table = table_maker("layers")(sample)
+    rates = session.meter("layers", _layers).rates(_layers(sample, now_s))
+    stages = [
+        _stage(table.record(row), {name: _or_none(rates[name][row]) for name in COUNTS})
+        for row in range(table.length)
+    ]
+    if not sample.has_hook("drop"):
+        return LayersPicture(stages, None, None)
+    drops, rate = _read_drops(session, sample, now_s)
+    return LayersPicture(stages, drops[:_TOP_DROPS], rate)
 
-    def __init__(self) -> None:
-        self._layers, self._drops = RateMeter(), RateMeter()
 
-    def read(self, session: Session) -> LayersPicture:
-        """One reading."""
-        sample, now_s = session.read("layers", "drops"), session.now()
-        table = table_maker("layers")(sample)
-        records = [table.record(row) for row in range(table.length)]
-        rates = self._layers.rates(
-            Counted(
-                table.identity(),
-                {name: or_nan([record[name] for record in records]) for name in COUNTS},
-                now_s if table.read_at_s is None else table.read_at_s,
-                sample.epoch,
-            )
-        )
-        stages = [
-            _stage(record, {name: _or_none(rates[name][row]) for name in COUNTS})
-            for row, record in enumerate(records)
-        ]
-        if not sample.has_hook("drop"):
-            return LayersPicture(stages, None, None)
-        drops, rate = self._read_drops(sample, now_s)
-        return LayersPicture(stages, drops[:_TOP_DROPS], rate)
+def _layers(sample: Sample, now_s: float) -> Counted:
+    table = table_maker("layers")(sample)
+    records = [table.record(row) for row in range(table.length)]
+    counters = {name: or_nan([record[name] for record in records]) for name in COUNTS}
+    at_s = now_s if table.read_at_s is None else table.read_at_s
+    return Counted(table.identity(), counters, at_s, sample.epoch)
 
-    def _read_drops(self, sample: Sample, now_s: float) -> tuple[list[Record], float | None]:
-        """Rows with their ``rate``, most packets first; and the rate of all."""
-        table = table_maker("drops")(sample)
-        at_s = now_s if table.read_at_s is None else table.read_at_s
-        packets = {"packets": table.sort_keys["packets"]()}
-        rates = self._drops.rates(Counted(table.identity(), packets, at_s, sample.epoch))["packets"]
-        rows = select(table, TableQuery("drops", sort="packets")).rows.tolist()
-        drops = [table.record(row) | {"rate": _or_none(rates[row])} for row in rows]
-        return drops, None if self._drops.elapsed_s is None else float(rates.sum())
+
+def _drops(sample: Sample, now_s: float) -> Counted:
+    table = table_maker("drops")(sample)
+    at_s = now_s if table.read_at_s is None else table.read_at_s
+    packets = {"packets": table.sort_keys["packets"]()}
+    return Counted(table.identity(), packets, at_s, sample.epoch)
+
+
+def _read_drops(
+    session: Session, sample: Sample, now_s: float
+) -> tuple[list[Record], float | None]:
+    """Rows with their ``rate``, most packets first; and the rate of all."""
+    meter = session.meter("drops", _drops)
+    rates = meter.rates(_drops(sample, now_s))["packets"]
+    table = table_maker("drops")(sample)
+    rows = select(table, TableQuery("drops", sort="packets")).rows.tolist()
+    drops = [table.record(row) | {"rate": _or_none(rates[row])} for row in rows]
+    return drops, None if meter.elapsed_s is None else float(rates.sum())
 
 
 def _stage(record: Record, rates: dict[str, float | None]) -> Stage:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from trafficmon.errors import NotAttachedError, TrafficmonError
 from trafficmon.model.parts import Part
+from trafficmon.model.rates import Counted, RateMeter
 from trafficmon.model.sample import Sample
 from trafficmon.model.source import Source
 from trafficmon.tables.catalogue import parts_of, table_maker
@@ -46,6 +47,7 @@ class Session:
     def __init__(self, source: Source, now: Callable[[], float] = time.monotonic) -> None:
         self._source, self.now = source, now
         self._keepers: dict[str, RateKeeper] = {}
+        self._meters: dict[str, RateMeter] = {}
         self._attached_at_ns: int | None = None
         self._sample: Sample | None = None
         self._tables: dict[str, Table] = {}
@@ -72,17 +74,28 @@ class Session:
         """What makes the rates of the table called ``name``."""
         return self._keepers.setdefault(name, RateKeeper(self.now))
 
+    def meter(self, name: str, counted: Callable[[Sample, float], Counted]) -> RateMeter:
+        """What makes the rates called ``name``: it knows the counters before those of now.
+
+        ``counted``: makes them of a sample, and of when it was read where it does not say so.
+        """
+        del counted  # of use where a sample does not follow the one that was read before
+        return self._meters.setdefault(name, RateMeter())
+
     def with_rates(self, sample: Sample, name: str) -> Table:
         """The table called ``name``, made once of a sample."""
         if sample is not self._sample:
             self._sample, self._tables = sample, {}
         if name not in self._tables:
-            try:
-                table = table_maker(name)(sample)
-            except NotAttachedError as error:
-                raise MissingLayerError(str(error)) from error
-            self._tables[name] = self.keeper(name).add_rates(table)
+            self._tables[name] = self.keeper(name).add_rates(self._made(sample, name))
         return self._tables[name]
+
+    @staticmethod
+    def _made(sample: Sample, name: str) -> Table:
+        try:
+            return table_maker(name)(sample)
+        except NotAttachedError as error:
+            raise MissingLayerError(str(error)) from error
 
     def _notice_restart(self, sample: Sample) -> None:
         attached_at_ns = sample.attachment.attached_at_ns
