@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trafficmon.cli.common import PinDir
+from trafficmon.cli.common import At, FromFile, PinDir
 from trafficmon.errors import UsageError, require_range
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trafficmon.pins import PinDirectory
+    from trafficmon.tui.app import TrafficApp
 
 
 def tui(
@@ -28,9 +31,11 @@ def tui(
         bool, typer.Option("--web", help="In a browser on this machine, with a token.")
     ] = False,
     port: Annotated[int, typer.Option("--port", help="Of --web; 0: any free port.")] = 0,
+    from_file: FromFile = None,
+    at: At = None,
     pin_dir: PinDir = None,
 ) -> None:
-    """The dashboard: who uses the network, now. Reads what attach has pinned."""
+    """The dashboard: who uses the network, now, or in a recording."""
     from trafficmon.pins import PinDirectory, chosen
 
     require_range("--interval", interval, 0.1, 3600.0, "seconds")
@@ -39,13 +44,23 @@ def tui(
         raise UsageError("--text and --web exclude each other")
     if port and not web:
         raise UsageError("--port needs --web")
-    pins = PinDirectory(chosen(pin_dir))
+    if at is not None and from_file is None:
+        raise UsageError("--at needs a recording: add --from FILE")
     if web:
-        _serve(pins, interval, port)
-    elif text or os.environ.get("TERM") == "dumb":
-        _talk(pins)
+        _serve(from_file, at, chosen(pin_dir), interval, port)
+        return
+    is_text = text or os.environ.get("TERM") == "dumb"
+    if not is_text and not _somebody_sees_it():
+        raise UsageError(
+            "the dashboard needs a terminal; use 'trafficmon top flows', "
+            "or 'trafficmon tui --text', which reads commands from standard input"
+        )
+    if from_file is not None:
+        _show_recording(from_file, at, is_text=is_text)
+    elif is_text:
+        _talk(PinDirectory(chosen(pin_dir)))
     else:
-        _draw(pins, interval)
+        _draw(PinDirectory(chosen(pin_dir)), interval)
 
 
 def _draw(pins: PinDirectory, interval: float) -> None:
@@ -53,13 +68,11 @@ def _draw(pins: PinDirectory, interval: float) -> None:
     from trafficmon.tui.readings.pinned import pinned
     from trafficmon.tui.settings import usual_path
 
-    if not _somebody_sees_it():
-        raise UsageError(
-            "the dashboard needs a terminal; use 'trafficmon top flows', "
-            "or 'trafficmon tui --text', which reads commands from standard input"
-        )
     source, feed = pinned(pins)
-    app = TrafficApp(source, feed, usual_path(), interval_s=interval, where=str(pins.root))
+    _run(TrafficApp(source, feed, usual_path(), interval_s=interval, where=str(pins.root)))
+
+
+def _run(app: TrafficApp) -> None:
     app.run()
     if app.return_code:
         raise typer.Exit(app.return_code)
@@ -76,10 +89,32 @@ def _talk(pins: PinDirectory) -> None:
         feed.stop()
 
 
-def _serve(pins: PinDirectory, interval: float, port: int) -> None:
+def _show_recording(path: Path, at: str | None, *, is_text: bool) -> None:
+    from trafficmon.sources.recorded import opened_at
+    from trafficmon.tui.settings import usual_path
+
+    source = opened_at(path, at)
+    if is_text:
+        from trafficmon.tui.recorded_plaintext import RecordedConversation
+
+        RecordedConversation(source, path, sys.stdin, sys.stdout).run()
+        return
+    from trafficmon.tui.recorded import RecordedApp
+
+    _run(RecordedApp(source, path, usual_path()))
+
+
+def _serve(
+    from_file: Path | None, at: str | None, pin_dir: Path, interval: float, port: int
+) -> None:
     from trafficmon.tui.web import serve
 
-    arguments = ["tui", "--pin-dir", str(pins.root), "--interval", f"{interval:g}"]
+    arguments = ["tui", "--pin-dir", str(pin_dir), "--interval", f"{interval:g}"]
+    if from_file is not None:
+        from trafficmon.sources.recorded import opened_at
+
+        opened_at(from_file, at).close()  # what is wrong with it is said here
+        arguments += ["--from", str(from_file), *(["--at", at] if at is not None else [])]
     serve([sys.executable, "-m", "trafficmon", *arguments], port)
 
 

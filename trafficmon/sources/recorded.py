@@ -23,6 +23,7 @@ class RecordedSource:
     def __init__(self, path: Path) -> None:
         self.recording = Recording(path)
         self._place = len(self.recording) - 1
+        self._latest: dict[int, Sample] = {}
 
     @property
     def description(self) -> str:
@@ -57,10 +58,17 @@ class RecordedSource:
 
     def read(self, parts: Part) -> Sample:
         """See Source. RecordingError where the sample was recorded without one of ``parts``."""
-        sample = self.recording.sample(self._place)
+        sample = self._sample(self._place)
         if missing := parts & ~sample.parts:
             raise RecordingError(self.description, f"it holds no {missing.name}")
         return sample
+
+    def _sample(self, place: int) -> Sample:
+        """The two that were read last are kept: rates are of two that follow each other."""
+        if place not in self._latest:
+            kept = list(self._latest.items())[-1:]
+            self._latest = dict([*kept, (place, self.recording.sample(place))])
+        return self._latest[place]
 
     def close(self) -> None:
         """No more samples."""

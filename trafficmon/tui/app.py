@@ -30,7 +30,7 @@ from trafficmon.tui.panes.filterfield import FilterField
 from trafficmon.tui.panes.grid import Grid
 from trafficmon.tui.panes.layersview import LayersView
 from trafficmon.tui.panes.overview import OverviewPane
-from trafficmon.tui.panes.pane import Asked, Pane
+from trafficmon.tui.panes.pane import Asked, Pane, Question
 from trafficmon.tui.panes.problem import Problem
 from trafficmon.tui.panes.rowspane import RowsPane
 from trafficmon.tui.panes.stateline import State, StateLine
@@ -188,9 +188,14 @@ class TrafficApp(Switches):
     async def _answer(self, pane: Pane, asked: Asked) -> Any:
         try:
             question = pane.question(asked)
-            return await in_thread(lambda: question(self._session))
+            return await in_thread(self._asking(pane, question))
         except Exception as error:  # noqa: BLE001 - it is an answer too, and shown
             return error
+
+    def _asking(self, pane: Pane, question: Question) -> Callable[[], Any]:
+        """What runs in the thread."""
+        del pane
+        return lambda: question(self._session)
 
     def _show(self, pane: Pane, seen: Any) -> None:
         if not isinstance(seen, Exception):
@@ -242,7 +247,7 @@ class TrafficApp(Switches):
         """Nothing can be read: it goes by itself when that changes."""
         pane.say(str(error))
         self._tabs.display = False
-        self._problem.show(error, self._interval_s)
+        self._problem.show(error, f"Looking again every {self._interval_s:g} s.")
         self._state.show_place(self._where)
 
     def _complain(self, error: Exception) -> None:
@@ -268,8 +273,11 @@ class TrafficApp(Switches):
         if (pane := self._rows()) is None or (record := pane.chosen()) is None:
             return
         detail = Detail(pane.table, pane.chosen_key(), record)
-        self.push_screen(DetailScreen(detail, self._feed))
+        self.push_screen(self._detail_screen(detail))
         self.refresh_data(at_once=True)
+
+    def _detail_screen(self, detail: Detail) -> DetailScreen:
+        return DetailScreen(detail, self._feed)
 
     def action_filter(self) -> None:
         """Type an expression. The key comes here before any widget sees it."""

@@ -10,6 +10,7 @@ class RecordingError(TrafficmonError):
     """It cannot be read: not a recording, of another version, or damaged."""
 
     def __init__(self, name: str, reason: str) -> None:
+        self.reason = reason
         super().__init__(
             f"cannot read {name!r}: {reason}; make a new one with 'trafficmon record FILE'"
         )

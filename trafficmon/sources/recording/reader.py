@@ -38,11 +38,8 @@ class Recording:
         try:
             if not stat.S_ISREG(os.fstat(self._fd).st_mode):
                 raise RecordingError(self.name, "it is not a regular file")
-            frames = index_of(self._fd, self.name)
-            self.about = self._read_about(frames)
-            self._frames = frames[1:]
-            self.times_ns = [frame.taken_at_ns for frame in self._frames]
-            """When each sample was taken: since 1970, UTC."""
+            self.about = self._read_about(index_of(self._fd, self.name))
+            self.refresh()
             if not self._frames:
                 raise RecordingError(self.name, "there is no complete sample in it")
         except BaseException:
@@ -51,6 +48,12 @@ class Recording:
 
     def __len__(self) -> int:
         return len(self._frames)
+
+    def refresh(self) -> None:
+        """Find the samples that were appended meanwhile; those before keep their places."""
+        self._frames = index_of(self._fd, self.name)[1:]
+        self.times_ns = [frame.taken_at_ns for frame in self._frames]
+        """When each sample was taken: since 1970, UTC."""
 
     def place_at(self, time_ns: int) -> int:
         """The last sample that was taken by then; the first one for a time before that.

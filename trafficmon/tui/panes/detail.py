@@ -27,6 +27,7 @@ from trafficmon.tui.panes.pane import Asked, Look, Question
 from trafficmon.tui.readings.detail import Detail, read_detail
 from trafficmon.tui.readings.feed import Feed
 from trafficmon.tui.readings.series import Series
+from trafficmon.tui.readings.session import Graph
 
 _EVENTS, _MARGIN = 20, 8
 
@@ -73,6 +74,10 @@ class DetailScreen(Contained, ModalScreen[None]):
         if not self._detail.key:
             return lambda _: self._detail
         return lambda session: read_detail(session, self._detail)
+
+    def forget(self) -> None:
+        """How it went: the next reading is of another time."""
+        self._detail.graph, self._detail.round_trips_us = Graph(), Series()
 
     def say(self, message: str) -> None:
         """In the place of the title."""
@@ -130,8 +135,10 @@ class DetailScreen(Contained, ModalScreen[None]):
         events = belonging(self._feed.newest(), seen.table, seen.record)[:_EVENTS]
         text.append("\nEVENTS\n", style="bold")
         told = [event_line(event.record()) for event in events]
-        text.append("".join(f"{line}\n" for line in told) or "none since events are read\n")
-        if note := self._feed.note():
+        note = self._feed.note()
+        nothing = "" if note else "none since events are read\n"
+        text.append("".join(f"{line}\n" for line in told) or nothing)
+        if note:
             text.append(f"{escape_controls(note)}\n", style="yellow")
 
     def action_copy(self) -> None:

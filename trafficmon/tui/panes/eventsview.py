@@ -62,7 +62,7 @@ class EventsView(RowsPane):
 
     def _told(self) -> str:
         if not self._events:
-            return "nothing has happened since this tab was opened"
+            return "" if self._feed.note() else "nothing has happened since this tab was opened"
         return f"{min(_SHOWN, len(self._events)):,} newest of {len(self._events):,} events kept"
 
     def records(self) -> list[Record]:

@@ -27,10 +27,10 @@ class Problem(Static):
     def __init__(self) -> None:
         super().__init__(id="problem")
 
-    def show(self, error: Exception, interval_s: float) -> None:
-        """It goes by itself when a reading succeeds."""
+    def show(self, error: Exception, next_step: str) -> None:
+        """It goes by itself when a reading succeeds; ``next_step``: what makes another one."""
         told = Text(f"{escape_controls(str(error))}\n\n", style="bold")
         told.append(f"{text}\n\n" if (text := remedy(error)) else "", style="not bold green")
-        told.append(f"Looking again every {interval_s:g} s. q quits.", style="not bold dim")
+        told.append(f"{next_step} q quits.", style="not bold dim")
         self.display = True
         self.update(told)
