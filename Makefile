@@ -22,7 +22,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 PYTEST := $(VENV)/bin/pytest
 # Tests that need root have namespaces, cgroups and pins of their own, so files of them run side by side.
 BESIDE := -n $(shell echo $$(( $$(nproc) > 3 ? 3 : 2 ))) --dist loadfile
-# A root process leaves no files behind that their owner could not remove.
+# A root process leaves no files that their owner could not remove.
 AS_ROOT := tools/as-root env PYTHONDONTWRITEBYTECODE=1
 
 WHEEL_INPUTS = pyproject.toml README.md LICENSE build_bpf.py \

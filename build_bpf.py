@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent
 
-# The machine as `uname -m` tells it -> libbpf's name for it (bpf_tracing.h: a probe's registers).
+# The machine as `uname -m` prints it -> libbpf's name for it (bpf_tracing.h: a probe's registers).
 TARGET_ARCH = {"x86_64": "x86", "aarch64": "arm64"}
 
 
@@ -88,7 +88,7 @@ def find_tool(name: str, variable: str, package: str, environ: Mapping[str, str]
     if chosen := environ.get(variable):
         if found := shutil.which(chosen, path=environ.get("PATH")):
             return found
-        raise BuildError(f"{variable}={chosen} is no program: correct it or unset it")
+        raise BuildError(f"{variable}={chosen} is not a program: correct it or unset it")
     if found := newest_tool(name, environ.get("PATH")):
         return found
     raise BuildError(
@@ -109,10 +109,10 @@ def _include_candidates() -> list[Path]:
     pkg_config = shutil.which("pkg-config")
     if pkg_config is None:
         return usual
-    asked = subprocess.run(
+    answer = subprocess.run(
         [pkg_config, "--variable=includedir", "libbpf"], capture_output=True, text=True, check=False
     )
-    return [Path(asked.stdout.strip()), *usual] if asked.stdout.strip() else usual
+    return [Path(answer.stdout.strip()), *usual] if answer.stdout.strip() else usual
 
 
 def find_toolchain(environ: Mapping[str, str] = os.environ) -> Toolchain:
@@ -138,7 +138,7 @@ def _argv_record(output: Path) -> Path:
 
 
 def compile_object(output: Path, argv: Sequence[str], llvm_strip: str, root: Path) -> None:
-    """Runs `argv`, whose last word is `output`; strips, checks and only then places the object.
+    """Runs `argv`, which ends with `output`; strips, checks and only then places the object.
 
     An interrupted or failed build so leaves the old object, or none: never half of one.
     """
@@ -218,7 +218,7 @@ def check_headers(root: Path = ROOT, arch: str | None = None) -> None:
 
 
 def _prepare(directory: Path, outputs: Sequence[Path]) -> None:
-    """Makes the directory, and takes out objects whose source is gone: they would be shipped."""
+    """Makes the directory, and removes objects without a source: they would be shipped."""
     directory.mkdir(parents=True, exist_ok=True)
     for orphan in set(directory.glob("*.bpf.o")).difference(outputs):
         orphan.unlink()

@@ -134,12 +134,12 @@ def _facts(path: Path, image: bytes) -> ObjectFacts:
 def _open(image: bytes) -> ELFFile:
     """The image as an ELF file for BPF, with every part of it inside the image."""
     if not image.startswith(b"\x7fELF"):
-        raise _DefectError("is no ELF file")
+        raise _DefectError("is not an ELF file")
     if len(image) < _ELF_HEADER_BYTES:
         raise _DefectError("is cut short in its header")
     elf = ELFFile(io.BytesIO(image))
     if elf["e_machine"] != "EM_BPF" or elf.elfclass != 64 or not elf.little_endian:
-        raise _DefectError(f"is no little-endian BPF object (machine {elf['e_machine']})")
+        raise _DefectError(f"is not a little-endian BPF object (machine {elf['e_machine']})")
     if elf["e_shnum"] == 0 or elf["e_shentsize"] != _SECTION_HEADER_BYTES:
         raise _DefectError("has no section table")
     end = elf["e_shoff"] + elf["e_shnum"] * _SECTION_HEADER_BYTES
@@ -186,7 +186,7 @@ def _check_btf(data: bytes) -> None:
     )
     end = header_bytes + max(types_offset + types_bytes, strings_offset + strings_bytes)
     if magic != _BTF_MAGIC or end > len(data):
-        raise _DefectError("has a .BTF section that is no BTF")
+        raise _DefectError("has a .BTF section that is not BTF")
 
 
 def _text(data: bytes) -> str:

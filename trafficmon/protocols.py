@@ -2,7 +2,7 @@
 """IP protocol numbers and their names.
 
 Source: the IANA registry "Assigned Internet Protocol Numbers"; its keywords in lower case, with
-three told the way network tools tell them: 58 is icmpv6, 89 ospf, 124 isis. Mind that IANA gives
+three as network tools write them: 58 is icmpv6, 89 ospf, 124 isis. Mind that IANA gives
 the name ipip to 94; the IP-in-IP tunnels of Linux are 4, ipv4.
 """
 
@@ -54,7 +54,7 @@ def _name_table() -> tuple[str, ...]:
 
 
 PROTOCOL_NAMES: Final = _name_table()
-"""All 256 names by number; the number itself as a string where there is no name."""
+"""All 256 names by number; the number itself as a string where it has no name."""
 
 _NUMBERS: Final = {
     name: number for number, name in enumerate(PROTOCOL_NAMES) if not name.isdigit()
@@ -79,7 +79,7 @@ def protocol_name(number: int) -> str:
 def socket_protocol_name(number: int) -> str:
     """Name of a socket's protocol: an IP protocol, or one of Linux' own beyond 255.
 
-    MPTCP is TCP to all who look at its packets. Numbers without a name are told as such.
+    MPTCP packets are TCP packets. Numbers without a name stay numbers.
     """
     if number < PROTOCOL_COUNT:
         return protocol_name(number)
@@ -89,7 +89,7 @@ def socket_protocol_name(number: int) -> str:
 def protocol_number(name_or_number: str | int) -> int:
     """Number (0 to 255) of an IP protocol given by name (case does not matter) or number.
 
-    Raises UsageError for a name nobody has assigned or a number out of range.
+    Raises UsageError for an unassigned name or a number out of range.
     """
     text = str(name_or_number)
     if text.isascii() and text.isdigit():

@@ -19,7 +19,7 @@ def duration_s(option: str, text: str, low_s: float, high_s: float) -> float:
 
 
 def seconds_of(text: str) -> float | None:
-    """Seconds; None where ``text`` is no duration."""
+    """Seconds; None where ``text`` is not a duration."""
     return _value(text, _SECONDS)
 
 

@@ -25,7 +25,7 @@ def slot_key(slot: int) -> bytes:
 def require_layout(raw: bytes | None, where: object) -> None:
     """LayoutError unless ``raw``, the value of meta, describes the records that we know.
 
-    ForeignMapsError where it is no trafficmon's at all.
+    ForeignMapsError where it does not belong to trafficmon.
     """
     magic, version, size = struct.unpack_from("=III", (raw or b"").ljust(12, b"\0"))
     if magic != MAGIC:
@@ -41,7 +41,7 @@ def require_layout(raw: bytes | None, where: object) -> None:
 
 
 def text_of(field: Any) -> str:
-    """A NUL-padded array of bytes as text; what is no UTF-8 by surrogateescape, as of a path."""
+    """A NUL-padded array of bytes as text; what is not UTF-8 by surrogateescape, as of a path."""
     return bytes(field).split(b"\0", 1)[0].decode(errors="surrogateescape")
 
 

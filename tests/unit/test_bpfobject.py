@@ -156,9 +156,9 @@ def test_other_files_are_no_bpf_objects(tmp_path: Path) -> None:
     text = tmp_path / "text.bpf.o"
     text.write_text("int main(void)")
 
-    with pytest.raises(BrokenObjectError, match="is no ELF file"):
+    with pytest.raises(BrokenObjectError, match="is not an ELF file"):
         bpfobject.inspect(text)
-    with pytest.raises(BrokenObjectError, match="is no little-endian BPF object"):
+    with pytest.raises(BrokenObjectError, match="is not a little-endian BPF object"):
         bpfobject.inspect(Path(sys.executable))
     with pytest.raises(BrokenObjectError, match="cannot be read"):
         bpfobject.inspect(tmp_path / "missing.bpf.o")
@@ -173,5 +173,5 @@ def test_btf_that_lies_about_its_size_is_damage(whole: Path, tmp_path: Path) -> 
     lying = tmp_path / "lying.bpf.o"
     lying.write_bytes(image)
 
-    with pytest.raises(BrokenObjectError, match=r"\.BTF section that is no BTF"):
+    with pytest.raises(BrokenObjectError, match=r"\.BTF section that is not BTF"):
         bpfobject.inspect(lying)

@@ -208,7 +208,7 @@ def test_environment_variable_names_the_tool(tmp_path: Path) -> None:
     ("environ", "message"),
     [
         ({}, r"^clang not found: apt-get install clang \(or set CLANG"),
-        ({"CLANG": "/nowhere/clang"}, r"^CLANG=/nowhere/clang is no program"),
+        ({"CLANG": "/nowhere/clang"}, r"^CLANG=/nowhere/clang is not a program"),
     ],
 )
 def test_missing_tool_is_said_in_one_line_with_the_remedy(

@@ -67,7 +67,7 @@ def top(
     ] = None,
     reverse_dns: Annotated[
         bool,
-        typer.Option("--reverse-dns", help="Ask DNS for names that no answer seen here has told."),
+        typer.Option("--reverse-dns", help="Query DNS for names that no answer seen here had."),
     ] = False,
     every: Annotated[
         bool,
