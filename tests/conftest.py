@@ -19,7 +19,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # For mutation tests: that an example fails is enough, the smallest one takes minutes to find.
 settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], database=None)
 
-os.umask(0o022)  # the modes of files are those that are asked for
+os.umask(0o022)  # the modes of files are those that are requested
 
 # How long an example takes is the machine's business; pytest-timeout ends what hangs.
 hypothesis.settings.register_profile("trafficmon", deadline=None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make bench-accuracy`: play every scenario, print what was told; 1 if any of it was wrong."""
+"""`make bench-accuracy`: play every scenario, print what was reported; 1 if any of it was wrong."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Outcome:
         if not self.trials:
             return f"| {self.scenario.name} | 0 | this kernel has no such socket | | | | |"
         last, wrong = self.trials[-1], self.complaints
-        app = f"{last.told['app_rx_bytes']:,} in, {last.told['app_tx_bytes']:,} out"
+        app = f"{last.reported['app_rx_bytes']:,} in, {last.reported['app_tx_bytes']:,} out"
         counted = last.counted
         packets = f"{counted.rx_packets:,} + {counted.tx_packets:,} packets"
         sockets = f"{packets}, {counted.rx_bytes + counted.tx_bytes:,} bytes: exact"
@@ -68,17 +68,17 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=5)
     parser.add_argument("--only", default="", help="scenarios with this in their name")
     parser.add_argument("--write", action="store_true", help=f"to {_TABLE.name}")
-    asked = parser.parse_args()
-    chosen = [one for one in SCENARIOS if asked.only in one.name]
+    options = parser.parse_args()
+    chosen = [one for one in SCENARIOS if options.only in one.name]
     outcomes = []
     with place_of(attach=True) as place, tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         stage = Stage(place, Path(folder))
         for number, scenario in enumerate(chosen):
-            outcome = _all_trials(stage, scenario, number, asked.trials)
+            outcome = _all_trials(stage, scenario, number, options.trials)
             outcomes.append(outcome)
             print(outcome.line(), *outcome.complaints, sep="\n    ", flush=True)
-    if asked.write:
+    if options.write:
         _TABLE.write_text(_page(outcomes), encoding="utf-8")
     wrong = sum(bool(outcome.complaints) for outcome in outcomes)
     print(f"{len(outcomes)} scenarios, {wrong} with differences")

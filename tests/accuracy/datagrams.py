@@ -61,7 +61,7 @@ def echo(stage: Stage, comm: str) -> Iterator[list[Known]]:
 
 @contextmanager
 def flood(stage: Stage, comm: str, *, count: int = 30_000) -> Iterator[list[Known]]:
-    """Datagrams of 16 bytes, as fast as they go, whether or not anybody takes them."""
+    """Datagrams of 16 bytes, as fast as they go, whether or not anyone takes them."""
     client = bound(stage, CLIENT, 53)
     argv = ["flood", "send", CLIENT, "53", str(count)]
     finish(stage.program(stage.place.lab.server, comm, argv), 30)
@@ -128,7 +128,7 @@ def frames(stage: Stage, comm: str) -> Iterator[list[Known]]:
 
 @contextmanager
 def short_lived(stage: Stage, comm: str, *, count: int = 200) -> Iterator[list[Known]]:
-    """Processes that ask once, are answered, and end."""
+    """Processes that query once, are answered, and end."""
     client, server = bound(stage, CLIENT, stage.port), stage.place.server(comm)
     client.begin(f"for _ in range({count}): c.sendto(bytes(50), c.recvfrom(2000)[1])")
     server.do(

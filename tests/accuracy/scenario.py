@@ -25,11 +25,11 @@ class Scenario:
     name: str
     protocol: int
     act: Act
-    are_open: bool = True  # TCP's own counters can be asked for when all bytes have moved
+    are_open: bool = True  # TCP's own counters can be read when all bytes have moved
     is_local: bool = False  # both ends are watched: no wire, and nftables counts beside them
     has_sockets: bool = True  # whose packets the cgroup layer sees
     has_flows: bool = True  # on the watched interface, with an owner that can be known
-    flows_while_open: bool = False  # afterwards nobody can tell whose they were
+    flows_while_open: bool = False  # afterwards no one can tell whose they were
     needs_socket: tuple[int, int, int] | None = None  # the kernel has to have
 
 
@@ -39,7 +39,7 @@ class Trial:
 
     known: list[Known]
     counted: Counted
-    told: Row
+    reported: Row
     second_witness: str = "—"
     wire_share: float | None = None
     complaints: list[str] = field(default_factory=list)
@@ -71,7 +71,7 @@ def play(stage: Stage, scenario: Scenario, comm: str) -> Trial:
             open_share = _wire_share(stage, known, witness.counted())
         stage.settle()
         counted = witness.counted()
-    trial = Trial(known, counted, _sum([_told(stage, one) for one in known]))
+    trial = Trial(known, counted, _sum([_reported_by(stage, one) for one in known]))
     _judge_app(stage, trial)
     if scenario.has_sockets:
         _judge_sockets(trial)
@@ -89,7 +89,7 @@ def _of_tcp(stage: Stage, comm: str) -> tuple[int, int]:
     return sum(r["app_rx_bytes"] for r in rows), sum(r["app_tx_bytes"] for r in rows)
 
 
-def _told(stage: Stage, known: Known) -> Row:
+def _reported_by(stage: Stage, known: Known) -> Row:
     return _sum(stage.rows("processes", known.comm))
 
 
@@ -100,21 +100,22 @@ def _sum(rows: list[Row]) -> Row:
 
 def _judge_app(stage: Stage, trial: Trial) -> None:
     for known in trial.known:
-        told = _told(stage, known)
-        if told["processes"] != known.processes:
-            trial.complaints.append(f"{told['processes']} processes {known.comm}")
+        reported = _reported_by(stage, known)
+        if reported["processes"] != known.processes:
+            trial.complaints.append(f"{reported['processes']} processes {known.comm}")
         for name in ("app_rx_bytes", "app_tx_bytes"):
-            if told[name] != getattr(known, name):
+            if reported[name] != getattr(known, name):
+                own = getattr(known, name)
                 trial.complaints.append(
-                    f"{known.comm} {name}: {told[name]}, by its own count {getattr(known, name)}"
+                    f"{known.comm} {name}: {reported[name]}, by its own count {own}"
                 )
 
 
 def _judge_sockets(trial: Trial) -> None:
     for name in SOCKET_COUNTS:
-        if trial.told[name] != getattr(trial.counted, name):
+        if trial.reported[name] != getattr(trial.counted, name):
             trial.complaints.append(
-                f"{name}: {trial.told[name]}, nftables {getattr(trial.counted, name)}"
+                f"{name}: {trial.reported[name]}, nftables {getattr(trial.counted, name)}"
             )
 
 

@@ -96,7 +96,7 @@ class Stage:
 
 
 def said(process: Process) -> int:
-    """The number that a program tells on a line of its own."""
+    """The number that a program prints on a line of its own."""
     line = process.stdout.readline() if process.stdout else ""
     if not line.strip().isdigit():
         errors = process.stderr.read() if process.stderr else ""
@@ -105,7 +105,7 @@ def said(process: Process) -> int:
 
 
 def begin(process: Process) -> None:
-    """Tell it to begin, once it says that it is ready."""
+    """Start it, once it says that it is ready."""
     read_until(process, process.stdout, "ready\n")
     if process.stdin:
         process.stdin.write("\n")

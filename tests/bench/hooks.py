@@ -74,7 +74,7 @@ def empty_hooks(place: Place, contenders: Contenders, stack: ExitStack) -> Hooks
 
 
 def our_hooks(place: Place, stack: ExitStack) -> Hooks:
-    """What attach has loaded for all layers; its pins have gone, and its maps go with it."""
+    """What attach has loaded for all layers; its pins are gone, and its maps go with it."""
     end = place.end
     with attached(end.namespace, end.interface, options=("--cgroup", str(place.cgroup))) as program:
         pins = PinDirectory(program.pin_dir)

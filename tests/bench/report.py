@@ -22,7 +22,7 @@ Row = Mapping[str, Cell]
 def publish(name: str, title: str, rows: Sequence[Row]) -> None:
     """Print ``rows`` (all with the same columns) under ``title``, and add them to NAME.json."""
     machine = machine_facts()
-    print(f"\n\n{title}\n{_told(machine)}\n\n{format_table(rows)}\n")
+    print(f"\n\n{title}\n{_machine_line(machine)}\n\n{format_table(rows)}\n")
     _append(name, {"title": title, "machine": machine, "rows": [dict(row) for row in rows]})
 
 
@@ -46,7 +46,7 @@ def _cpu_model() -> str:
     return platform.machine()  # arm64 does not say
 
 
-def _told(machine: Mapping[str, Cell]) -> str:
+def _machine_line(machine: Mapping[str, Cell]) -> str:
     return " · ".join(f"{name} {value}" for name, value in machine.items())
 
 

@@ -2,11 +2,11 @@
 """What all layers cost of a flood, and how much of it the kernel takes for calling programs at all.
 
 Between one sender and one receiver: programs are put on and taken off within milliseconds, so what
-else slows the machine down meets all ways alike, and a median over many turns is sharp. Nobody is
+else slows the machine down meets all ways alike, and a median over many turns is sharp. No one is
 woken: whether a receiver sleeps is chance, and costs more than all that is measured here.
 
 Empty programs at the hooks that a datagram comes by (tc, cgroup, the tracepoints of sends and
-receives) are the least that any monitor with these layers costs; each hook is told by itself, too.
+receives) are the least that any monitor with these layers costs; each hook is reported alone, too.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PORT = "7000"
 
 
 class Flood:
-    """A watched receiver, and a sender that sends bursts when told to."""
+    """A watched receiver, and a sender that sends bursts on request."""
 
     def __init__(self, lab: Lab, flood: Path, cgroup: Path, stack: ExitStack) -> None:
         self.place = Place(lab.server_end, cgroup, stack)

@@ -2,7 +2,7 @@
 """What the layers cost that know who: of a stream's and a flood's throughput, and by run.
 
 The watched host is one end, as it is outside of labs; its packets pass the other end on the same
-CPU, which is why a flood is told with both ends watched as well.
+CPU, which is why a flood is reported with both ends watched as well.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def pair(flood_program: Path) -> Iterator[Pair]:
         yield Pair(lab, cgroup, flood_program)
 
 
-def ratio_told(name: str, title: str, unit: str, measured: dict[str, list[float]]) -> float:
+def report_ratio(name: str, title: str, unit: str, measured: dict[str, list[float]]) -> float:
     """Publish, and the median of the rounds' ratios, as machines are faster at times."""
     medians = {way: statistics.median(runs) for way, runs in measured.items()}
     rows: list[Row] = [
@@ -122,7 +122,7 @@ def test_a_stream(pair: Pair) -> None:
     """TCP loses at most 5 %."""
     with pair.serving("iperf3", "-s", "--forceflush", until="listening"):
         measured = pair.measured(pair.stream)
-    assert ratio_told("owners-tcp", "iperf3 TCP", "Gbit/s", measured) > 1 - MOST_LOSS
+    assert report_ratio("owners-tcp", "iperf3 TCP", "Gbit/s", measured) > 1 - MOST_LOSS
 
 
 @pytest.mark.timeout(600)
@@ -135,7 +135,7 @@ def test_a_flood(pair: Pair, ends: str) -> None:
     """
     with pair.flooded():
         measured = pair.measured(lambda: pair.packets_per_us(watched=ends == "both ends"))
-    kept = ratio_told(
+    kept = report_ratio(
         f"owners-udp-{ends[:4].strip()}", f"UDP flood, {ends}", "packets/us", measured
     )
     assert kept > 1 - MOST_FLOOD_LOSS or ends == "both ends"
@@ -152,15 +152,15 @@ def test_cost_by_run(pair: Pair) -> None:
     ):
         with pair.flooded():
             pair.packets_per_us(watched=True)
-            rows += told_runs("flood", program.status())
+            rows += reported_runs("flood", program.status())
         with pair.serving("iperf3", "-s", "--forceflush", until="listening"):
             pair.stream()
-            rows += told_runs("flood and stream", program.status())
+            rows += reported_runs("flood and stream", program.status())
     publish("owner-hooks", "run time of all hooks", rows)
     assert {"tc_rx", "tc_tx", "cgroup_rx", "cgroup_tx"} <= {row["hook"] for row in rows}
 
 
-def told_runs(traffic: str, status: dict[str, Any]) -> list[Row]:
+def reported_runs(traffic: str, status: dict[str, Any]) -> list[Row]:
     """Of each hook that ran."""
     hooks = [*status["interfaces"][0]["layers"], *status["layers"]]
     return [

@@ -112,7 +112,7 @@ def beyond_the_end(_rng: random.Random, datagram: Datagram, pieces: list[Piece])
 
 
 def no_end(_rng: random.Random, datagram: Datagram, pieces: list[Piece]) -> list[Part]:
-    """Say of every piece that more follow, go on beyond the largest datagram, then begin again."""
+    """Say of every piece that more follow, pass the largest datagram, then begin again."""
     endless = [replace(piece, more=True) for piece in pieces]
     beyond = [Piece(8000, bytes(8), more=True), Piece(8191, bytes(24), more=True)]
     return _all(datagram, [*endless, *beyond, Piece(3, bytes(8), more=True), *pieces])

@@ -58,7 +58,7 @@ def _set_byte(data: bytearray, place: int, rng: random.Random) -> None:
     data[place] = rng.randrange(256)
 
 
-def _set_telling_byte(data: bytearray, place: int, rng: random.Random) -> None:
+def _set_significant_byte(data: bytearray, place: int, rng: random.Random) -> None:
     data[place] = rng.choice(_BYTES)
 
 
@@ -80,8 +80,8 @@ _MISTAKES = (
     _flip_bit,
     _flip_bit,
     _set_byte,
-    _set_telling_byte,
-    _set_telling_byte,
+    _set_significant_byte,
+    _set_significant_byte,
     _set_word,
     _shift,
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The reference parser: what one frame counts as, told independently of the BPF programs.
+"""The reference parser: what one frame counts as, made independently of the BPF programs.
 
 It works on slices (each step takes a header off and hands on the rest) and on dpkt's header
 layouts, so that it shares neither code nor manner with the kernel side. It remembers first
@@ -29,7 +29,7 @@ Ports = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class FlowKey:
-    """A flow told from this host: local is the destination of what is received."""
+    """A flow from this host's point of view: local is the destination of what is received."""
 
     version: int
     protocol: int

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Which of a test's many cases run every day; the others are for `make test-long`.
 
-Every case loads programs and makes namespaces, which takes seconds. One of each kind tells every
+Every case loads programs and makes namespaces, which takes seconds. One of each kind shows every
 day that the kind works; CI runs them all.
 """
 

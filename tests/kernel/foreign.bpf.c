@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Programs of somebody else on the interface: they count how often they ran, and let all pass.
+ * Programs of others on the interface: they count how often they ran, and let all pass.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

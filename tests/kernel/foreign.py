@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Somebody else's programs on an interface: trafficmon has to leave them alone."""
+"""Others' programs on an interface: trafficmon has to leave them alone."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def pinned_program(kind: str) -> Iterator[Path]:
 
 
 def given_another_program(link: Path, kind: str) -> None:
-    """The link pinned there runs a program of somebody else from now on."""
+    """The link pinned there runs another's program from now on."""
     with (
         pinned_program(kind) as pin,
         Link.from_pin(str(link)) as ours,

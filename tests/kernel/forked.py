@@ -78,7 +78,7 @@ def _become(
         sys.argv = ["trafficmon", *arguments]
         namespace.enter()
         status = command_line.run()
-    except BaseException:  # noqa: BLE001 - whatever it is, the parent's tests are not to go on here
+    except BaseException:  # noqa: BLE001 - whatever it is, the parent's tests are not to continue here
         traceback.print_exc()
     finally:
         sys.stdout.flush()

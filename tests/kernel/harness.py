@@ -118,9 +118,9 @@ class Harness:
             )
             loader.load()
             self.program: Program = self._open.enter_context(loader.program(name))
-            for wanted in loader.maps():
-                if "." not in wanted:  # data sections
-                    self.maps[wanted] = self._open.enter_context(loader.map(wanted))
+            for map_name in loader.maps():
+                if "." not in map_name:  # data sections
+                    self.maps[map_name] = self._open.enter_context(loader.map(map_name))
         self._clean_flow_cache = self.maps["flow_cache"].read_array(FLOW_SET)
         self._clean_service_cache = self.maps["service_cache"].read_array(SERVICE_SLOT)
 

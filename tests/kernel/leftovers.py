@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is in the kernel that nobody accounts for: an independent look for what was left."""
+"""What is in the kernel that no one accounts for: an independent look for what was left."""
 
 from __future__ import annotations
 

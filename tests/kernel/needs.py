@@ -28,4 +28,4 @@ def needs_tcx() -> None:
 
 
 USUAL_TC = "tcx" if kernel_version() >= (6, 6) else "clsact"
-"""How tc is attached where nothing else is asked for."""
+"""How tc is attached where nothing else is requested."""

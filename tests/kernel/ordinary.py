@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The program run by somebody who is not root.
+"""The program run by someone who is not root.
 
 The interpreter may lie where only root can look (a virtual environment in root's home). So what
 the commands need is imported by root, some of it by running a few that change nothing; then root
@@ -54,6 +54,6 @@ def run_ordinary(
     """Run a command (or the Python text ``then``) as nobody, a member of ``groups`` only."""
     script = _BECOME.format(nobody=NOBODY, then=then)
     pins = f"TRAFFICMON_PIN_DIR={pin_dir}"
-    wanted = ",".join(map(str, groups))
-    argv = ["env", pins, sys.executable, "-c", script, wanted, *within(arguments)]
+    group_list = ",".join(map(str, groups))
+    argv = ["env", pins, sys.executable, "-c", script, group_list, *within(arguments)]
     return namespace.run(argv, timeout=PATIENCE_S, check=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A server in a watched cgroup, a client outside it, and what is told of them.
+"""A server in a watched cgroup, a client outside it, and what is reported of them.
 
 Offloads are off, so what nftables counts in the client's namespace are the packets and bytes of the
 sockets.
@@ -118,7 +118,7 @@ def exchange(server: Worker, client: Worker, there: int, back: int) -> None:
 
 
 def only_connection(place: Place) -> Row:
-    """The row of the one connection that is no listener."""
+    """The row of the one connection that is not a listener."""
     (row,) = (row for row in place.program.rows("connections") if row["remote_port"])
     return row
 

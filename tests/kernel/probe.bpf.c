@@ -2,7 +2,7 @@
 /*
  * Small programs and maps of every kind that trafficmon.libbpf handles, for its tests.
  *
- * Programs whose section begins with "?" are loaded only when a test asks for them.
+ * Programs whose section begins with "?" are loaded only when a test requests them.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

@@ -28,7 +28,7 @@ PATIENCE_S = 150.0
 
 @dataclass
 class Running:
-    """A command that goes on; its output is in the file ``out``."""
+    """A command that is still running; its output is in the file ``out``."""
 
     process: processes.Process
     out: Path
@@ -73,7 +73,7 @@ class Program:
 
     @contextmanager
     def running(self, *arguments: str, until: str) -> Iterator[Running]:
-        """A command that goes on until it is interrupted; ``until`` it has said that."""
+        """A command that runs until it is interrupted; ``until`` it has said that."""
         with tempfile.TemporaryDirectory(prefix="tmrun-") as folder:
             out = Path(folder) / "out"
             command = [sys.executable, "-m", "trafficmon", *within(arguments)]
@@ -110,7 +110,7 @@ def within(arguments: Sequence[str]) -> list[str]:
 
 
 def free_pin_dir() -> Path:
-    """The path of a pin directory that nobody else uses; it is not there yet."""
+    """The path of a pin directory that no one else uses; it is not there yet."""
     return Path(f"/sys/fs/bpf/tmtest-{os.getpid()}-{next(_numbers)}")
 
 

@@ -126,8 +126,8 @@ def _main() -> None:
     parser.add_argument("--attach-again", action="store_true")
     parser.add_argument("--stride", type=int, default=1, help="every so many steps")
     parser.add_argument("--option", action="append", default=[])
-    asked = parser.parse_args()
-    attach = within(["attach", "--iface", asked.interface, *asked.option])
+    options = parser.parse_args()
+    attach = within(["attach", "--iface", options.interface, *options.option])
     victim = {
         "attach": attach,
         "attach-below": attach,
@@ -135,15 +135,15 @@ def _main() -> None:
         "detach": ["detach"],
     }
     before = {"replace": [attach], "detach": [attach]}
-    if asked.above:
-        before["attach-below"] = [within(["attach", "--iface", asked.above, *asked.option])]
+    if options.above:
+        before["attach-below"] = [within(["attach", "--iface", options.above, *options.option])]
     print(
         kill_at_every_step(
-            victim[asked.victim],
-            before=before.get(asked.victim, []),
-            after=[attach, ["detach"]] if asked.attach_again else [["detach"]],
-            interfaces=[asked.interface] + [asked.above] * bool(asked.above),
-            stride=asked.stride,
+            victim[options.victim],
+            before=before.get(options.victim, []),
+            after=[attach, ["detach"]] if options.attach_again else [["detach"]],
+            interfaces=[options.interface] + [options.above] * bool(options.above),
+            stride=options.stride,
         )
     )
 

@@ -98,6 +98,6 @@ def test_who_uses_a_socket_has_it(place: Place) -> None:
     client.do("take(c, 30)")
     server.do("os.write(b, b'x')")
     client.do("take(c, 50)")
-    told = {row["pid"]: app(row) for row in place.program.rows("processes")}
-    assert (told[child], told[server.pid]) == ((5000, 650), (0, 30))
+    reported = {row["pid"]: app(row) for row in place.program.rows("processes")}
+    assert (reported[child], reported[server.pid]) == ((5000, 650), (0, 30))
     sums_agree(place)

@@ -52,7 +52,7 @@ def test_attaching_twice_changes_nothing(bare: tuple[Lab, Program], way: str) ->
     assert packets(program, SERVER) == (12, 3)
 
 
-def test_a_mode_that_cannot_be_had_may_be_asked_for_again(bare: tuple[Lab, Program]) -> None:
+def test_an_unavailable_mode_may_be_requested_again(bare: tuple[Lab, Program]) -> None:
     _, program = bare
     first = attach(program, SERVER, options=("--xdp", "offload"))
     again = attach(program, SERVER, options=("--xdp", "offload"))
@@ -170,7 +170,7 @@ def test_all_interfaces_or_none(bare: tuple[Lab, Program]) -> None:
     assert not leftovers.orphans(loaded)
 
 
-def test_what_was_attached_before_a_failure_goes_on(bare: tuple[Lab, Program]) -> None:
+def test_what_was_attached_before_a_failure_continues(bare: tuple[Lab, Program]) -> None:
     lab, program = bare
     full = without_room_for_clsact(lab, SECOND, 2)
     more(lab, THIRD, 3)

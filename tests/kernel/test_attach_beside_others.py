@@ -44,7 +44,7 @@ def test_an_xdp_program_is_left_alone_and_tc_counts(bare: tuple[Lab, Program], m
         assert leftovers.hooks(lab.server) == hooks
 
 
-def test_once_it_has_gone_xdp_can_be_had(bare: tuple[Lab, Program]) -> None:
+def test_once_it_is_gone_xdp_can_be_had(bare: tuple[Lab, Program]) -> None:
     lab, program = bare
     with Foreign(lab.server_end, "xdp"):
         attach(program, SERVER, options=("--xdp", "native"))

@@ -66,7 +66,7 @@ def test_the_group_reads_on_after_a_replace() -> None:
         assert (root_sees["programs_readable"], root_sees["ledger"]["missed_runs"]) == (True, 0)
 
 
-def test_status_tells_a_member_what_is_left_out() -> None:
+def test_status_shows_a_member_what_is_left_out() -> None:
     with PrivateMounts("group", AS_SYSTEMD_DOES) as namespace, program_in(namespace) as program:
         attach(program, "lo", options=("--group", GROUP))
         numbers = [grp.getgrnam(GROUP).gr_gid]

@@ -98,7 +98,7 @@ def test_the_bytes_are_tcpdumps(tmp_path: Path, offloads: bool, snaplen: int) ->
         with lab.capture(snaplen=snaplen or 65535) as both:
             mixed_traffic(lab)
         said = running.interrupt()
-    frames, end = frames_of(out), 56 if snaplen else None  # libpcap gives 58 where asked for 60
+    frames, end = frames_of(out), 56 if snaplen else None  # libpcap gives 58 where 60 are requested
     assert max(len(data) for data, _, _ in frames) == (snaplen or max(n for _, n, _ in frames))
     assert f"{len(frames):,} packets captured, 0 lost" in said
     for capture, direction in ((both.rx, 1), (both.tx, 2)):
@@ -114,7 +114,7 @@ def test_the_bytes_are_tcpdumps(tmp_path: Path, offloads: bool, snaplen: int) ->
 
 @pytest.mark.long
 def test_filters_let_through_what_tcpdumps_do(tmp_path: Path) -> None:
-    """All at once, over the same traffic; tcpdump's are asked of one capture of all of it."""
+    """All at once, over the same traffic; tcpdump's filters read one capture of all of it."""
     everything = tmp_path / "all.pcap"
     with Lab() as lab, attached(lab.server, lab.server_if) as program:
         with ExitStack() as stack:
@@ -132,12 +132,12 @@ def test_filters_let_through_what_tcpdumps_do(tmp_path: Path) -> None:
             lab.server.end(tcpdump)
             for one in running:
                 one.interrupt()
-        told = {
+        reported = {
             ours: len(frames_of(tmp_path / f"{n}.pcapng")) for n, (ours, _) in enumerate(FILTERS)
         }
         theirs = {ours: count(lab, tmp_path, expression) for ours, expression in FILTERS}
-    assert told == theirs
-    assert sum(1 for number in told.values() if number) >= 20
+    assert reported == theirs
+    assert sum(1 for number in reported.values() if number) >= 20
 
 
 def count(lab: Lab, folder: Path, expression: str) -> int:
@@ -153,7 +153,7 @@ def count(lab: Lab, folder: Path, expression: str) -> int:
 
 
 def plain_traffic(lab: Lab) -> None:
-    """Without fragments and VLAN tags, of which tcpdump's language asks otherwise than ours."""
+    """Without fragments and VLAN tags, which tcpdump's language matches otherwise than ours."""
     client, server = lab.client_end, lab.server_end
     for version in (4, 6):
         traffic.tcp(client, server, up_bytes=40_000, down_bytes=9_000, version=version)
@@ -180,11 +180,11 @@ def comments_of(path: Path) -> list[tuple[str, str]]:
     fields = ["-e", "tcp.srcport", "-e", "tcp.dstport", "-e", "frame.comment"]
     argv = ["tshark", "-r", str(path), "-Y", "tcp", "-T", "fields", *fields]
     lines = subprocess.check_output(argv, text=True).splitlines()
-    told = [line.split("\t") for line in lines]
-    return [("5000" if "5000" in row[:2] else row[0], row[2]) for row in told]
+    reported = [line.split("\t") for line in lines]
+    return [("5000" if "5000" in row[:2] else row[0], row[2]) for row in reported]
 
 
-def test_each_packet_tells_whose_it_is(place: Place, tmp_path: Path) -> None:
+def test_each_packet_names_its_owner(place: Place, tmp_path: Path) -> None:
     out = tmp_path / "o.pcapng"
     with capturing(place.program, "-w", str(out)) as running:
         server, client = connected(place)
@@ -192,18 +192,18 @@ def test_each_packet_tells_whose_it_is(place: Place, tmp_path: Path) -> None:
         close_all(client, server)
         time.sleep(0.3)
         running.interrupt()
-    told = comments_of(out)
-    assert len(told) > 10
+    reported = comments_of(out)
+    assert len(reported) > 10
     whose = f"process=tm-server pid={server.pid} user=root uid=0 cgroup=/{place.cgroup.name}"
-    owned = [comment for _, comment in told if comment == whose]
+    owned = [comment for _, comment in reported if comment == whose]
     # the answer to the last FIN finds no socket any more, nor one in TIME_WAIT an owner
-    assert len(owned) >= len(told) - 2
-    assert {comment for _, comment in told} <= {whose, ""}
+    assert len(owned) >= len(reported) - 2
+    assert {comment for _, comment in reported} <= {whose, ""}
 
 
 @pytest.mark.parametrize("kind", ["pid", "uid", "user", "comm", "cgroup", "cgroup pattern"])
 def test_filters_by_owner(place: Place, tmp_path: Path, kind: str) -> None:
-    """One of two servers; what the kernel cannot ask is asked again."""
+    """One of two servers; what the kernel cannot match is matched again."""
     mine, other, client = place.server("tm-mine"), place.server("tm-other"), place.client()
     mine.do("os.setuid(1234)" if kind in ("uid", "user") else "pass")
     expression = {
@@ -256,7 +256,7 @@ def test_a_sample_is_about_one_of_so_many(tmp_path: Path) -> None:
     assert 1_700 < len(frames_of(out)) < 2_300  # 6.7 standard deviations
 
 
-def test_what_is_lost_is_told(tmp_path: Path) -> None:
+def test_what_is_lost_is_reported(tmp_path: Path) -> None:
     """Offered = captured + lost; the file says where."""
     out = tmp_path / "o.pcapng"
     with (
@@ -282,8 +282,8 @@ def test_through_a_pipe_to_tshark(place: Place, tmp_path: Path) -> None:
         running.end()
         with running.out.open("rb") as piped:
             argv = ["tshark", "-r", "-", "-T", "fields", "-e", "udp.port"]
-            told = subprocess.run(argv, stdin=piped, capture_output=True, check=True)
-    assert len(told.stdout.splitlines()) == 10
+            reported = subprocess.run(argv, stdin=piped, capture_output=True, check=True)
+    assert len(reported.stdout.splitlines()) == 10
 
 
 def test_lines_for_people(place: Place) -> None:
@@ -305,7 +305,7 @@ def test_lines_for_people(place: Place) -> None:
         (("-w", "/no/such/place"), "cannot write /no/such/place"),
     ],
 )
-def test_bad_wishes(place: Place, options: tuple[str, ...], says: str) -> None:
+def test_bad_options(place: Place, options: tuple[str, ...], says: str) -> None:
     done = place.program.run("capture", *options, check=False)
     assert done.returncode == (1 if options[0] == "-w" else 2)
     assert says in done.stderr

@@ -80,7 +80,7 @@ CASES = [("in", "local"), ("in", "remote"), ("out", "local"), ("out", "remote")]
 def test_each_bit_of_an_address(
     capture: Capture, here: str, there: str, way: Way, side: str
 ) -> None:
-    """One bit off is another host: of both sides, and of the one side that is asked."""
+    """One bit off is another host: of both sides, and of the one side that is matched."""
     near, far = (here, there) if side == "local" else (there, here)
 
     def passes(address: str) -> bool:
@@ -116,7 +116,7 @@ def test_each_length_of_a_prefix(capture: Capture, here: str, there: str) -> Non
 
 
 def test_families_are_not_mixed_up(capture: Capture) -> None:
-    """An IPv4 address is no IPv6 one that begins alike, and 0.0.0.0/0 is not all there is."""
+    """An IPv4 address is not an IPv6 one that begins alike, and 0.0.0.0/0 is not all there is."""
     alike = str(ipaddress.IPv6Address(ipaddress.IPv4Address(HERE).packed + bytes(12)))
     cases = {
         f"host {HERE}": (True, False),
@@ -153,19 +153,19 @@ def test_ports_from_both_sides(capture: Capture, way: Way, family: int) -> None:
                             ports[::-1],
                         )
                     )
-                    told = capture.passes(udp(*ends, *order), HOOKS[way])
+                    reported = capture.passes(udp(*ends, *order), HOOKS[way])
                     local_is = low <= ports[0] <= high
                     remote_is = low <= ports[1] <= high
-                    wanted = {
+                    expected = {
                         "": local_is or remote_is,
                         "local ": local_is,
                         "remote ": remote_is,
                     }[side]
-                    assert told == wanted, (side, low, high, ports)
+                    assert reported == expected, (side, low, high, ports)
 
 
 def mixture() -> list[Packet]:
-    """Frames of all kinds that a filter may ask for, fragments and tags left out."""
+    """Frames of all kinds that a filter may match, fragments and tags left out."""
     made: list[Packet] = []
     mac = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
     for source, destination in ((HERE, THERE), (THERE, HERE), (HERE, "10.1.2.4")):
@@ -233,9 +233,9 @@ def test_what_passes_is_what_passes_tcpdump(capture: Capture, tmp_path: Path) ->
         passed = [n for n, packet in enumerate(packets) if capture.passes(bytes(packet))]
         argv = ["tcpdump", "-n", "-tt", "-r", str(path), theirs]
         said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-        wanted = [int(float(line.split()[0])) for line in said.splitlines() if line[0].isdigit()]
-        assert passed == wanted, ours
-        assert wanted, f"{theirs}: no packet is such"
+        expected = [int(float(line.split()[0])) for line in said.splitlines() if line[0].isdigit()]
+        assert passed == expected, ours
+        assert expected, f"{theirs}: no packet is such"
 
 
 @pytest.mark.parametrize(("hook", "is_in"), [(Hook.TC_RX, True), (Hook.TC_TX, False)])
@@ -252,14 +252,14 @@ def test_directions_and_interfaces(capture: Capture, hook: Hook, is_in: bool) ->
             "not iface eth1": (False, True),
         }
         for expression, expected in cases.items():
-            for one, wanted in zip((capture, another), expected, strict=True):
+            for one, passed in zip((capture, another), expected, strict=True):
                 one.filter(expression)
-                assert one.passes(udp(HERE, THERE), hook) == wanted, expression
+                assert one.passes(udp(HERE, THERE), hook) == passed, expression
 
 
-def test_without_steps_all_passes_and_what_is_not_ip_asks_for_nothing(capture: Capture) -> None:
+def test_without_steps_all_passes_and_what_is_not_ip_needs_nothing(capture: Capture) -> None:
     frame = bytes(Ether(type=0x88CC) / Raw(bytes(60)))
-    for expression, wanted in (
+    for expression, expected in (
         (None, True),
         ("proto 0", False),  # what has no IP header has no protocol 0 either
         ("port 0", False),
@@ -267,7 +267,7 @@ def test_without_steps_all_passes_and_what_is_not_ip_asks_for_nothing(capture: C
         ("not port 1", True),
     ):
         capture.filter(expression)
-        assert capture.passes(frame) == wanted, expression
+        assert capture.passes(frame) == expected, expression
 
 
 def test_as_many_steps_as_there_is_room_for(capture: Capture) -> None:
@@ -281,12 +281,12 @@ def test_as_many_steps_as_there_is_room_for(capture: Capture) -> None:
     capture.set_steps(records)
     assert capture.passes(udp(HERE, THERE))
     half = MATCH_STEPS // 2
-    for operator, wanted in ((MatchKind.AND, False), (MatchKind.OR, True)):
+    for operator, expected in ((MatchKind.AND, False), (MatchKind.OR, True)):
         records["kind"] = MatchKind.TRUE
         records["kind"][1] = MatchKind.NOT  # the lowest of them is false
         records["kind"][half + 1 :] = operator
         capture.set_steps(records)
-        assert capture.passes(udp(HERE, THERE)) == wanted
+        assert capture.passes(udp(HERE, THERE)) == expected
 
 
 OWNED = {"uid": 1000, "pid": 4242, "cgroup_id": 777}
@@ -307,7 +307,7 @@ EXPRESSIONS = {
 
 
 @pytest.fixture
-def asked() -> Iterator[Capture]:
+def filtering() -> Iterator[Capture]:
     with Capture(cgroups={"/a": OWNED["cgroup_id"], "/b": 778}) as made:
         record = np.zeros(1, OWNER)
         for name, value in OWNED.items():
@@ -324,7 +324,7 @@ def own(capture: Capture, sock: socket.socket, owner_id: int = OWNER_ID) -> None
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
-def test_owners_of_what_comes_in(asked: Capture, kind: socket.SocketKind, address: str) -> None:
+def test_owners_of_what_comes_in(filtering: Capture, kind: socket.SocketKind, address: str) -> None:
     """UDP and TCP: whose socket will have it; the sample says so as well."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, kind) as held:
@@ -332,38 +332,38 @@ def test_owners_of_what_comes_in(asked: Capture, kind: socket.SocketKind, addres
         if kind == socket.SOCK_STREAM:
             held.listen()
         port = held.getsockname()[1]
-        own(asked, held)
+        own(filtering, held)
         network = IPv6 if ":" in address else IP
         transport = (TCP if kind == socket.SOCK_STREAM else UDP)(sport=40000, dport=port)
         mac = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
         frame = bytes(mac / network(src=address, dst=address) / transport / Raw(bytes(20)))
-        for expression, wanted in EXPRESSIONS.items():
-            asked.filter(expression)
-            assert asked.passes(frame) == wanted, expression
-        asked.filter(None)
-        (sample,) = asked.run(frame)
+        for expression, expected in EXPRESSIONS.items():
+            filtering.filter(expression)
+            assert filtering.passes(frame) == expected, expression
+        filtering.filter(None)
+        (sample,) = filtering.run(frame)
         assert sample.head["event"]["owner_id"] == OWNER_ID
         stranger = udp(address, address, 40000, port ^ 1)
         for expression in EXPRESSIONS:
-            asked.filter(expression)
-            assert asked.passes(stranger) == expression.startswith("not"), expression
+            filtering.filter(expression)
+            assert filtering.passes(stranger) == expression.startswith("not"), expression
 
 
-def test_an_owner_without_a_process_has_no_pid(asked: Capture) -> None:
+def test_an_owner_without_a_process_has_no_pid(filtering: Capture) -> None:
     """pid 0 is none: the kernel's, or one that is not known."""
     with ExitStack() as open_:
         held = open_.enter_context(socket.socket(type=socket.SOCK_DGRAM))
         held.bind(("127.0.0.1", 0))
-        asked.maps["owners"].update((5).to_bytes(8, "little"), bytes(OWNER.itemsize))
-        own(asked, held, 5)
+        filtering.maps["owners"].update((5).to_bytes(8, "little"), bytes(OWNER.itemsize))
+        own(filtering, held, 5)
         frame = udp("127.0.0.1", "127.0.0.1", 40000, held.getsockname()[1])
         records = np.zeros(MATCH_STEPS, MATCH)
         records["kind"][0] = MatchKind.PID
-        asked.set_steps(records)
-        assert not asked.passes(frame)
+        filtering.set_steps(records)
+        assert not filtering.passes(frame)
         records["kind"][0] = MatchKind.UID
-        asked.set_steps(records)
-        assert asked.passes(frame)
+        filtering.set_steps(records)
+        assert filtering.passes(frame)
 
 
 def key_of(here: tuple[str, int], there: tuple[str, int], interface_id: int) -> Any:
@@ -397,12 +397,12 @@ def note_in_cache(  # of the last CPU: a capture looks into those of all
 @pytest.mark.parametrize("hook", [Hook.TC_RX, Hook.TC_TX])
 @pytest.mark.parametrize(("here", "there"), [(HERE, THERE), (HERE6, THERE6)], ids=["v4", "v6"])
 def test_an_owner_that_is_noted_of_the_flow(hook: Hook, here: str, there: str) -> None:
-    """No socket is here: the table, then the caches, whichever was asked later; of either id."""
+    """No socket is here: the table, then the caches, the later look-up holds; of either id."""
     ends = (here, 4000), (there, 53)
     frame = udp(here, there, 4000, 53) if hook == Hook.TC_TX else udp(there, here, 53, 4000)
     with Capture() as made:
 
-        def told() -> int:
+        def reported() -> int:
             (sample,) = made.run(frame, hook)
             return int(sample.head["event"]["owner_id"])
 
@@ -412,20 +412,20 @@ def test_an_owner_that_is_noted_of_the_flow(hook: Hook, here: str, there: str) -
             for way in (0, 1):
                 key = key_of(*ends, interface_id)
                 note_in_cache(made, key_of(*ends[::-1], interface_id), 2, 100, way)
-                assert told() == 0
+                assert reported() == 0
                 note_in_table(made, key, 7, 100)
-                assert told() == 7
+                assert reported() == 7
                 note_in_cache(made, key, 8, 101, way)
-                assert told() == 8
+                assert reported() == 8
                 note_in_cache(made, key, 8, 99, way)
-                assert told() == 7
+                assert reported() == 7
                 made.maps["flows"].delete(key.tobytes())
 
 
 @pytest.mark.parametrize("hook", [Hook.TC_RX, Hook.TC_TX])
 @pytest.mark.parametrize(("here", "there"), [(HERE, THERE), (HERE6, THERE6)], ids=["v4", "v6"])
 def test_an_owner_in_another_network_namespace(hook: Hook, here: str, there: str) -> None:
-    """At either end of what is forwarded; of a socket that talks to anybody, too."""
+    """At either end of what is forwarded; of a socket that talks to anyone, too."""
     ends = (here, 4000), (there, 53)
     anybody = ("::" if ":" in here else "0.0.0.0", 0)
     frame = udp(here, there, 4000, 53) if hook == Hook.TC_TX else udp(there, here, 53, 4000)
@@ -433,11 +433,11 @@ def test_an_owner_in_another_network_namespace(hook: Hook, here: str, there: str
     with Capture() as made:
         for number, case in enumerate(cases, start=1):
             wrong = (case[0][0], case[0][1] ^ 1), case[1]
-            for noted, wanted in ((case, number), (wrong, 0)):
+            for noted, expected in ((case, number), (wrong, 0)):
                 key = key_of(*noted, 0).tobytes()
                 made.maps["foreign_owners"].update(key, number.to_bytes(8, "little"))
                 (sample,) = made.run(frame, hook)
-                assert sample.head["event"]["owner_id"] == wanted, noted
+                assert sample.head["event"]["owner_id"] == expected, noted
                 made.maps["foreign_owners"].delete(key)
 
 
@@ -486,7 +486,7 @@ def test_a_sample_is_one_of_so_many(one_of: int) -> None:
     assert abs(taken - packets / one_of) < 6 * spread
 
 
-def test_what_finds_no_room_is_counted_and_told_with_the_next() -> None:
+def test_what_finds_no_room_is_counted_and_reported_with_the_next() -> None:
     with Capture(constants={"tm_snap_bytes": 1400}) as made:
         frame = udp(HERE, THERE) + bytes(1400)
         made.run_only(frame, 20_000)

@@ -16,7 +16,7 @@ import pytest
 from tests.kernel.foreign import given_another_program, pinned_program
 from tests.kernel.owned import CLIENT, SERVER, Place, place_of, sums_agree
 from tests.kernel.program import Program, free_pin_dir
-from tests.kernel.told import Told
+from tests.kernel.reported_state import ReportedState
 from tests.lab.cgroup import own_cgroup, remove_cgroup
 from tests.lab.lab import Lab
 from tests.lab.worker import Worker
@@ -111,16 +111,16 @@ def remove(stage: Stage) -> None:
     remove_cgroup(stage.place.cgroup)
 
 
-def test_a_cgroup_that_is_made_again_is_told_and_watched_again(stage: Stage) -> None:
+def test_a_recreated_cgroup_is_reported_and_watched_again(stage: Stage) -> None:
     """What was counted stays; the processes of the new one are counted on top of it."""
-    told = Told(stage.place.program, "users")
-    told.nothing()
+    reported = ReportedState(stage.place.program, "users")
+    reported.nothing()
     for how in ((), ("--replace",)):
         make_again(stage)
-        told.wrong(BY_LINK, "gone", MADE_AGAIN)
+        reported.wrong(BY_LINK, "gone", MADE_AGAIN)
         stage.traffic(7, 4, away=BY_LINK)
         assert MADE_AGAIN in stage.repair(*how)
-        told.nothing()
+        reported.nothing()
         stage.look()
         stage.client.do(f"c.sendto(bytes({PAYLOAD}), ('{SERVER}', 5000))")
         row = stage.place.process(stage.server)  # it has done nothing since, and is known
@@ -137,43 +137,43 @@ def test_a_cgroup_that_is_made_again_is_told_and_watched_again(stage: Stage) -> 
 
 
 def test_a_cgroup_that_is_not_there_can_wait(stage: Stage) -> None:
-    told = Told(stage.place.program, "users")
+    reported = ReportedState(stage.place.program, "users")
     remove(stage)
-    told.wrong(BY_LINK, "gone", "was removed")
+    reported.wrong(BY_LINK, "gone", "was removed")
     said = stage.place.program.run("attach", "--replace", "--layer", "xdp,tc,cgroup,app").stdout
     assert f"the cgroup {stage.place.cgroup} is not there; attach again when it is" in said
     stage.place.cgroup.mkdir()
     stage.open_server()
     stage.repair("--replace")
-    told.nothing()
+    reported.nothing()
     stage.traffic(2, 6)
 
 
 @pytest.mark.long
 def test_links_detached_by_force(stage: Stage) -> None:
     """Only what a hook counts is missing while it is away."""
-    told = Told(stage.place.program, "users")
+    reported = ReportedState(stage.place.program, "users")
     for hooks, how in ((ON_CGROUP[:1], ()), (ON_CGROUP[1:3], ("--replace",)), (ON_CGROUP[3:], ())):
         for hook in hooks:
             pin = stage.place.program.pin_dir / "links" / hook
             stage.place.lab.server.run(["bpftool", "link", "detach", "pinned", str(pin)])
-        told.wrong(hooks, "gone", "its link was detached by force")
+        reported.wrong(hooks, "gone", "its link was detached by force")
         stage.traffic(3, 2, away=hooks)
         assert "its link was detached by force" in stage.repair(*how)
-        told.nothing()
+        reported.nothing()
         stage.traffic(1, 1)
 
 
 @pytest.mark.long
 def test_pins_of_links_removed(stage: Stage) -> None:
-    told = Told(stage.place.program, "interfaces")
+    reported = ReportedState(stage.place.program, "interfaces")
     for hooks, how in ((BY_LINK[::2], ()), (BY_LINK[1::2], ("--replace",))):
         for hook in hooks:
             (stage.place.program.pin_dir / "links" / hook).unlink()
-        told.wrong(hooks, "gone", "the pin of its link was removed")
+        reported.wrong(hooks, "gone", "the pin of its link was removed")
         stage.traffic(3, 2, away=hooks)
         assert "the pin of its link was removed" in stage.repair(*how)
-        told.nothing()
+        reported.nothing()
         stage.traffic(1, 1)
 
 
@@ -182,11 +182,11 @@ def test_pins_of_programs_removed(stage: Stage) -> None:
     before = {h["hook"]: h["program_id"] for h in stage.place.program.status()["layers"]}
     for hook in BY_LINK:
         (stage.place.program.pin_dir / "progs" / hook).unlink()
-    told = Told(stage.place.program, "users")
-    told.wrong(BY_LINK, "unpinned", "the pin of its program was removed")
+    reported = ReportedState(stage.place.program, "users")
+    reported.wrong(BY_LINK, "unpinned", "the pin of its program was removed")
     stage.traffic(3, 2)
     stage.repair()
-    told.nothing()
+    reported.nothing()
     after = {h["hook"]: h["program_id"] for h in stage.place.program.status()["layers"]}
     assert after == before
     stage.traffic(1, 1)
@@ -194,24 +194,26 @@ def test_pins_of_programs_removed(stage: Stage) -> None:
 
 def test_the_list_of_sockets_is_put_back(stage: Stage) -> None:
     (stage.place.program.pin_dir / "links" / "sockets").unlink()
-    Told(stage.place.program).wrong(("sockets",), "gone", "the pin of its link was removed")
+    ReportedState(stage.place.program).wrong(
+        ("sockets",), "gone", "the pin of its link was removed"
+    )
     done = stage.place.program.run("top", "users", check=False)
     assert done.returncode == 3
     assert "the list of sockets was taken away; 'trafficmon attach --replace'" in done.stderr
     stage.repair("--replace")
-    Told(stage.place.program, "users").nothing()
+    ReportedState(stage.place.program, "users").nothing()
     stage.traffic(1, 1)
 
 
 @pytest.mark.long
 def test_a_link_that_was_given_another_program(stage: Stage) -> None:
-    told = Told(stage.place.program, "users")
+    reported = ReportedState(stage.place.program, "users")
     for how in ((), ("--replace",)):
         given_another_program(stage.place.program.pin_dir / "links" / "cgroup_rx", "cgroup")
-        told.wrong(("cgroup_rx",), "replaced", "its link was given another program")
+        reported.wrong(("cgroup_rx",), "replaced", "its link was given another program")
         stage.traffic(3, 2, away=("cgroup_rx",))
         stage.repair(*how)
-        told.nothing()
+        reported.nothing()
         stage.traffic(1, 1)
 
 
@@ -235,5 +237,5 @@ def test_programs_of_others_on_a_cgroup_above_change_nothing() -> None:
         for where in (above, cgroup):
             with Cgroup(where) as there:
                 stack.enter_context(attach_cgroup(theirs, there.fd, AttachType.CGROUP_INET_INGRESS))
-        Told(place.program, "users").nothing()
+        ReportedState(place.program, "users").nothing()
         stage.traffic(3, 2)

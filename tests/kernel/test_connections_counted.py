@@ -84,7 +84,7 @@ def test_refused_ones_were_tried(place: Place, address: str) -> None:
 
 
 @pytest.mark.parametrize("address", [SERVER, SERVER6])
-def test_open_and_closed_ones_and_such_that_nobody_accepts(place: Place, address: str) -> None:
+def test_open_and_closed_ones_and_such_that_are_never_accepted(place: Place, address: str) -> None:
     """What waits to be accepted is the listener's, and stays so when that is closed."""
     server, client = place.server("tm-waits"), place.client()
     listen(server, address=address)

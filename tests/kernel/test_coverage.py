@@ -53,8 +53,8 @@ def test_what_has_no_owner_has_a_cause() -> None:
     unexplained = [row for row in unowned if why_unowned(row) == "unexplained"]
     assert not unexplained, unexplained
     total = sum(map(wire_bytes, rows))
-    to_nobody = sum(wire_bytes(r) for r in unowned if why_unowned(r) == "arrived for no socket")
-    assert 100 * (1 - to_nobody / total) >= LEAST_PERCENT
+    unattributed = sum(wire_bytes(r) for r in unowned if why_unowned(r) == "arrived for no socket")
+    assert 100 * (1 - unattributed / total) >= LEAST_PERCENT
 
 
 @pytest.mark.skipif(not may_watch_root(), reason="the root cgroup: in VMs only")

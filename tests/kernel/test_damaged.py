@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pins that somebody has taken away or exchanged: every command says which, and what to do."""
+"""Pins that someone has taken away or exchanged: every command says which, and what to do."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NEEDED = {
     "interface_names": ("flows",),
     "meta": ("flows", "connections", "status"),
 }
-"""Some of what cannot be told without a map."""
+"""Some of what cannot be reported without a map."""
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def test_detach_and_replace_work_all_the_same(name: str, way: str) -> None:
         (program.pin_dir / "maps" / name).unlink()
         program.run("detach")
         assert not program.pin_dir.exists()
-        if name != "interfaces" or way == "tcx":  # else nobody knows where filters are
+        if name != "interfaces" or way == "tcx":  # else no one knows where filters are
             assert leftovers.hooks(namespace) == before
 
 
@@ -169,7 +169,7 @@ def test_every_map_has_sizes_to_be_known_by() -> None:
     assert {*pinned._SIZES, *pinned._RINGS, "meta"} == {*MAPS}
 
 
-def test_a_handle_is_of_what_it_was_asked_for(program: Program) -> None:
+def test_a_handle_is_of_the_requested_object(program: Program) -> None:
     maps, progs = program.pin_dir / "maps", program.pin_dir / "progs"
     (bpf, *_) = sorted(progs.iterdir())
     for kind, pin in ((Map, bpf), (BpfProgram, maps / "flows")):

@@ -91,8 +91,8 @@ def test_a_cgroup_name_of_so_many_bytes(place: Place, size: int) -> None:
     run(place, interpreter(), below)
     below.rmdir()
     room = CGROUP_NAME_BYTES - 1
-    told = f"/{place.cgroup.name}/{below.name[:room]}" + ("…" if size >= room else "")
-    assert told in {row["path"] for row in place.program.rows("cgroups")}
+    reported = f"/{place.cgroup.name}/{below.name[:room]}" + ("…" if size >= room else "")
+    assert reported in {row["path"] for row in place.program.rows("cgroups")}
 
 
 @pytest.mark.parametrize("depth", [PARTS - 1, PARTS, PARTS + 1])
@@ -104,9 +104,9 @@ def test_a_cgroup_so_many_levels_deep(place: Place, depth: int) -> None:
     for level in range(len(names), 0, -1):
         place.cgroup.joinpath(*names[:level]).rmdir()
     every = [place.cgroup.name, *names]
-    told = ("…/" if depth >= PARTS else "/") + "/".join(every[-PARTS:])
+    reported = ("…/" if depth >= PARTS else "/") + "/".join(every[-PARTS:])
     (row,) = (row for row in place.program.rows("processes") if row["pid"] == cgroup["pid"])
-    assert row["cgroup"] == told
+    assert row["cgroup"] == reported
 
 
 @pytest.mark.parametrize("size", [ARGUMENTS_BYTES + n for n in (-2, -1, 0, 1, 200)])

@@ -46,7 +46,7 @@ def steps_of(command: str, way: str, *, attach_again: bool = False) -> int:
 
 
 @pytest.mark.long
-def test_a_detach_cleans_up_behind_every_step() -> None:
+def test_a_detach_cleans_up_after_every_step() -> None:
     before = leftovers.loaded()
     cases = list(itertools.product(FEWEST_STEPS, ("native", ALL_LAYERS)))
     with ThreadPoolExecutor(4) as pool:
@@ -57,7 +57,7 @@ def test_a_detach_cleans_up_behind_every_step() -> None:
 
 
 @pytest.mark.long
-def test_an_attach_goes_on_from_every_other_step() -> None:
+def test_an_attach_continues_from_every_other_step() -> None:
     """Each takes two attaches."""
     before = leftovers.loaded()
     with ThreadPoolExecutor(3) as pool:

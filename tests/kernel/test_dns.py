@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""DNS as it is told, against the resolvers' own logs and tshark."""
+"""DNS as queried, against the resolvers' own logs and tshark."""
 
 from __future__ import annotations
 
@@ -93,17 +93,19 @@ def dnsmasq(lab: Lab, folder: Path) -> Iterator[Path]:
         lab.server.end(process)
 
 
-def ask(namespace: Namespace, lines: list[str], server: str = SERVER, way: str = "udp") -> None:
-    argv = [sys.executable, str(PROGRAMS / "asker.py"), server, "53", way]
-    asked = namespace.run(argv, timeout=120, stdin="\n".join(lines) + "\n")
-    assert asked.stderr == ""
+def query_all(
+    namespace: Namespace, lines: list[str], server: str = SERVER, way: str = "udp"
+) -> None:
+    argv = [sys.executable, str(PROGRAMS / "dns_client.py"), server, "53", way]
+    queried = namespace.run(argv, timeout=120, stdin="\n".join(lines) + "\n")
+    assert queried.stderr == ""
 
 
 def by_name(rows: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["name"], row["type"]): row for row in rows if row["kind"] == "dns"}
 
 
-def asked_of(lines: list[str]) -> Counter[tuple[str, str]]:
+def queries_of(lines: list[str]) -> Counter[tuple[str, str]]:
     questions: Counter[tuple[str, str]] = Counter()
     for line in lines:
         name, type_ = line.split()[:2]
@@ -126,7 +128,7 @@ def mixture(count: int) -> list[str]:
 
 
 class Tshark:
-    """What tshark tells of a capture's DNS."""
+    """What tshark shows of a capture's DNS."""
 
     def __init__(self, namespace: Namespace, path: Path) -> None:
         fields = ["dns.flags.response", "dns.qry.name", "dns.time"]
@@ -172,27 +174,29 @@ def test_ten_thousand_questions(lab: Lab, tmp_path: Path) -> None:
     lines, log, pcap = mixture(4_950), tmp_path / "log", tmp_path / "all.pcap"
     with attached(lab.client, lab.client_if, options=("--layer", "tc,dns")) as program:
         with resolver(lab, log, SERVER), one_capture(lab, pcap):
-            ask(lab.client, lines)
-            ask(lab.client, [line for line in lines if "quiet" not in line], way="tcp")
+            query_all(lab.client, lines)
+            query_all(lab.client, [line for line in lines if "quiet" not in line], way="tcp")
         rows = by_name(program.rows("dns"))
         ledger = program.status()["ledger"]
-    asked = asked_of(log.read_text().splitlines())
-    assert sum(asked.values()) > 9_000
-    assert {key: row["queries"] for key, row in rows.items() if row["queries"]} == asked
+    queried = queries_of(log.read_text().splitlines())
+    assert sum(queried.values()) > 9_000
+    assert {key: row["queries"] for key, row in rows.items() if row["queries"]} == queried
     assert ledger["dns_message_drops"] == 0
     tshark = Tshark(lab.client, pcap)
-    told_queries: Counter[str] = Counter()
+    reported_queries: Counter[str] = Counter()
     for (name, _), row in rows.items():
-        told_queries[name] += row["queries"]
-    assert told_queries == tshark.queries
+        reported_queries[name] += row["queries"]
+    assert reported_queries == tshark.queries
     for (name, _), row in rows.items():
         kind = name.partition(".")[0].rstrip("0123456789")
         answered = 0 if kind == "quiet" else row["queries"]
         assert row["responses"] == answered, name
         assert row["nxdomain"] == (row["queries"] if kind == "nx" else 0)
         assert row["servfail"] == (row["queries"] if kind == "sf" else 0)
-    cut = sum(count for (name, _), count in asked.items() if name.startswith("cut"))
-    long = sum(name.startswith("big") for name, _ in asked)  # once over UDP: the end is not copied
+    cut = sum(count for (name, _), count in queried.items() if name.startswith("cut"))
+    long = sum(
+        name.startswith("big") for name, _ in queried
+    )  # once over UDP: the end is not copied
     assert (ledger["dns_malformed"], ledger["dns_incomplete"]) == (0, cut + long)
     assert ledger["dns_unread_records"] == cut + 3 * long  # two of seven texts, and OPT
     _latencies_agree(rows, tshark)
@@ -201,7 +205,7 @@ def test_ten_thousand_questions(lab: Lab, tmp_path: Path) -> None:
 def _latencies_agree(rows: dict[tuple[str, str], dict[str, Any]], tshark: Tshark) -> None:
     """The two look at a packet some microseconds apart, and more where the CPU is taken from one.
 
-    Where answers share a frame tshark tells their times in a row, in which some may be missing.
+    Where answers share a frame tshark shows their times in a row, in which some may be missing.
     """
     differences, far = [], 0
     types: Counter[str] = Counter(name for name, _ in rows)
@@ -217,16 +221,16 @@ def _latencies_agree(rows: dict[tuple[str, str], dict[str, Any]], tshark: Tshark
 
 
 @pytest.mark.parametrize("server", [SERVER, SERVER6])
-def test_whose_question_it_was_and_who_serves(lab: Lab, tmp_path: Path, server: str) -> None:
-    """Each question and answer as an event, with the process that asked."""
+def test_which_process_queried_and_which_serves(lab: Lab, tmp_path: Path, server: str) -> None:
+    """Each question and answer as an event, with the process that queried."""
     with own_cgroup("dns") as cgroup:
         options = ("--cgroup", str(cgroup))
         with attached(lab.client, lab.client_if, options=options) as program:
             listening = program.running("events", "--json", "--type", "dns", until="listening")
             with resolver(lab, tmp_path / "log", server), listening as running:
-                asker = [sys.executable, str(PROGRAMS / "asker.py"), server, "53"]
+                client = [sys.executable, str(PROGRAMS / "dns_client.py"), server, "53"]
                 for way in ("udp", "tcp"):
-                    argv = entering(cgroup, [*asker, way])
+                    argv = entering(cgroup, [*client, way])
                     lab.client.run(argv, stdin="www.x.test A\nnx.x.test AAAA\n")
                 time.sleep(0.3)
                 running.interrupt()
@@ -265,7 +269,7 @@ def test_dnsmasq_and_dig(lab: Lab, tmp_path: Path) -> None:
     assert rows["alias.a.test", "A"]["responses"] == 1
 
 
-def test_garbage_is_counted_and_hurts_nobody(lab: Lab, tmp_path: Path) -> None:
+def test_garbage_is_counted_and_does_no_harm(lab: Lab, tmp_path: Path) -> None:
     chance = random.Random(SEED)
     garbage = [chance.randbytes(chance.randrange(1, 600)) for _ in range(1000)]
     lines = [f"raw {raw.hex()}" for raw in garbage] + ["junk7.test A"]
@@ -273,13 +277,13 @@ def test_garbage_is_counted_and_hurts_nobody(lab: Lab, tmp_path: Path) -> None:
         attached(lab.client, lab.client_if, options=("--layer", "tc,dns")) as program,
         resolver(lab, tmp_path / "log", SERVER),
     ):
-        ask(lab.client, lines)
+        query_all(lab.client, lines)
         rows = by_name(program.rows("dns"))
         status = program.status()
         (account,) = (one for one in status["events"] if one["kind"] == "dns")
-    told = sum(row["queries"] + row["responses"] for row in rows.values())
+    reported = sum(row["queries"] + row["responses"] for row in rows.values())
     assert rows["junk7.test", "A"]["queries"] == 1
-    assert told + status["ledger"]["dns_malformed"] == account["delivered"]
+    assert reported + status["ledger"]["dns_malformed"] == account["delivered"]
     assert status["ledger"]["dns_malformed"] > 900
 
 
@@ -287,7 +291,7 @@ def test_names_of_remote_hosts_are_those_that_answers_gave(lab: Lab, tmp_path: P
     options = ("--layer", "tc,dns")
     with attached(lab.client, lab.client_if, options=options) as program:
         with resolver(lab, tmp_path / "log", SERVER):
-            ask(lab.client, ["www.x.test A"])
+            query_all(lab.client, ["www.x.test A"])
         for address in ("192.0.2.7", "192.0.2.8"):
             lab.client.run(["ip", "route", "replace", f"{address}/32", "via", SERVER])
             lab.client.run(["ping", "-c1", "-W1", "-q", address], check=False)
@@ -296,9 +300,9 @@ def test_names_of_remote_hosts_are_those_that_answers_gave(lab: Lab, tmp_path: P
             assert (names["192.0.2.7"], names["192.0.2.8"]) == ("www.x.test", None), table
 
 
-def test_every_response_code_is_told(lab: Lab, tmp_path: Path) -> None:
+def test_every_response_code_is_reported(lab: Lab, tmp_path: Path) -> None:
     """Also extended ones, over both ways; in JSON, CSV and for people."""
-    wanted = {
+    expected = {
         "nx": ("NXDOMAIN", "nxdomain"),
         "sf": ("SERVFAIL", "servfail"),
         "refused": ("REFUSED", "refused"),
@@ -308,17 +312,17 @@ def test_every_response_code_is_told(lab: Lab, tmp_path: Path) -> None:
         "odd": ("3841", "other_errors"),
         "www": ("NOERROR", ""),
     }
-    lines = [f"{name}.test A edns" for name in wanted]
+    lines = [f"{name}.test A edns" for name in expected]
     options = ("--layer", "tc,dns")
     with attached(lab.client, lab.client_if, options=options) as program:
         with resolver(lab, tmp_path / "log", SERVER):
             for way in ("udp", "tcp"):
-                ask(lab.client, lines, way=way)
+                query_all(lab.client, lines, way=way)
         rows = by_name(program.rows("dns"))
         table = list(csv.DictReader(program.run("top", "dns", "--csv").stdout.splitlines()))
         text = program.run("top", "dns").stdout
     errors = ("nxdomain", "servfail", "refused", "formerr", "other_errors")
-    for name, (code, field) in wanted.items():
+    for name, (code, field) in expected.items():
         row = rows[f"{name}.test", "A"]
         assert row["rcodes"] == {code: 2}, name
         assert {one: row[one] for one in errors} == {one: 2 * (one == field) for one in errors}
@@ -354,8 +358,8 @@ def fragments_of(packet: Packet, *, first_bytes: int, hops: bool = False) -> lis
 
 def long_answer(name: str = "big.test") -> bytes:
     """A first address, then more text than fits into one packet."""
-    asked = dns.message.make_query(name, "A", id=9)
-    made = dns.message.make_response(asked)
+    queried = dns.message.make_query(name, "A", id=9)
+    made = dns.message.make_response(queried)
     made.answer = [
         dns.rrset.from_text(f"{name}.", 60, "IN", "A", "192.0.2.33"),
         dns.rrset.from_text(f"{name}.", 60, "IN", "TXT", " ".join(['"' + "x" * 200 + '"'] * 9)),
@@ -399,8 +403,8 @@ def test_what_is_in_a_first_fragment_is_read(
 @pytest.mark.parametrize("version", [4, 6])
 def test_an_atomic_fragment_and_a_whole_message_are_whole(lab: Lab, version: int) -> None:
     """Of 1,232 bytes and of one more than is copied."""
-    asked = dns.message.make_query("www.test", "A", id=9)
-    made = dns.message.make_response(asked)
+    queried = dns.message.make_query("www.test", "A", id=9)
+    made = dns.message.make_response(queried)
     made.answer = [dns.rrset.from_text("www.test.", 60, "IN", "A", "192.0.2.33")]
     made.use_edns(0, options=[dns.edns.GenericOption(UNKNOWN_OPTION, b"")])
     short = len(made.to_wire())
@@ -427,7 +431,7 @@ def send_to(lab: Lab, address: str) -> None:
         sender.sendto(b"x", (address, 9))
 
 
-def test_each_process_has_the_name_that_it_asked_for(lab: Lab, tmp_path: Path) -> None:
+def test_each_process_has_the_name_that_it_queried(lab: Lab, tmp_path: Path) -> None:
     """Two names of one address, in the same second; later answers change nothing."""
     with own_cgroup("dns") as cgroup:
         options = ("--cgroup", str(cgroup))
@@ -438,14 +442,14 @@ def test_each_process_has_the_name_that_it_asked_for(lab: Lab, tmp_path: Path) -
             lab.client.run(["ip", "route", "replace", "192.0.2.7/32", "via", SERVER])
             ports = {}
             for name in ("one.test", "two.test", "one.test"):
-                argv = entering(cgroup, [sys.executable, "-c", _ASKS_AND_SENDS, SERVER, name])
+                argv = entering(cgroup, [sys.executable, "-c", _QUERIES_AND_SENDS, SERVER, name])
                 ports[int(lab.client.run(argv).stdout)] = name
-            ask(lab.client, ["later.test A"])
+            query_all(lab.client, ["later.test A"])
             flows = program.rows("flows", "--filter", "host 192.0.2.7")
     assert {row["local_port"]: row["remote_name"] for row in flows} == ports
 
 
-_ASKS_AND_SENDS = """
+_QUERIES_AND_SENDS = """
 import socket, sys, dns.message, dns.query
 answer = dns.query.udp(dns.message.make_query(sys.argv[2], "A"), sys.argv[1], timeout=5)
 sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -460,7 +464,7 @@ def test_native_xdp_copies_what_comes_in(lab: Lab, tmp_path: Path) -> None:
         attached(lab.client, lab.client_if, options=options) as program,
         resolver(lab, tmp_path / "log", SERVER),
     ):
-        ask(lab.client, ["www.x.test A"])
+        query_all(lab.client, ["www.x.test A"])
         (row,) = by_name(program.rows("dns")).values()
     assert (row["queries"], row["responses"]) == (1, 1)
 
@@ -470,7 +474,7 @@ def test_on_loopback_each_message_counts_once(lab: Lab, tmp_path: Path) -> None:
         attached(lab.server, "lo", options=("--layer", "tc,dns")) as program,
         resolver(lab, tmp_path / "log", "127.0.0.1"),
     ):
-        ask(lab.server, ["www.x.test A"], server="127.0.0.1")
+        query_all(lab.server, ["www.x.test A"], server="127.0.0.1")
         (row,) = by_name(program.rows("dns")).values()
     assert (row["queries"], row["responses"]) == (1, 1)
     assert row["latency_us"]["p50"] > 0
@@ -481,7 +485,7 @@ def test_without_the_layer_nothing_is_copied(lab: Lab, tmp_path: Path) -> None:
         attached(lab.client, lab.client_if, options=("--layer", "tc")) as program,
         resolver(lab, tmp_path / "log", SERVER),
     ):
-        ask(lab.client, ["www.x.test A"])
+        query_all(lab.client, ["www.x.test A"])
         assert program.rows("dns") == []
         (account,) = (one for one in program.status()["events"] if one["kind"] == "dns")
     assert account["offered"] == 0
@@ -491,7 +495,7 @@ def test_a_book_goes_with_its_attachment(lab: Lab, tmp_path: Path) -> None:
     program: Program
     with attached(lab.client, lab.client_if, options=("--layer", "tc,dns")) as program:
         with resolver(lab, tmp_path / "log", SERVER):
-            ask(lab.client, ["www.x.test A"])
+            query_all(lab.client, ["www.x.test A"])
         assert len(program.rows("dns")) == 1
         book = dns_file(program.pin_dir)
         assert book.stat().st_mode & 0o777 == 0o600

@@ -101,12 +101,12 @@ PORTS = (52, 53, 54, 5352, 5353, 5354, 5355, 5356, 0x3500, 0, CLIENT)
 def test_which_ports_are_dns(copier: Copier, protocol: int, way: Way) -> None:
     """53 by UDP and TCP; mDNS's and LLMNR's by UDP alone; either end's."""
     by_udp = {DNS_PORT, MDNS_PORT, LLMNR_PORT}
-    wanted = {wire.UDP: by_udp, wire.TCP: {DNS_PORT}}.get(protocol, set())
+    expected = {wire.UDP: by_udp, wire.TCP: {DNS_PORT}}.get(protocol, set())
     for port in PORTS:
         for ports in ((port, CLIENT), (CLIENT, port), (port, port)):
             body = wire.transport(protocol, *ports, message_of(40))
-            told = copier.run(ip(body, protocol, way), way)
-            assert len(told) == int(port in wanted), ports
+            reported = copier.run(ip(body, protocol, way), way)
+            assert len(reported) == int(port in expected), ports
 
 
 @pytest.mark.parametrize("mask", [0, 1, 2, 3])
@@ -129,29 +129,32 @@ def _drop(_: bytes) -> None:
 def test_what_a_datagrams_copy_says(copier: Copier, way: Way, version: int) -> None:
     message = message_of(77)
     frame = udp(CLIENT, 53, message, way=way, version=version)
-    (told,) = copier.run(frame, way, context_of(ingress_ifindex=5))
-    assert told.data == message
-    assert told.head["bytes"] == told.head["copied"] == len(message)
-    assert (told.head["event"]["kind"], told.head["event"]["what"]) == (EventKind.DNS, way == "rx")
-    assert told.head["ingress_ifindex"] == (5 if way == "tx" else 0)
+    (reported,) = copier.run(frame, way, context_of(ingress_ifindex=5))
+    assert reported.data == message
+    assert reported.head["bytes"] == reported.head["copied"] == len(message)
+    assert (reported.head["event"]["kind"], reported.head["event"]["what"]) == (
+        EventKind.DNS,
+        way == "rx",
+    )
+    assert reported.head["ingress_ifindex"] == (5 if way == "tx" else 0)
     ports = (53, CLIENT) if way == "rx" else (CLIENT, 53)
-    key = told.head["key"]
+    key = reported.head["key"]
     assert tuple(int(key[f"{e}_port_be"].byteswap()) for e in ("local", "remote")) == ports
     ends = V4 if version == 4 else V6
     size = len(ends[0])
     assert [key[f"{e}_addr"].tobytes()[:size] for e in ("local", "remote")] == list(ends)
-    assert (told.head["tcp_sequence"], told.head["tcp_flags"]) == (0, 0)
+    assert (reported.head["tcp_sequence"], reported.head["tcp_flags"]) == (0, 0)
 
 
-def test_behind_options_and_extensions(copier: Copier) -> None:
+def test_after_options_and_extensions(copier: Copier) -> None:
     message = message_of(50)
-    (told,) = copier.run(udp(53, CLIENT, message, options=b"\x01" * 12))
-    assert told.data == message
+    (reported,) = copier.run(udp(53, CLIENT, message, options=b"\x01" * 12))
+    assert reported.data == message
     body = wire.transport(wire.UDP, 53, CLIENT, message)
     number, payload = wire.chain([wire.extension(60, 1)], wire.UDP, body)
     packet = wire.ipv6(payload, number, (V6[1], V6[0]))
-    (told,) = copier.run(wire.link(0x86DD, packet, tags=(0x8100,)) + packet)
-    assert told.data == message
+    (reported,) = copier.run(wire.link(0x86DD, packet, tags=(0x8100,)) + packet)
+    assert reported.data == message
 
 
 @pytest.mark.parametrize(
@@ -159,17 +162,17 @@ def test_behind_options_and_extensions(copier: Copier) -> None:
 )
 def test_long_messages_are_cut_and_say_so(copier: Copier, size: int) -> None:
     message = message_of(size)
-    (told,) = copier.run(udp(53, CLIENT, message))
-    assert told.head["bytes"] == size
-    assert told.head["copied"] == min(size, DNS_BYTES)
-    assert told.data == message[:DNS_BYTES]
+    (reported,) = copier.run(udp(53, CLIENT, message))
+    assert reported.head["bytes"] == size
+    assert reported.head["copied"] == min(size, DNS_BYTES)
+    assert reported.data == message[:DNS_BYTES]
 
 
 def test_padding_and_wrong_lengths(copier: Copier) -> None:
     """The message is as long as UDP says, unless that is nonsense; copied is what IP has of it."""
     message = message_of(60)
-    (told,) = copier.run(udp(53, CLIENT, message) + bytes(30))  # Ethernet's padding
-    assert told.data == message
+    (reported,) = copier.run(udp(53, CLIENT, message) + bytes(30))  # Ethernet's padding
+    assert reported.data == message
     for stated, size in (
         (8 + 59, 59),
         (8 + 61, 61),
@@ -181,8 +184,8 @@ def test_padding_and_wrong_lengths(copier: Copier) -> None:
     ):
         body = bytearray(wire.transport(wire.UDP, 53, CLIENT, message))
         body[4:6] = stated.to_bytes(2, "big")
-        (told,) = copier.run(ip(bytes(body), wire.UDP))
-        assert (told.head["bytes"], told.data) == (size, message[:size]), stated
+        (reported,) = copier.run(ip(bytes(body), wire.UDP))
+        assert (reported.head["bytes"], reported.data) == (size, message[:size]), stated
 
 
 def tcp(message: bytes, flags: int = ACK, sequence: int = 1, options: bytes = b"") -> bytes:
@@ -196,29 +199,29 @@ def tcp(message: bytes, flags: int = ACK, sequence: int = 1, options: bytes = b"
 def test_a_piece_of_a_stream_has_its_sequence_number(copier: Copier) -> None:
     message = message_of(90)
     for sequence in (0, 1, 0x01020304, 0xFFFFFFF0):
-        (told,) = copier.run(tcp(message, sequence=sequence, options=b"\x01" * 12))
-        assert (told.data, told.head["tcp_sequence"]) == (message, sequence)
-        assert told.head["tcp_flags"] == ACK
+        (reported,) = copier.run(tcp(message, sequence=sequence, options=b"\x01" * 12))
+        assert (reported.data, reported.head["tcp_sequence"]) == (message, sequence)
+        assert reported.head["tcp_flags"] == ACK
 
 
-def test_of_a_stream_without_bytes_only_its_ends_are_told(copier: Copier) -> None:
+def test_of_a_stream_without_bytes_only_its_ends_are_reported(copier: Copier) -> None:
     for flags in range(256):
-        told = copier.run(tcp(b"", flags))
-        assert len(told) == int(bool(flags & (SYN | FIN | RST))), flags
-        if told:
-            assert (told[0].head["bytes"], told[0].data) == (0, b"")
-            assert told[0].head["tcp_flags"] == flags
+        reported = copier.run(tcp(b"", flags))
+        assert len(reported) == int(bool(flags & (SYN | FIN | RST))), flags
+        if reported:
+            assert (reported[0].head["bytes"], reported[0].data) == (0, b"")
+            assert reported[0].head["tcp_flags"] == flags
 
 
 @pytest.mark.parametrize("size", [DNS_BYTES, DNS_BYTES + 1, 2 * DNS_BYTES, 2 * DNS_BYTES + 1, 3300])
 def test_a_long_piece_of_a_stream_comes_in_several(copier: Copier, size: int) -> None:
     """In order, each with the sequence number of its first byte; together they are all of it."""
     message = message_of(size)
-    told = copier.run(tcp(message, sequence=0xFFFFFF00))
-    assert len(told) == -(-size // DNS_BYTES)
-    assert b"".join(piece.data for piece in told) == message
+    reported = copier.run(tcp(message, sequence=0xFFFFFF00))
+    assert len(reported) == -(-size // DNS_BYTES)
+    assert b"".join(piece.data for piece in reported) == message
     at = 0
-    for piece in told:
+    for piece in reported:
         assert piece.head["tcp_sequence"] == (0xFFFFFF00 + at) & 0xFFFFFFFF
         assert piece.head["bytes"] == size
         at += int(piece.head["copied"])

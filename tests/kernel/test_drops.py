@@ -60,18 +60,18 @@ WITNESSES = {
 
 def kernel_counts(namespace: Namespace) -> dict[str, int]:
     """All of /proc/net/snmp, snmp6 and netstat."""
-    told: dict[str, int] = {}
+    reported: dict[str, int] = {}
     with namespace.inside():
         for name in ("snmp", "netstat"):
             lines = Path(f"/proc/thread-self/net/{name}").read_text().splitlines()
             for header, values in zip(lines[::2], lines[1::2], strict=True):
                 kind, *names = header.split()
                 for each, value in zip(names, values.split()[1:], strict=True):
-                    told[f"{kind.removesuffix(':')}.{each}"] = int(value)
+                    reported[f"{kind.removesuffix(':')}.{each}"] = int(value)
         for line in Path("/proc/thread-self/net/snmp6").read_text().splitlines():
             each, value = line.split()
-            told[each] = int(value)
-    return told
+            reported[each] = int(value)
+    return reported
 
 
 @dataclass
@@ -119,7 +119,7 @@ class Losses:
         return losses
 
     def overflow(self) -> None:
-        """A socket that nobody reads from."""
+        """A socket that no one reads from."""
         family = socket.AF_INET if self.version == 4 else socket.AF_INET6
         right = self.link.right
         with right.namespace.socket(family, socket.SOCK_DGRAM) as full:
@@ -137,11 +137,11 @@ def needs_reasons() -> None:
 
 
 def by_reason(program: Program) -> Counter[str]:
-    told: Counter[str] = Counter()
+    reported: Counter[str] = Counter()
     for row in program.rows("drops"):
         assert row["kind"] == "loss"
-        told[row["reason"]] += row["packets"]
-    return told
+        reported[row["reason"]] += row["packets"]
+    return reported
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -239,7 +239,7 @@ def test_drops_watch_the_cgroup_though_its_layer_is_attached_after_theirs(
 
 @pytest.mark.parametrize("address", [SERVER, SERVER6])
 def test_connections_that_are_closed_lose_nothing(address: str) -> None:
-    """A hundred, whichever end is the first; the FIN that nobody reads is housekeeping."""
+    """A hundred, whichever end is the first; the FIN that no one reads is housekeeping."""
     needs_reasons()
     ways = (
         ("c.close()", "c.recv(1); c.close()", ""),

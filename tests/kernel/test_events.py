@@ -152,9 +152,9 @@ def test_handshakes_are_those_of_a_capture(place: Place) -> None:
         traffic.udp_flows(client, server, 40, 2, payload_bytes=100)
         events = settled(running)
     for direction, capture in (("in", both.rx), ("out", both.tx)):
-        told = Counter(event["event"] for event in events if event["direction"] == direction)
+        reported = Counter(event["event"] for event in events if event["direction"] == direction)
         for what, flags in (("syn", "== 0x02"), ("syn_ack", "== 0x12"), ("fin", "& 0x01")):
-            assert told[what] == counted(place, capture.path, f"tcp.flags {flags}"), what
+            assert reported[what] == counted(place, capture.path, f"tcp.flags {flags}"), what
     ends = ("protocol", "local_addr", "local_port", "remote_addr", "remote_port")
     flows = {tuple(event[name] for name in ends) for event in events}
     new = [e for e in events if e["event"] == "new_flow"]

@@ -46,7 +46,7 @@ def state(both: BothWays, hook: Hook = Hook.TC_RX) -> tuple[int, int]:
 
 def test_a_resident_survives_eight_misses(both: BothWays) -> None:
     both.forget()
-    both.run(A, "rx", 50)  # hits, so that the cache is asked
+    both.run(A, "rx", 50)  # hits, so that the cache is read
     both.run(B)
     for miss in range(LIVES):
         assert both.residents() == [A, B], miss
@@ -169,7 +169,7 @@ def test_services_that_differ_in_one_thing_are_apart(both: BothWays) -> None:
     assert keys["protocol"].tolist() == [17, 17, 6, 17, 17, 47, 0, 0, 0]
 
 
-def test_readers_are_told_of_each_change_of_a_slot() -> None:
+def test_readers_see_each_change_of_a_slot() -> None:
     """sequence is even at rest, two more after a new resident or a write-back, not after a hit."""
     with both_ways(constants={"tm_flush_jiffies": 0, "tm_service_slots": 1}) as both:
 
@@ -227,7 +227,7 @@ class Sockets:
 
 @pytest.fixture
 def owned() -> Iterator[tuple[BothWays, Sockets]]:
-    """Flows are asked about with each jiffy."""
+    """Owners of flows are looked up with each jiffy."""
     with ExitStack() as open_:
         both = open_.enter_context(both_ways(constants={"tm_flush_jiffies": 0}))
         yield both, Sockets(both.maps, open_)
@@ -252,7 +252,7 @@ def owner(both: BothWays, flow: Flow) -> int:
 def test_a_datagrams_flow_is_of_the_socket_that_will_have_it(
     owned: tuple[BothWays, Sockets],
 ) -> None:
-    """By both ends, both families; TCP's flows are of who answers, so they are not asked."""
+    """By both ends, both families; TCP's flows are of who answers, so they are not looked up."""
     both, sockets = owned
     port = free_port()
     for host, here, there in ((1, "127.0.0.1", "127.0.0.9"), (2, "::1", "::1")):
@@ -287,7 +287,7 @@ def test_what_goes_out_is_not_given_to_whoever_listens_there(
     assert owner(both, flow) == 0
 
 
-def test_an_owner_is_asked_for_again_and_the_last_one_holds(
+def test_an_owner_is_looked_up_again_and_the_last_one_holds(
     owned: tuple[BothWays, Sockets],
 ) -> None:
     both, sockets = owned
@@ -306,7 +306,7 @@ def test_an_owner_is_asked_for_again_and_the_last_one_holds(
     assert owner(both, flow) == 6  # of what has no socket any more nothing new is known
 
 
-def test_within_a_second_it_is_not_asked_again() -> None:
+def test_within_a_second_it_is_not_looked_up_again() -> None:
     with ExitStack() as open_:
         both = open_.enter_context(both_ways())
         sockets, port = Sockets(both.maps, open_), free_port()
@@ -327,7 +327,7 @@ def test_who_takes_a_place_in_the_cache_does_not_inherit_its_owner(
     sockets.make(("127.0.0.1", port), 5)
     both.run(mine, "rx", 50)
     time.sleep(3 * JIFFY_S)
-    both.run(mine, "rx", 3)  # asked, and the slot has the answer
+    both.run(mine, "rx", 3)  # looked up, and the slot has the answer
     (only,) = both.sets()
     assert only["way"]["owner_id"][0] == 5
     strangers = [Flow(ports=(53, 40000 + number)) for number in range(2 * LIVES + 4)]
@@ -353,7 +353,7 @@ def test_of_two_cpus_the_later_answer_holds(owned: tuple[BothWays, Sockets]) -> 
     with on_cpu(cpus[1]):
         both.run(flow)
         time.sleep(3 * JIFFY_S)
-        both.run(flow)  # asked there
+        both.run(flow)  # looked up there
         both.run(flow, "rx", 5)  # and the slot has something to write back
         sockets.own(held, 6)
     with on_cpu(cpus[0]):

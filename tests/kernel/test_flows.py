@@ -197,12 +197,14 @@ def wide() -> Iterator[BothWays]:
 
 
 @pytest.mark.parametrize("field", list(FIELDS))
-def test_flows_spread_over_the_cache_whatever_tells_them_apart(wide: BothWays, field: str) -> None:
+def test_flows_spread_over_the_cache_whatever_distinguishes_them(
+    wide: BothWays, field: str
+) -> None:
     """64 flows into 256 sets: those that are all in one would push each other out."""
     assert len(places(wide, FIELDS[field])) >= 20
 
 
-def test_nobody_can_aim_at_a_set_without_the_seed(wide: BothWays) -> None:
+def test_a_set_cannot_be_aimed_at_without_the_seed(wide: BothWays) -> None:
     with both_ways(flow_sets=SETS, constants={"tm_seed": 0x1234567}) as another:
         sets = [set(places(one, FIELDS["remote port"])) for one in (wide, another)]
     assert len(sets[0] & sets[1]) < 30
@@ -339,7 +341,7 @@ PUSHING = 60000
 def push_out(both: BothWays) -> None:
     """Whoever is in the cache of this CPU: others come until they have both places.
 
-    First hits, for a cache that has none is not asked for a while.
+    First hits, for a cache that has none is not read a while.
     """
     for port in range(PUSHING, PUSHING + 40):
         both.run(Flow(ports=(port, port)), "rx", 100 if port == PUSHING else 1)
@@ -380,7 +382,7 @@ def test_flows_that_find_no_room_are_counted() -> None:
 
 
 def test_what_a_slot_cannot_write_back_is_counted() -> None:
-    """Its entry has gone, and another has the room."""
+    """Its entry is gone, and another has the room."""
     with (
         hash_table("flows", 40, FLOW.itemsize, 2) as full,
         both_ways(shared={"flows": full}) as both,

@@ -65,7 +65,7 @@ class Host:
     @contextmanager
     def captured(self, folder: Path, *filters: str) -> Iterator[list[Counter[tuple[str, str]]]]:
         """Packets by way ("1" in, "2" out) and owner, for each filter; when the capture ends."""
-        told: list[Counter[tuple[str, str]]] = []
+        reported: list[Counter[tuple[str, str]]] = []
         with ExitStack() as open_:
             running = []
             for place, filter_text in enumerate(filters):
@@ -73,11 +73,11 @@ class Host:
                 command = ("capture", "--filter", filter_text, "-w", out)
                 capture = self.place.program.running(*command, until="capturing")
                 running.append(open_.enter_context(capture))
-            yield told
+            yield reported
             time.sleep(0.2)
             for place, one in enumerate(running):
                 one.interrupt()
-                told.append(self.packets_of(folder / f"{place}.pcapng"))
+                reported.append(self.packets_of(folder / f"{place}.pcapng"))
 
     def packets_of(self, path: Path) -> Counter[tuple[str, str]]:
         fields = ("-e", "frame.packet_flags_direction", "-e", "frame.comment")
@@ -86,7 +86,7 @@ class Host:
         way_and_comment = [line.split("\t") for line in lines]
         return Counter((str(int(way, 0)), comment) for way, comment in way_and_comment)
 
-    def told(self, port: int) -> list[tuple[str, int | None, str | None]]:
+    def reported(self, port: int) -> list[tuple[str, int | None, str | None]]:
         """Local address, pid and name of each flow of the outer interface with that port."""
         rows = self.place.program.rows("flows", "--filter", f"port {port}")
         return [(row["local_addr"], row["pid"], row["comm"]) for row in rows]
@@ -119,7 +119,7 @@ def listening(place: Place, address: str) -> Worker:
 @pytest.mark.parametrize("translated", [False, True])
 @pytest.mark.parametrize("version", [4, 6])
 def test_what_a_container_opens(host: Host, version: IpVersion, translated: bool) -> None:
-    """While it is open, and when socket and process have gone."""
+    """While it is open, and when socket and process are gone."""
     if translated:
         host.translate()
     client = listening(host.place, PEER[version])
@@ -128,14 +128,14 @@ def test_what_a_container_opens(host: Host, version: IpVersion, translated: bool
     client.do("a = accept(l); take(a, 3000); a.sendall(bytes(500))")
     inside.do("take(c, 500)")
     expected = [(OUTER[version] if translated else INSIDE[version], inside.pid, "tm-inside")]
-    assert host.told(5000) == expected
+    assert host.reported(5000) == expected
     close_all(inside)
     inside.end()
-    assert host.told(5000) == expected
+    assert host.reported(5000) == expected
 
 
 def test_what_a_container_serves(host: Host) -> None:
-    """The worker that has taken the connection over is told, not who listens."""
+    """The worker that has taken the connection over is reported, not who listens."""
     host.translate()
     inside, client = host.inside("tm-serves"), host.place.client()
     inside.do(
@@ -150,14 +150,14 @@ def test_what_a_container_serves(host: Host) -> None:
         "c.sendall(bytes(1000)); take(c, 2000); c.close()",
     )
     inside.do("os.waitpid(child, 0)")
-    ((address, pid, comm),) = host.told(8080)
+    ((address, pid, comm),) = host.reported(8080)
     assert (address, comm) == (OUTER[4], "tm-serves")
     assert pid not in (None, inside.pid)
 
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_what_a_containers_worker_takes_over(host: Host, version: IpVersion) -> None:
-    """Another process than who listens, while the connection goes on; none is translated."""
+    """Another process than who listens, while the connection continues; none is translated."""
     inside, client = host.inside("tm-serves"), host.place.client()
     listen(inside, 80, INSIDE[version])
     client.do(f"c = socket.create_connection(({INSIDE[version]!r}, 80)); c.sendall(bytes(1000))")
@@ -168,7 +168,7 @@ def test_what_a_containers_worker_takes_over(host: Host, version: IpVersion) -> 
     )
     client.do("c.sendall(bytes(1000)); take(c, 2001); assert not c.recv(1); c.close()")
     inside.do("os.waitpid(child, 0)")
-    ((address, pid, comm),) = host.told(80)
+    ((address, pid, comm),) = host.reported(80)
     assert (address, comm) == (INSIDE[version], "tm-serves")
     assert pid not in (None, inside.pid)
 
@@ -182,7 +182,7 @@ def test_what_a_container_serves_as_it_is(host: Host, version: IpVersion) -> Non
     inside.do("c = accept(l); take(c, 1000); c.sendall(bytes(2000))")
     client.do("take(c, 2000)")
     close_all(client, inside)
-    assert host.told(80) == [(INSIDE[version], inside.pid, "tm-serves")]
+    assert host.reported(80) == [(INSIDE[version], inside.pid, "tm-serves")]
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -198,7 +198,7 @@ def test_a_datagrams_server_in_a_container(host: Host, version: IpVersion) -> No
     )
     inside.do("for _ in range(3): u.sendto(b'yy', u.recvfrom(9)[1])")
     client.do("for u in all: u.recv(9)")
-    assert host.told(80) == [(address, inside.pid, "tm-answers")] * 3
+    assert host.reported(80) == [(address, inside.pid, "tm-answers")] * 3
 
 
 @pytest.mark.parametrize("is_connected", [True, False])
@@ -213,7 +213,7 @@ def test_datagrams(host: Host, is_connected: bool) -> None:
         inside.do(f"s.sendto(bytes(100), ({CLIENT!r}, 6000))")
     client.do("data, whom = s.recvfrom(200); s.sendto(bytes(300), whom)")
     inside.do("s.recv(400); s.close()")
-    assert host.told(6000) == [(OUTER[4], inside.pid, "tm-asks")]
+    assert host.reported(6000) == [(OUTER[4], inside.pid, "tm-asks")]
 
 
 def test_datagrams_to_and_from_many(host: Host) -> None:
@@ -231,7 +231,7 @@ def test_datagrams_to_and_from_many(host: Host) -> None:
     )
     client.do("for s in all: s.recv(10)")
     for number in range(5):
-        assert host.told(6000 + number) == [(OUTER[4], inside.pid, "tm-many")]
+        assert host.reported(6000 + number) == [(OUTER[4], inside.pid, "tm-many")]
 
 
 def test_what_was_open_before_attach(host: Host) -> None:
@@ -244,17 +244,17 @@ def test_what_was_open_before_attach(host: Host) -> None:
     client.do("a = accept(l); take(a, 100)")
     close_all(inside)
     inside.end()
-    assert host.told(5000) == [(OUTER[4], inside.pid, "tm-older")]
+    assert host.reported(5000) == [(OUTER[4], inside.pid, "tm-older")]
 
 
-def test_what_is_forwarded_for_others_is_nobodys(host: Host) -> None:
+def test_what_is_forwarded_for_others_is_unattributed(host: Host) -> None:
     """Of a machine behind this one: no socket of it is here, or in a watched cgroup."""
     client = listening(host.place, CLIENT)
     other = Worker(host.container, "tm-other")
     host.place.workers.append(other)
     other.do(f"c = socket.create_connection(({CLIENT!r}, 5000)); c.sendall(bytes(10))")
     client.do("a = accept(l); take(a, 10)")
-    assert host.told(5000) == [(INSIDE[4], None, None)]
+    assert host.reported(5000) == [(INSIDE[4], None, None)]
 
 
 FILTERS = ("port 5000", "cgroup {cgroup}", "pid {pid}", "comm tm-inside")
@@ -279,7 +279,7 @@ def test_captures_of_what_a_container_exchanges(
     filters = [one.format(cgroup=f"/{host.place.cgroup.name}", pid=inside.pid) for one in FILTERS]
     family = family_of(PEER[version])
     client.do(f"l = socket.socket({family}, socket.{kind})", f"l.bind(({PEER[version]!r}, 5000))")
-    with host.captured(tmp_path, *filters) as told:
+    with host.captured(tmp_path, *filters) as reported:
         inside.do(f"c = socket.socket({family}, socket.{kind})")
         if kind == "SOCK_STREAM":
             client.do("l.listen()")
@@ -290,21 +290,21 @@ def test_captures_of_what_a_container_exchanges(
             inside.do(f"for n in range(3): c.sendto(bytes(99), ({PEER[version]!r}, 5000))")
             client.do("for n in range(3): l.sendto(bytes(9), l.recvfrom(200)[1])")
             inside.do("for n in range(3): c.recv(99)")
-    every = told[0]
+    every = reported[0]
     assert {way for way, _ in every} == {"1", "2"}
     assert {f"pid={inside.pid}" in comment for _, comment in every} == {True}
-    assert told[1:] == [every] * (len(FILTERS) - 1)
+    assert reported[1:] == [every] * (len(FILTERS) - 1)
 
 
 def test_a_capture_knows_the_owner_of_a_flow_without_ports(host: Host, tmp_path: Path) -> None:
-    """And of one whose socket is closed by now: what comes in late, or is asked for by nobody."""
-    asks = host.place.server("tm-asks")
-    with host.captured(tmp_path, "proto icmp", f"pid {asks.pid}") as told:
-        asks.do(
+    """And of one whose socket is closed by now: what comes in late, or was requested by no one."""
+    sender = host.place.server("tm-asks")
+    with host.captured(tmp_path, "proto icmp", f"pid {sender.pid}") as reported:
+        sender.do(
             "s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)",
             "for n in range(3): "
             f"s.sendto(bytes([8, 0, 0xF7, 0xFF, 0, 0, 0, 0]), ({CLIENT!r}, 0)); s.recv(99)",
         )
-    every, owned = told
+    every, owned = reported
     assert sum(every.values()) == 6
     assert owned == every

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`attach --group`: its members read everything, change nothing; others are told what to do."""
+"""`attach --group`: its members read everything, change nothing; others get the remedy."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_neither_attaches_nor_detaches(program: Program, who: tuple[int, ...]) -
     assert len(program.rows("interfaces")) == 1
 
 
-def test_a_stranger_is_told_what_to_do(program: Program) -> None:
+def test_a_stranger_gets_the_remedy(program: Program) -> None:
     for command in (("top", "flows"), ("top", "interfaces"), ("status",)):
         done = run_as(STRANGER, program, *command)
         assert done.returncode == 4, done

@@ -55,7 +55,7 @@ def number_of(namespace: Namespace, interface: str) -> int:
 
 
 @WAY
-def test_one_that_has_gone_keeps_its_counters(bare: tuple[Lab, Program], way: str) -> None:
+def test_one_that_is_gone_keeps_its_counters(bare: tuple[Lab, Program], way: str) -> None:
     lab, program = bare
     attach(program, SERVER, options=WAYS[way])
     send(lab, 5)
@@ -159,7 +159,7 @@ def test_who_takes_the_old_name_of_another_has_counters_of_its_own(
 
 
 @WAY
-def test_one_that_has_moved_away_is_told_and_may_come_back(
+def test_one_that_has_moved_away_is_reported_and_may_come_back(
     bare: tuple[Lab, Program], way: str
 ) -> None:
     lab, program = bare
@@ -246,8 +246,8 @@ class TestAnotherNamespace:
             assert not leftovers.orphans(loaded)
 
 
-def test_the_next_namespace_may_have_the_number_of_one_that_has_gone() -> None:
-    """So a place is told by the cookie too, where the kernel has that (5.14)."""
+def test_the_next_namespace_may_have_the_number_of_one_that_is_gone() -> None:
+    """So a place is identified by the cookie too, where the kernel has that (5.14)."""
     with Namespace("here") as here:
         with here.inside():
             inode, cookie = netns.inode(), netns.cookie()

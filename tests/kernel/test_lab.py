@@ -182,7 +182,7 @@ class TestRawSenders:
         assert set(flows.values()) == {Count(3, 3 * 90)}
         assert captured.tx.tally().total == Count(0, 0)
 
-    def test_generator_goes_on_to_further_addresses(
+    def test_generator_continues_to_further_addresses(
         self, lab: Lab, generator: PacketGenerator
     ) -> None:
         with lab.capture() as captured:
@@ -336,7 +336,7 @@ class TestCapture:
 
 
 class TestCleanUp:
-    def test_nothing_stays_behind(self) -> None:
+    def test_nothing_is_left(self) -> None:
         with Lab() as made, made.vlan(), made.capture() as captured:
             made.client.popen(["sh", "-c", "sleep 60 & sleep 60"])
             pids = made.client.pids() + made.server.pids()
@@ -346,7 +346,7 @@ class TestCleanUp:
         assert not {made.client.name, made.server.name} & lab_leftovers()
         assert not [pid for pid in pids if processes.is_running(pid)]
 
-    def test_nothing_stays_behind_after_an_exception(self) -> None:
+    def test_nothing_is_left_after_an_exception(self) -> None:
         made = Lab()
         pids = []
 
@@ -362,7 +362,7 @@ class TestCleanUp:
         assert not {made.client.name, made.server.name} & lab_leftovers()
         assert not [pid for pid in pids if processes.is_running(pid)]
 
-    def test_nothing_stays_behind_when_the_lab_cannot_be_made(self) -> None:
+    def test_nothing_is_left_when_the_lab_cannot_be_made(self) -> None:
         made = Lab(mtu=7)
         with pytest.raises(LabError, match="mtu"):
             made.__enter__()

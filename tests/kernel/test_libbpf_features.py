@@ -65,7 +65,7 @@ def test_cpus_and_version() -> None:
     assert re.fullmatch(r"[1-9]\d*\.\d+", system.libbpf_version())
 
 
-def test_file_systems_are_told_apart(tmp_path: Path) -> None:
+def test_file_systems_are_distinguished(tmp_path: Path) -> None:
     assert system.filesystem_type("/sys/fs/bpf") == system.BPF_FS_MAGIC
     assert system.filesystem_type("/proc") == 0x9FA0
     assert system.filesystem_type(str(tmp_path / "nothing")) is None

@@ -101,10 +101,10 @@ MAP_USES: list[Callable[[Map], object]] = [
 ]
 
 
-@pytest.mark.parametrize("asked_before", [False, True])
-def test_a_closed_map_says_so(opened: Object, asked_before: bool) -> None:
+@pytest.mark.parametrize("calls_before", [False, True])
+def test_a_closed_map_says_so(opened: Object, calls_before: bool) -> None:
     with opened.map("table") as table:
-        if asked_before:
+        if calls_before:
             table.facts()
     for use in MAP_USES:
         with pytest.raises(ValueError, match="BPF map table is closed"):
@@ -169,7 +169,7 @@ def test_one_that_failed_while_being_made_is_dropped_in_silence(tmp_path: Path) 
     gc.collect()
 
 
-def test_200_rounds_leave_no_descriptor_behind(probe_path: Path) -> None:
+def test_200_rounds_leak_no_descriptor(probe_path: Path) -> None:
     _one_of_everything(probe_path)  # what is opened once and kept
     before = open_files()
     for _ in range(200):

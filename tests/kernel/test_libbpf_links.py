@@ -169,10 +169,10 @@ def test_one_interface_takes_one_xdp_program(wire: Wire, opened: Object, inside:
         assert info.xdp_program(inside) is None
 
 
-def test_tcx_takes_several_and_lets_each_packet_go_on(
+def test_tcx_takes_several_and_lets_each_packet_continue(
     wire: Wire, opened: Object, inside: int
 ) -> None:
-    """Both answer "go on", so both see every packet, in both directions."""
+    """Both answer "continue", so both see every packet, in both directions."""
     needs_tcx()
     with (
         opened.program("probe_tc") as first,
@@ -198,7 +198,7 @@ def test_what_cannot_be_attached_says_where(opened: Object, inside: int) -> None
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-def test_a_link_knows_that_its_interface_has_gone(way: str, opened: Object) -> None:
+def test_a_link_knows_that_its_interface_is_gone(way: str, opened: Object) -> None:
     attach, name, _ = WAYS[way]
     with (
         Namespace("probe") as near,
@@ -261,7 +261,7 @@ def test_clsact_where_there_is_no_interface(opened: Object) -> None:
 
 
 def test_filters_of_others_are_left_alone(wire: Wire, opened: Object, inside: int) -> None:
-    """Told apart by handle and priority."""
+    """Distinguished by handle and priority."""
     ours, theirs = (
         Filter(inside, TcAttachPoint.INGRESS, 1, 10),
         Filter(inside, TcAttachPoint.INGRESS, 1, 20),

@@ -103,10 +103,10 @@ def test_a_bucket_with_more_entries_than_room(
     """ENOSPC: the kernel hands over whole buckets only."""
     monkeypatch.setattr(rawmap, "_LARGEST_BATCH", first_step)
     answers: list[str] = []
-    ask = rawmap._BatchReader._batch
+    read_batch = rawmap._BatchReader._batch
 
     def listening(self: Any, *arguments: Any, **more: Any) -> tuple[int, str]:
-        got, state = ask(self, *arguments, **more)
+        got, state = read_batch(self, *arguments, **more)
         answers.append(state)
         return got, state
 
@@ -139,11 +139,11 @@ def test_all_of_an_array_in_the_order_of_its_indexes(
 ) -> None:
     monkeypatch.setattr(rawmap, "_LARGEST_BATCH", first_step)
     with opened.map("array") as array:
-        wanted = np.arange(100, 116, dtype=np.uint64)
-        array.update_many(np.arange(16, dtype=np.uint32), wanted)
+        expected = np.arange(100, 116, dtype=np.uint64)
+        array.update_many(np.arange(16, dtype=np.uint32), expected)
         keys, values = array.read_all(np.dtype("u4"), U64)
         assert keys.tolist() == list(range(16))
-        assert values.tolist() == array.read_array(U64).tolist() == wanted.tolist()
+        assert values.tolist() == array.read_array(U64).tolist() == expected.tolist()
         assert array.lookup(struct.pack("=I", 3)) == packed(103)
         assert array.lookup(struct.pack("=I", 16)) is None
 
@@ -214,11 +214,11 @@ def _take_step(table: Map, model: dict[int, int], step: str, what: list[Any]) ->
         table.update_many(keys, values)
         model.update(what[0])
     elif step == "delete_many":
-        (wanted,) = what
-        taken = delete_many(table, np.array(wanted, np.uint64))
-        known = [key in model for key in wanted]
-        assert taken == (known.index(False) if False in known else len(wanted))
-        for key in wanted[:taken]:
+        (doomed,) = what
+        taken = delete_many(table, np.array(doomed, np.uint64))
+        known = [key in model for key in doomed]
+        assert taken == (known.index(False) if False in known else len(doomed))
+        for key in doomed[:taken]:
             del model[key]
     else:
         held = model.get(what[0])

@@ -133,7 +133,7 @@ def test_programs_of_two_objects_share_maps(probe_path: Path) -> None:
             assert own.facts().id != table.facts().id
 
 
-def test_a_test_run_tells_answer_time_and_frame(probe_path: Path) -> None:
+def test_a_test_run_returns_answer_time_and_frame(probe_path: Path) -> None:
     frame = bytes(range(64))
     with (
         probe.loaded(probe_path, "probe_lengthen", "probe_tc", "probe_xdp") as opened,
@@ -166,11 +166,11 @@ def test_the_verifier_refuses_and_its_log_is_whole(unloaded: Object) -> None:
     assert "probe_refused" in error.subject
     assert any("invalid mem access 'map_value_or_null'" in line for line in lines)
     assert lines[-1].startswith("processed ")
-    told = str(error)
+    reported = str(error)
     assert re.search(
         r"^cannot load BPF program probe_refused: .*: R\d invalid mem access 'map_value_or_null' "
         r"\(\d+ lines of the verifier's log omitted; --debug shows them\)$",
-        told,
+        reported,
     )
 
 
@@ -230,7 +230,7 @@ def test_an_object_without_constants(tmp_path: Path) -> None:
 LOOP = PLAIN.replace("return 7;", "for (;;)\n\t\tskb->mark++;")
 
 
-def test_the_verifiers_last_words_are_not_its_telling_ones(tmp_path: Path) -> None:
+def test_the_verifiers_last_words_are_not_its_decisive_ones(tmp_path: Path) -> None:
     """Behind what is wrong it puts whole states of its registers."""
     source = tmp_path / "loop.bpf.c"
     source.write_text(LOOP)

@@ -156,7 +156,7 @@ def test_poll_waits_for_the_first_record_and_no_longer(ring: Ring) -> None:
 
 
 def test_a_signal_ends_the_wait_and_is_no_error(ring: Ring) -> None:
-    """Such as SIGWINCH, when somebody resizes the terminal."""
+    """Such as SIGWINCH, when someone resizes the terminal."""
     seen: list[int] = []
     before = signal.signal(signal.SIGALRM, lambda number, _: seen.append(number))
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Links to what is no interface: cgroups, tracepoints, functions, iterators."""
+"""Links to what is not an interface: cgroups, tracepoints, functions, iterators."""
 
 from __future__ import annotations
 
@@ -174,13 +174,13 @@ def test_functions_where_the_kernel_lets_us(probe_path: Path, program: str, feat
         with probe.loaded(probe_path, program) as opened, attach_tracing(opened, program) as link:
             assert link.facts().type in (LinkType.TRACING, LinkType.PERF_EVENT)
     except TrafficmonError as refused:
-        told = str(refused)
-        assert program in told or str(probe_path) in told
-        assert "\n" not in told
-        pytest.skip(f"this kernel ({os.uname().release}) has no {feature}: {told}")
+        reported = str(refused)
+        assert program in reported or str(probe_path) in reported
+        assert "\n" not in reported
+        pytest.skip(f"this kernel ({os.uname().release}) has no {feature}: {reported}")
 
 
-def test_an_iterator_tells_all_that_there_are(probe_path: Path) -> None:
+def test_an_iterator_lists_all_that_there_are(probe_path: Path) -> None:
     with (
         probe.loaded(probe_path, "probe_maps") as opened,
         attach_iterator(opened, "probe_maps") as link,

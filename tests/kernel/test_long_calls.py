@@ -46,13 +46,13 @@ WAYS = {
 }
 
 
-def _may_ask(helper: Helper) -> bool:
+def _has_helper(helper: Helper) -> bool:
     return features.has_helper(ProgramType.CGROUP_SKB, helper)
 
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    if not _may_ask(Helper.GET_CURRENT_TASK):
+    if not _has_helper(Helper.GET_CURRENT_TASK):
         pytest.skip("programs on packets may not ask for the task here (Linux 5.14)")
     with place_of(attach=True) as made:
         yield made
@@ -73,7 +73,7 @@ def the_other(place: Place, first: Worker) -> tuple[Row, Row]:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("address", [SERVER, SERVER6])
 def test_one_call_of_a_child(place: Place, tmp_path: Path, address: str, way: str) -> None:
-    """Both while it goes on and when it is over."""
+    """Both while it continues and when it is over."""
     (tmp_path / "data").write_bytes(bytes(LENGTH))
     server, client = place.server("tm-parent"), place.client()
     listen(server, address=address)
@@ -161,7 +161,7 @@ def test_connecting_is_a_use(place: Place) -> None:
 @pytest.mark.parametrize("address", [CLIENT, CLIENT6])
 def test_datagrams(place: Place, address: str, is_connected: bool) -> None:
     """Each is the process' that sends it, the first too."""
-    if not _may_ask(Helper.TASK_PT_REGS):
+    if not _has_helper(Helper.TASK_PT_REGS):
         pytest.skip("programs on packets may not ask for a task's registers here (Linux 5.15)")
     server, client = place.server("tm-udp"), place.client()
     family = family_of(address)
@@ -216,7 +216,7 @@ class TestNobodyElse:
         sums_agree(place)
 
     def test_a_process_that_only_looks(self, place: Place) -> None:
-        """It has the socket, too, and asks for its options while the other is in a long call."""
+        """It has the socket, too, and reads its options while the other is in a long call."""
         server, client = connected(place, "tm-sends")
         server.do(
             "c.sendall(bytes(100))",

@@ -92,8 +92,8 @@ def test_all_rows_take_little_more_memory_than_the_first(full: Program, tmp_path
 
 
 def test_rows_are_filtered_and_sorted(full: Program, tmp_path: Path) -> None:
-    wanted = ("--filter", "port 77 and net 10.0.0.0/8", "--sort", "-rx_bytes")
-    ended = run(full, tmp_path / "out", "top", "flows", "--json", *EVERY, *wanted)
+    query = ("--filter", "port 77 and net 10.0.0.0/8", "--sort", "-rx_bytes")
+    ended = run(full, tmp_path / "out", "top", "flows", "--json", *EVERY, *query)
     rows = json.loads(ended.out.read_text())
     numbers = [number for number in range(FLOWS) if number % 50_000 == 77]
     assert [row["rx_bytes"] for row in rows] == [number + 100 for number in numbers]

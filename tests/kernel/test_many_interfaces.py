@@ -103,8 +103,10 @@ def test_what_each_further_interface_costs_beside_its_programs_stays_the_same(
 def test_all_are_attached_side_by_side_each_in_its_slot(host: tuple[Namespace, Program]) -> None:
     _, program = host
     done = program.run("attach", *options(MANY))
-    told = [line.partition(":")[0] for line in done.stdout.splitlines() if "xdp off, tc" in line]
-    assert told == names(MANY), "in the order in which they were named"
+    reported = [
+        line.partition(":")[0] for line in done.stdout.splitlines() if "xdp off, tc" in line
+    ]
+    assert reported == names(MANY), "in the order in which they were named"
     with Store.open(PinDirectory(program.pin_dir)) as store:
         records = store.interfaces()
     assert sorted(records) == list(range(MANY))

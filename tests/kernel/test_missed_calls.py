@@ -2,7 +2,7 @@
 """Calls of TCP that no program has seen are made up for at the last close.
 
 The kernel leaves programs out now and then, when it may preempt tracepoints. Here they are left out
-for good: their links are taken away, so what is told of TCP's bytes can come from nowhere else.
+for good: their links are taken away, so what is reported of TCP's bytes can come from nowhere else.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def place() -> Iterator[Place]:
     if not may_make_up():
         pytest.skip("programs on cgroups may not read the kernel's memory here")
     with place_of(attach=False) as made:
-        told = made.try_to_attach().stdout
-        mode = re.search(r"\bapp: ([\w-]+)", told)
+        reported = made.try_to_attach().stdout
+        mode = re.search(r"\bapp: ([\w-]+)", reported)
         if not mode or mode[1] not in ON_SOCKETS:
             pytest.skip(f"the app layer does not count on sockets here: {mode and mode[0]}")
         yield made
@@ -99,12 +99,12 @@ def test_some_calls(place: Place) -> None:
     exchange(server, client, 10_000, 5000)
     close_all(client, server)
     server.do("os.write(b, b'x'); os.waitpid(child, 0)")
-    told = {row["pid"]: app(row) for row in place.program.rows("processes")}
+    reported = {row["pid"]: app(row) for row in place.program.rows("processes")}
     if features.has_helper(ProgramType.CGROUP_SKB, Helper.GET_CURRENT_TASK):
         expected = (13_000, 5200), (50, 60)  # its packets tell that the first one writes again
     else:
         expected = (3000, 200), (10_050, 5060)
-    assert (told.pop(server.pid), *told.values()) == expected
+    assert (reported.pop(server.pid), *reported.values()) == expected
     sums_agree(place)
 
 
@@ -169,7 +169,7 @@ def test_a_socket_that_connects_again(place: Place) -> None:
 
 
 def test_nothing_is_made_up_without_the_app_layer() -> None:
-    """Who did not ask for the layer has none of its bytes, also when it comes later."""
+    """Who did not attach the layer has none of its bytes, also when it comes later."""
     with place_of(attach=False) as place:
         place.attach("--layer", "tc,cgroup,sockops")
         server, client = connected(place)

@@ -81,7 +81,7 @@ def connect(worker: Worker, address: str = SERVER, protocol: int = IPPROTO_MPTCP
 
 
 def assert_all_is_the_servers(place: Place, server: Worker) -> None:
-    """Of all packets on the other end none is another's, and none is nobody's."""
+    """Of all packets on the other end none is another's, and none is unattributed."""
     from_server, to_server = place.counted_at_client()
     row = place.process(server)
     assert (row["tx_packets"], row["tx_bytes"]) == from_server
@@ -263,8 +263,8 @@ def test_more_than_one_path(place: Place) -> None:
 
 def joins(place: Place) -> int:
     """Subflows that have joined a connection of the server's."""
-    told = place.lab.server.run(["nstat", "-asz", "MPTcpExtMPJoinAckRx"]).stdout
-    return int(told.split()[2])
+    reported = place.lab.server.run(["nstat", "-asz", "MPTcpExtMPJoinAckRx"]).stdout
+    return int(reported.split()[2])
 
 
 def test_one_older_than_attach(unattached: Place) -> None:

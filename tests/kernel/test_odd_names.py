@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Interfaces, cgroups and programs whose names are no UTF-8: told as bytes, and told apart."""
+"""Interfaces, cgroups and programs whose names are no UTF-8: shown as bytes, and distinguished."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.lab.namespace import Namespace
 pytestmark = pytest.mark.kernel
 
 NAMES = (b"tm\xff", b"tm\xfe", b"tm\\xff", b"tm\xc3\xa9")
-TOLD = ("tm\\xff", "tm\\xfe", "tm\\x5cxff", "tmé")
+REPORTED = ("tm\\xff", "tm\\xfe", "tm\\x5cxff", "tmé")
 
 
 @pytest.fixture
@@ -44,16 +44,16 @@ def strict(document: str) -> object:
 def test_interfaces(program: Program) -> None:
     named = [part for name in NAMES for part in ("--iface", os.fsdecode(name))]
     said = program.execute("attach", *named)
-    assert all(f"{told}: xdp " in said.stdout for told in TOLD[:2])
+    assert all(f"{reported}: xdp " in said.stdout for reported in REPORTED[:2])
     rows = strict(program.execute("top", "interfaces", "--json").stdout)
     assert isinstance(rows, list)
-    assert sorted(row["interface"] for row in rows) == sorted(TOLD)
+    assert sorted(row["interface"] for row in rows) == sorted(REPORTED)
     status = strict(program.execute("status", "--json").stdout)
     assert isinstance(status, dict)
-    assert sorted(one["interface"] for one in status["interfaces"]) == sorted(TOLD)
+    assert sorted(one["interface"] for one in status["interfaces"]) == sorted(REPORTED)
     assert {one["state"] for one in status["interfaces"]} == {"attached"}
     csv = program.execute("top", "interfaces", "--csv").stdout
-    assert sorted(line.split(",")[0] for line in csv.splitlines()[1:]) == sorted(TOLD)
+    assert sorted(line.split(",")[0] for line in csv.splitlines()[1:]) == sorted(REPORTED)
     for arguments in (("status",), ("top", "interfaces"), ("doctor",)):
         done = program.execute(*arguments, check=False)
         assert "Traceback" not in done.stderr

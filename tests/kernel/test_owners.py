@@ -97,7 +97,7 @@ class TestTcp:
         sums_agree(place)
 
     def test_what_is_sent_after_the_last_close(self, place: Place) -> None:
-        """The kernel goes on alone: those packets are the process's all the same."""
+        """The kernel continues alone: those packets are the process's all the same."""
         server, client = connected(place)
         client.do("c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)")
         server.do("c.settimeout(1)", "sent = c.send(bytes(2000000))", "c.close()")
@@ -126,7 +126,7 @@ class TestTcp:
         sums_agree(place)
 
     def test_one_that_no_process_has_open_when_it_begins(self, unattached: Place) -> None:
-        """On its way from one to another: what was read of it before is not told."""
+        """On its way from one to another: what was read of it before is not reported."""
         place = unattached
         server, client = connected(place)
         exchange(server, client, 10_000, 20_000)
@@ -165,7 +165,7 @@ class TestOtherProtocols:
         assert (flow["pid"], flow["comm"]) == (server.pid, "tm-udp")
         sums_agree(place)
 
-    def test_what_nobody_answers_has_the_listeners_name(self, place: Place) -> None:
+    def test_what_is_never_answered_has_the_listeners_name(self, place: Place) -> None:
         server, client = place.server("tm-sink"), place.client()
         server.do("c = socket.socket(type=socket.SOCK_DGRAM); c.bind(('', 514))")
         client.do(
@@ -221,7 +221,7 @@ class TestOtherProtocols:
         server.do("c.close()")
         assert place.process(server)["app_tx_bytes"] == 142 * frames
 
-    def test_who_only_received_is_told_when_it_has_gone(self, place: Place) -> None:
+    def test_who_only_received_is_reported_when_it_is_gone(self, place: Place) -> None:
         server, client = place.server("tm-listens"), place.client()
         server.do(f"c = socket.socket(type=socket.SOCK_DGRAM); c.bind(({SERVER!r}, 5514))")
         client.do(
@@ -340,7 +340,7 @@ def test_users(place: Place) -> None:
 
 
 def test_two_hundred_short_lived_processes(place: Place) -> None:
-    """Each is told apart, and stays told when it has gone."""
+    """Each is distinguished, and stays reported when it is gone."""
     server, client = place.server("tm-spawn"), place.client()
     client.do("c = socket.socket(type=socket.SOCK_DGRAM); c.bind(('10.0.1.1', 9000))")
     server.do(
@@ -377,7 +377,7 @@ def test_names_outlive_processes_and_cgroups(place: Place) -> None:
     assert group["unit"] == "job.service"
 
 
-def test_sockets_leave_nothing_behind(place: Place) -> None:
+def test_sockets_leave_no_record(place: Place) -> None:
     server = place.server("tm-many")
     listen(server)
     server.do("x = socket.socket(type=socket.SOCK_DGRAM); x.connect(('10.0.1.1', 9)); x.send(b'')")
@@ -397,7 +397,7 @@ def test_sockets_leave_nothing_behind(place: Place) -> None:
 
 
 @pytest.mark.parametrize("again", [("--replace",), ()])
-def test_counters_go_on(place: Place, again: tuple[str, ...]) -> None:
+def test_counters_continue(place: Place, again: tuple[str, ...]) -> None:
     server, client = connected(place)
     exchange(server, client, 1000, 2000)
     place.attach(*again)

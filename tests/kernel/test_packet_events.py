@@ -47,7 +47,7 @@ class Ring:
     reader: RingBuffer
     records: list[bytes] = field(default_factory=list)
 
-    def ask(
+    def request_events(
         self,
         *kinds: EventKind,
         limit: int = 0,
@@ -122,7 +122,7 @@ def ring(loaded: Ring) -> Ring:
     "flow", [UDP, TCP, UDP.of(addresses=V6), TCP.of(addresses=V6), Flow(ports=(258, 772))]
 )
 def test_what_a_flows_first_packet_says(ring: Ring, flow: Flow, way: Way) -> None:
-    ring.ask(EventKind.FLOW)
+    ring.request_events(EventKind.FLOW)
     size = ring.both.run(flow, way, payload_bytes=33, tcp_flags=ACK | PSH)
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     ring.both.run(flow, way, 5)
@@ -137,7 +137,7 @@ def test_what_a_flows_first_packet_says(ring: Ring, flow: Flow, way: Way) -> Non
 
 
 def test_a_super_packet_is_one_event_with_all_of_its_bytes(ring: Ring) -> None:
-    ring.ask(EventKind.FLOW)
+    ring.request_events(EventKind.FLOW)
     frame = TCP.frame("tx", 1000)
     ring.both.by_way["tx"].run(frame, context=context_of(gso_size=100, gso_segs=10))
     (event,) = ring.take()
@@ -147,7 +147,7 @@ def test_a_super_packet_is_one_event_with_all_of_its_bytes(ring: Ring) -> None:
 @pytest.mark.parametrize("way", ["rx", "tx"])
 def test_packets_that_open_and_end_connections(ring: Ring, way: Way) -> None:
     """SYN, FIN and RST, with whatever else; each of the other flags alone makes none."""
-    ring.ask(EventKind.TCP)
+    ring.request_events(EventKind.TCP)
     expected = []
     for flags in range(256):
         ring.both.run(TCP, way, tcp_flags=flags)
@@ -162,7 +162,7 @@ def test_packets_that_open_and_end_connections(ring: Ring, way: Way) -> None:
 
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_only_the_kinds_that_are_read_are_made(ring: Ring, kind: EventKind) -> None:
-    ring.ask(kind)
+    ring.request_events(kind)
     ring.both.run(TCP, tcp_flags=SYN)
     events = ring.take()
     made = {int(event["event"]["kind"]) for event in events}
@@ -180,21 +180,21 @@ def test_without_a_reader_nothing_is_offered(ring: Ring) -> None:
 def test_a_reader_is_one_until_it_has_been_silent_for_five_seconds(ring: Ring) -> None:
     second_s = SECOND * JIFFY_S
     for silent_s, is_read in ((4.5 * second_s, True), (5.02 * second_s, False)):
-        ring.ask(EventKind.TCP, silent_s=silent_s)
+        ring.request_events(EventKind.TCP, silent_s=silent_s)
         ring.both.run(TCP, tcp_flags=SYN)
         assert bool(ring.take()) == is_read
 
 
 @pytest.mark.parametrize("limit", [1, 7])
 def test_so_many_a_second_and_no_more(ring: Ring, limit: int) -> None:
-    ring.ask(EventKind.TCP, limit=limit)
+    ring.request_events(EventKind.TCP, limit=limit)
     frame = TCP.frame("rx", tcp_flags=SYN)
     ring.both.by_way["rx"].run(frame, limit)
     assert ring.counts(EventKind.TCP) == (limit, limit, 0, 0)
     ring.both.by_way["rx"].run(frame, 3)
     assert ring.counts(EventKind.TCP) == (limit + 3, limit, 3, 0)
     time.sleep((SECOND + 3) * JIFFY_S)  # and the next second has as many again
-    ring.ask(EventKind.TCP, limit=limit)
+    ring.request_events(EventKind.TCP, limit=limit)
     ring.both.by_way["rx"].run(frame, limit + 2)
     assert ring.counts(EventKind.TCP) == (2 * limit + 5, 2 * limit, 5, 0)
     assert len(ring.take()) == 2 * limit
@@ -202,7 +202,7 @@ def test_so_many_a_second_and_no_more(ring: Ring, limit: int) -> None:
 
 def test_each_kind_has_a_limit_of_its_own(ring: Ring) -> None:
     limits: dict[int, int] = {EventKind.FLOW: 2, EventKind.TCP: 4, EventKind.CONN: 1}
-    ring.ask(EventKind.FLOW, EventKind.TCP, limits=limits)
+    ring.request_events(EventKind.FLOW, EventKind.TCP, limits=limits)
     for number in range(6):
         ring.both.run(TCP.of(ports=(80, 40000 + number)), tcp_flags=SYN)
     assert ring.counts(EventKind.FLOW) == (6, 2, 4, 0)
@@ -211,7 +211,7 @@ def test_each_kind_has_a_limit_of_its_own(ring: Ring) -> None:
 
 def test_a_full_ring_loses_and_counts(ring: Ring) -> None:
     """All that is offered beyond its room, and no other."""
-    ring.ask(EventKind.TCP)
+    ring.request_events(EventKind.TCP)
     ring.both.by_way["rx"].run(TCP.frame("rx", tcp_flags=SYN), 20_000)
     offered, delivered, limited, lost = ring.counts(EventKind.TCP)
     assert (offered, limited) == (20_000, 0)
@@ -222,7 +222,7 @@ def test_a_full_ring_loses_and_counts(ring: Ring) -> None:
 
 
 def test_a_reader_is_woken_when_much_is_waiting(ring: Ring) -> None:
-    ring.ask(EventKind.TCP)
+    ring.request_events(EventKind.TCP)
     frame = TCP.frame("rx", tcp_flags=SYN)
     stored = -(-RECORD_BYTES // 8) * 8
     poll = select.poll()

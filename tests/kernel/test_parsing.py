@@ -131,7 +131,7 @@ def later_has_ports(harness: Harness, first: bytes, later: bytes) -> bool:
 
 
 @pytest.mark.parametrize("addresses", [V4, V6], ids=["ipv4", "ipv6"])
-def test_each_bit_of_what_tells_datagrams_apart(
+def test_each_bit_of_what_distinguishes_datagrams(
     harnesses: dict[Hook, Harness], addresses: tuple[bytes, bytes]
 ) -> None:
     """Both addresses, the identification, with IPv4 the protocol: one bit off is another one."""

@@ -82,7 +82,7 @@ LAYERS = {
 
 @pytest.mark.parametrize("layers", mostly_long(LAYERS, "generic", "clsact behind generic"))
 def test_what_was_counted_is_counted_after_it_too(layers: str) -> None:
-    """Flows, interfaces and protocols go on in all ways of attaching, each packet once."""
+    """Flows, interfaces and protocols continue in all ways of attaching, each packet once."""
     with Lab() as lab, attached(lab.server, lab.server_if, options=LAYERS[layers]) as program:
         for times in (1, 2, 3):
             traffic.ping(lab.client_end, lab.server_end, count=5)

@@ -43,7 +43,7 @@ LAYERS = {
 
 @contextmanager
 def counting(way: str) -> Iterator[Program]:
-    """Attached to the loopback of a namespace of its own, where nothing goes on any more."""
+    """Attached to the loopback of a namespace of its own, where nothing moves any more."""
     with (
         Namespace("rights") as namespace,
         own_cgroup("rights") as cgroup,
@@ -113,15 +113,15 @@ def test_every_command_on_every_pin_changes_nothing(way: str) -> None:
 
     commands = kernel_enumerators("bpf_cmd")
     reading = {commands[f"BPF_{name}"] for name in READING}
-    for pin, told in found.items():
-        what = {what for _, what in told["done"]}
+    for pin, reported in found.items():
+        what = {what for _, what in reported["done"]}
         assert what <= reading | {"memory to read at 0", "memory to read at 4096"}, pin
 
 
 def test_members_open_what_is_theirs_and_nothing_else() -> None:
     with counting("interface") as program:
         found = tried(program)
-    opened = {pin for pin, told in found.items() if set(told["ways"]) - {"path"}}
+    opened = {pin for pin, reported in found.items() if set(reported["ways"]) - {"path"}}
     assert opened == {f"readers/{name}" for name in READERS}
     assert {pin for pin in found if pin.startswith("maps/")} == {f"maps/{name}" for name in MAPS}
     for pin in opened:
@@ -170,7 +170,7 @@ def test_what_an_older_version_gave_to_the_group_is_taken_back() -> None:
             (program.pin_dir / part).chmod(0o750)
         program.run("attach", "--iface", "lo", "--replace")
         found = tried(program)
-    opened = {pin for pin, told in found.items() if set(told["ways"]) - {"path"}}
+    opened = {pin for pin, reported in found.items() if set(reported["ways"]) - {"path"}}
     assert opened == {f"readers/{name}" for name in READERS}
 
 

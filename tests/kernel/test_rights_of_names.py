@@ -67,7 +67,7 @@ def watched(*options: str) -> Iterator[Program]:
         yield program
 
 
-def ask(program: Program, *names: str) -> None:
+def query(program: Program, *names: str) -> None:
     argv = [sys.executable, EXCHANGE, "ask", "127.0.0.1", "53", *names]
     assert program.namespace.run(argv, timeout=60).stderr == ""
 
@@ -92,13 +92,13 @@ def in_reach(program: Program) -> list[str]:
 
 def test_what_a_member_holds_neither_delays_nor_loses_anything() -> None:
     with watched("--group", GROUP) as program:
-        ask(program, "before.test")
+        query(program, "before.test")
         assert counts(program) == {"before.test": (1, 1)}
         argv = [sys.executable, "-c", HOLD, *in_reach(program)]
         attacker = program.namespace.popen(argv)
         processes.read_until(attacker, attacker.stdout, "holding")
         for number in range(3):
-            ask(program, *(f"name{n}.test" for n in range(20)))
+            query(program, *(f"name{n}.test" for n in range(20)))
             done = program.run("top", "dns", "--json", "-n", "100")
             assert done.stderr == ""
             found = {row["name"]: row["queries"] for row in json.loads(done.stdout)}
@@ -110,7 +110,7 @@ def test_what_a_member_holds_neither_delays_nor_loses_anything() -> None:
 
 def test_a_member_reads_the_names_that_root_has_read() -> None:
     with watched("--group", GROUP) as program:
-        ask(program, "one.test")
+        query(program, "one.test")
         assert counts(program) == {"one.test": (1, 1)}
         done = run_ordinary(
             program.namespace, [MEMBER], "top", "dns", "--json", pin_dir=program.pin_dir
@@ -149,7 +149,7 @@ def full(*, of: str) -> Iterator[Path]:
 def test_messages_wait_until_there_is_room(of: str) -> None:
     with watched() as program:
         with full(of=of):
-            ask(program, "kept.test", "missing.test")
+            query(program, "kept.test", "missing.test")
             for _ in range(2):
                 done = program.run("top", "dns", "--json")
                 assert json.loads(done.stdout) == []
@@ -164,14 +164,14 @@ def test_what_does_not_fit_while_it_waits_is_counted() -> None:
         with full(of="size"):
             longest = [f"{number:032d}.{'a' * 60}.{'b' * 60}.test" for number in range(2000)]
             room = 1 << 22  # of the ring buffer `dns_messages`
-            asked = 0
+            queried = 0
             while not losses(program):
-                ask(program, *longest)
-                asked += len(longest)
-                assert asked < 20 * room // DNS_BYTES
-        told = counts(program)
-        kept = sum(queries + responses for queries, responses in told.values())
-        assert kept + losses(program) == 2 * asked
+                query(program, *longest)
+                queried += len(longest)
+                assert queried < 20 * room // DNS_BYTES
+        reported = counts(program)
+        kept = sum(queries + responses for queries, responses in reported.values())
+        assert kept + losses(program) == 2 * queried
 
 
 @pytest.mark.parametrize("of", ["size", "nr_inodes"])

@@ -153,7 +153,7 @@ def test_what_others_may_have_made(
     pins.require_ours()
     change(above / place)
     if (place, change) == (".", writable_by_all_and_sticky):
-        pins.require_ours()  # as /tmp is: what is root's there nobody else can rename
+        pins.require_ours()  # as /tmp is: what is root's there no one else can rename
         return
     with pytest.raises(NotOursError, match=r"cannot be trusted: .*; (remove it|choose)") as refused:
         pins.require_ours()
@@ -211,7 +211,7 @@ def test_a_strangers_links_are_not_detached() -> None:
         assert interface_row(program, "lo")["rx_packets"] == 2
 
 
-def test_what_we_mount_lets_nobody_else_make_entries() -> None:
+def test_what_we_mount_lets_no_other_user_make_entries() -> None:
     unmounted = "while umount -l /sys/fs/bpf 2>/dev/null; do :; done"
     with PrivateMounts("mount", unmounted) as namespace, program_in(namespace) as program:
         attach(program, "lo")

@@ -17,7 +17,7 @@ _ROUND_TRIP_US = 2 * _DELAY_MS * 1000
 _ROUNDS = 15
 
 
-def told_by_ss(place: Place) -> dict[str, str]:
+def reported_by_ss(place: Place) -> dict[str, str]:
     """`ss -ti` of the one established connection of the server's."""
     said = place.lab.server.run(["ss", "-tinH", "state", "established"]).stdout
     return dict(re.findall(r"\b(rtt|minrtt|retrans):([\d./]+)", said))
@@ -38,7 +38,7 @@ def test_the_round_trip_is_the_wires(place: Place, role: str, version: int) -> N
         client.begin(f"for _ in range({_ROUNDS}): c.sendall(c.recv(1))")
         server.do(f"for _ in range({_ROUNDS}): c.sendall(b'x'); c.recv(1)")
         client.wait()
-        row, ss = only_connection(place), told_by_ss(place)
+        row, ss = only_connection(place), reported_by_ss(place)
 
     assert row["role"] == role
     assert row["rtt_us"] == pytest.approx(_ROUND_TRIP_US, rel=0.2)
@@ -57,7 +57,7 @@ def test_retransmits_are_those_of_the_kernel(place: Place) -> None:
         client.begin("take(c, 200000)")
         server.do("c.sendall(bytes(200000))")
         client.wait()
-        row, ss = only_connection(place), told_by_ss(place)
+        row, ss = only_connection(place), reported_by_ss(place)
         client.do("c.close()")
 
     assert row["retransmits"] == int(ss["retrans"].split("/")[1]) >= 10

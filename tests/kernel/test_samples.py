@@ -55,7 +55,7 @@ def shown(sample: Sample) -> dict[str, Any]:
 
 
 def make_traffic(place: Place) -> None:
-    """Something for each table: a connection, a DNS question, and a datagram nobody takes."""
+    """Something for each table: a connection, a DNS question, and a datagram no one takes."""
     server, client = connected(place)
     exchange(server, client, 30_000, 7_000)
     question = dns.message.make_query("www.sample.test", "A").to_wire()
@@ -110,7 +110,7 @@ def test_an_ordinary_user_elsewhere_sees_the_same_rows(place: Place) -> None:
 
 
 def test_ports_cost_no_flows(place: Place) -> None:
-    """A part that was not asked for is not read."""
+    """A part that was not requested is not read."""
     with PinnedSource(PinDirectory(place.program.pin_dir)) as source:
         held = source.read(parts_of("ports")).parts
     assert held == Part.INTERFACES | Part.FINDINGS | Part.LEDGER | Part.SERVICES

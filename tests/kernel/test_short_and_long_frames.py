@@ -43,12 +43,12 @@ def _flows(program: Program, side: str) -> Counter[tuple[FlowKey, str]]:
 
 
 def _expected(batch: list[bytes], verdicts: list[Verdict]) -> Counter[tuple[FlowKey, str]]:
-    wanted: Counter[tuple[FlowKey, str]] = Counter()
+    expected: Counter[tuple[FlowKey, str]] = Counter()
     for frame, verdict in zip(batch, verdicts, strict=True):
         if verdict.key is not None:
-            wanted[verdict.key, "packets"] += 1
-            wanted[verdict.key, "bytes"] += len(frame)
-    return wanted
+            expected[verdict.key, "packets"] += 1
+            expected[verdict.key, "bytes"] += len(frame)
+    return expected
 
 
 @pytest.mark.parametrize("mode", mostly_long(MODES, "tcx", "native"))
@@ -72,7 +72,7 @@ def test_frames_too_short_for_their_ip_header(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", mostly_long(MODES, "tcx", "native"))
-def test_headers_behind_the_linear_part(mode: str) -> None:
+def test_headers_beyond_the_linear_part(mode: str) -> None:
     """Frames above a page, of AF_PACKET, carry all but 14 bytes in pages: headers too."""
     templates = [f for f in islice(frames(30_000, 11), 30_000) if len(f) > 60][:4_000]
     long = [frame + bytes(5000 - len(frame)) for frame in templates]

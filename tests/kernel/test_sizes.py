@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How large packets are: the buckets from both sides, and super-packets as the segments they are.
 
-What segments add up to is told by cutting the packet up as a device does (tcp_gso_segment(),
+What segments add up to is computed by cutting the packet up as a device does (tcp_gso_segment(),
 __udp_gso_segment()): each piece of the payload gets the headers again.
 """
 
@@ -91,7 +91,7 @@ Counted = tuple[int, int]
 
 
 def segments_of(size: int, headers: int, gso_size: int) -> list[int]:
-    """The sizes of the frames that go on the wire for one super-packet."""
+    """The sizes of the frames on the wire for one super-packet."""
     payload = size - headers
     pieces = [gso_size] * (payload // gso_size)
     if payload % gso_size or not pieces:
@@ -135,7 +135,7 @@ SHAPES: dict[str, tuple[tuple[bytes, bytes], int, dict[str, Any], int]] = {
 def test_super_packets_are_their_segments(
     request: pytest.FixtureRequest, direction: str, shape: str
 ) -> None:
-    """Payloads around whole numbers of segments; how many the kernel says there are is no help."""
+    """Payloads around whole numbers of segments; the kernel's number of segments is no help."""
     harness: Harness = request.getfixturevalue(direction)
     addresses, protocol, options, headers = SHAPES[shape]
     for gso_size in (100, 536, 1000):

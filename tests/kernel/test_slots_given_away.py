@@ -165,7 +165,7 @@ def _packets(values: Any) -> int:
     return int(np.sum(values["rx_packets"] + values["tx_packets"]))
 
 
-def test_living_interfaces_keep_their_slots_and_one_more_is_told_what_to_do(
+def test_living_interfaces_keep_their_slots_and_one_more_gets_the_remedy(
     bare: tuple[Lab, Program],
 ) -> None:
     lab, program = bare

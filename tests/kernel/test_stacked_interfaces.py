@@ -60,9 +60,9 @@ class Stack:
 
     def status(self) -> dict[str, bool]:
         """Whether each interface is in the sums, by its name."""
-        told = self.program.status()["interfaces"]
-        assert len({one["interface"] for one in told}) == len(told)
-        return {one["interface"]: one["counted_in_sums"] for one in told}
+        reported = self.program.status()["interfaces"]
+        assert len({one["interface"] for one in reported}) == len(reported)
+        return {one["interface"]: one["counted_in_sums"] for one in reported}
 
 
 def _put_on_top(lab: Lab, kind: str) -> None:

@@ -38,23 +38,23 @@ def after_all_has_ended(place: Place, names: list[str]) -> dict[str, Any]:
 
 
 def test_tables_of_the_wire_outlive_reading_and_detach(place: Place) -> None:
-    told = after_all_has_ended(place, [name for name in TABLES if name not in OF_OWNERS])
-    assert told["flows"]["records"]
-    assert told["ports"]["records"]
+    reported = after_all_has_ended(place, [name for name in TABLES if name not in OF_OWNERS])
+    assert reported["flows"]["records"]
+    assert reported["ports"]["records"]
 
 
 def test_tables_of_owners_outlive_their_processes(place: Place) -> None:
     with Live(PinDirectory(place.program.pin_dir)) as live:
         if not live.has_hook("sockets"):
             pytest.skip("this kernel loads no iterator over sockets' storage (layer cgroup)")
-    told = after_all_has_ended(place, list(TABLES))
-    assert "tm-server" in {row["comm"] for row in told["processes"]["records"]}
+    reported = after_all_has_ended(place, list(TABLES))
+    assert "tm-server" in {row["comm"] for row in reported["processes"]["records"]}
 
 
 def test_a_closed_reading_refuses(place: Place) -> None:
     with Live(PinDirectory(place.program.pin_dir)) as live:
         live.map("owners")
-    asked: list[Any] = [
+    requests: list[Any] = [
         lambda: live.map("owners"),
         live.flows,
         live.ledger,
@@ -64,9 +64,9 @@ def test_a_closed_reading_refuses(place: Place) -> None:
         lambda: live.has_hook("drop"),
         live.jiffies_now,
     ]
-    for ask in asked:
+    for request in requests:
         with pytest.raises(ValueError, match="closed"):
-            ask()
+            request()
 
 
 def test_a_closed_source_refuses(place: Place) -> None:

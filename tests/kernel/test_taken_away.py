@@ -21,7 +21,7 @@ from tests.kernel.everyday import mostly_long
 from tests.kernel.foreign import Foreign, given_another_program, pinned_program
 from tests.kernel.needs import USUAL_TC, needs_tcx
 from tests.kernel.program import Program
-from tests.kernel.told import Told, hooks_of
+from tests.kernel.reported_state import ReportedState, hooks_of
 from tests.lab.counters import interface_counters
 from tests.lab.lab import Lab
 from tests.lab.namespace import Namespace
@@ -184,22 +184,22 @@ CASES = {
 @pytest.mark.parametrize(
     "name", mostly_long(CASES, "tcx ingress detached", "xdp detached", "qdisc deleted")
 )
-def test_what_is_taken_away_is_told_and_put_back(lab: Lab, name: str) -> None:
+def test_what_is_taken_away_is_reported_and_put_back(lab: Lab, name: str) -> None:
     """Once by the same attach, once by --replace; at last detach takes off what is left of it."""
     case, hooks = CASES[name], leftovers.hooks(lab.server)
     with staged(case.way, lab) as stage:
         again = ("attach", "--iface", SERVER, *OPTIONS[case.way])
-        told = Told(stage.program)
+        reported = ReportedState(stage.program)
         stage.traffic(5, 3)
-        told.nothing()
+        reported.nothing()
         for repair in (again, ("attach", "--replace")):
             case.take(stage)
-            told.wrong(case.wrong, case.state, case.why)
+            reported.wrong(case.wrong, case.state, case.why)
             stage.traffic(7, 4, away=case.away)
             said = stage.program.run(*repair).stdout
             assert "put back" in said
             assert case.why in said
-            told.nothing()
+            reported.nothing()
             stage.look()
             stage.traffic(2, 6)
         assert "was attached already" in stage.program.run(*again).stdout
@@ -211,14 +211,14 @@ def test_what_is_taken_away_is_told_and_put_back(lab: Lab, name: str) -> None:
 
 def test_another_xdp_program_stays_and_tc_counts(lab: Lab) -> None:
     with staged("native", lab) as stage:
-        told = Told(stage.program)
+        reported = ReportedState(stage.program)
         stage.traffic(5, 3)
         detach_by_force(stage, "xdp")
         with Foreign(stage.end, "xdp") as theirs:
-            told.wrong(("xdp",), "replaced", "its link was detached by force, and program ")
+            reported.wrong(("xdp",), "replaced", "its link was detached by force, and program ")
             stage.traffic(4, 2, away=("xdp",))
             attach(stage.program, SERVER, options=OPTIONS["native"])
-            told.nothing()
+            reported.nothing()
             stage.traffic(3, 1)
             assert theirs.runs() == {"xdp": 7}
             (interface,) = stage.program.status()["interfaces"]
@@ -227,12 +227,12 @@ def test_another_xdp_program_stays_and_tc_counts(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("way", ["tcx", "clsact"])
-def test_a_program_that_comes_before_ours_is_told(lab: Lab, way: str) -> None:
+def test_a_program_that_comes_before_ours_is_reported(lab: Lab, way: str) -> None:
     """It is not wrong, but what is counted is not what is on the wire."""
     needs_tcx()
     with staged(way, lab) as stage, Foreign(stage.end, "tcx") as theirs:
-        told = Told(stage.program)
-        told.foreign("tc_rx", "come before ours on the way in")
+        reported = ReportedState(stage.program)
+        reported.foreign("tc_rx", "come before ours on the way in")
         stage.traffic(4, 2)
         assert theirs.runs() == {"tcx": 4}
         attach(stage.program, SERVER, options=(*OPTIONS[way], "--replace"))
@@ -245,13 +245,13 @@ def test_an_interface_that_was_made_again_is_put_back_by_replace_too(way: str) -
     with staged(way) as stage:
         stage.traffic(5, 3)
         stage.lab.server.run(["ip", "link", "delete", SERVER])
-        told = Told(stage.program)
-        told.gone(f"{SERVER} was removed; its counters keep their values")
+        reported = ReportedState(stage.program)
+        reported.gone(f"{SERVER} was removed; its counters keep their values")
         connect(stage.lab.client, stage.lab.server, names=(CLIENT, SERVER), network=1)
-        told.gone(f"{SERVER} was removed and is back as number")
+        reported.gone(f"{SERVER} was removed and is back as number")
         stage.traffic(7, 4, away=HOOKS[way])
         stage.program.run("attach", "--replace")
-        told.nothing()
+        reported.nothing()
         stage.traffic(2, 6)
         (interface,) = stage.program.status()["interfaces"]
         assert interface["xdp_mode"] == ("native" if way == "native" else "off")
@@ -259,7 +259,7 @@ def test_an_interface_that_was_made_again_is_put_back_by_replace_too(way: str) -
 
 
 @pytest.mark.parametrize("way", list(OPTIONS))
-def test_a_deleted_network_namespace_is_told_from_outside(way: str) -> None:
+def test_a_deleted_network_namespace_is_reported_from_outside(way: str) -> None:
     with Namespace("here") as here, program_in(here) as program:
         with Namespace("there") as there:
             connect(here, there, names=("tmhere", "tmthere"))
@@ -267,9 +267,9 @@ def test_a_deleted_network_namespace_is_told_from_outside(way: str) -> None:
             assert program.status()["problems"] == []
         # the kernel takes its time to end a network namespace
         wait_until(lambda: any(h["state"] == "gone" for h in hooks_of(program.status())))
-        told = Told(program)
-        told.gone("tmthere was removed with its network namespace")
-        told.wrong(HOOKS[way], "gone", "its network namespace was deleted")
+        reported = ReportedState(program)
+        reported.gone("tmthere was removed with its network namespace")
+        reported.wrong(HOOKS[way], "gone", "its network namespace was deleted")
 
 
 def test_what_moved_away_is_counted_there() -> None:
@@ -277,12 +277,12 @@ def test_what_moved_away_is_counted_there() -> None:
     needs_tcx()
     with staged("tcx") as stage, Namespace("away") as away:
         stage.lab.server.run(["ip", "link", "set", SERVER, "netns", away.name])
-        told = Told(stage.program)
-        told.gone(f"{SERVER} moved to another network namespace and is counted there")
-        told.wrong(HOOKS["tcx"], "gone", "its interface has moved to another network namespace")
+        reported = ReportedState(stage.program)
+        reported.gone(f"{SERVER} moved to another network namespace and is counted there")
+        reported.wrong(HOOKS["tcx"], "gone", "its interface has moved to another network namespace")
 
 
-def test_a_view_that_goes_on_tells_it_when_it_happens(lab: Lab) -> None:
+def test_a_running_view_reports_it_when_it_occurs(lab: Lab) -> None:
     needs_tcx()
     note = f"note: {SERVER} (tc_rx) is not counted: its link was detached by force"
     with staged("tcx", lab) as stage:

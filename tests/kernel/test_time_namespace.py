@@ -55,10 +55,10 @@ def test_times_and_names_in_a_time_namespace(offset_s: int) -> None:
         events = place.lab.server.popen(argv)
         processes.read_until(events, events.stderr, "listening", timeout=30)
         close_all(client, server)
-        told = json.loads(processes.finish(events, 30).stdout)
+        reported = json.loads(processes.finish(events, 30).stdout)
         end = time.time()
     assert process["exe"]
     assert 0 <= connection["duration_s"] <= end - begin
-    times = (connection["opened_at"], flow["first_seen"], flow["last_seen"], told["time"])
+    times = (connection["opened_at"], flow["first_seen"], flow["last_seen"], reported["time"])
     for text in times:
         assert begin - 1 <= moment(text) <= end + 1

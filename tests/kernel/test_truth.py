@@ -26,7 +26,7 @@ WAYS = {
 
 
 def counted_flows(program: Program) -> dict[FlowKey, tuple[Count, Count]]:
-    """Flows as `top flows --json` tells them: what came in, what went out."""
+    """Flows as `top flows --json` shows them: what came in, what went out."""
     flows: dict[FlowKey, tuple[Count, Count]] = {}
     for row in program.rows("flows"):
         key = FlowKey(

@@ -67,8 +67,10 @@ def last_totals(rows: list[dict[str, Any]]) -> Sums:
 
 def users(place: Place) -> Sums:
     rows = place.program.rows("users")
-    told = {(row["uid"], way): row[f"{name}_bytes"] for row in rows for way, name in WAYS.items()}
-    return {key: total for key, total in told.items() if total}
+    reported = {
+        (row["uid"], way): row[f"{name}_bytes"] for row in rows for way, name in WAYS.items()
+    }
+    return {key: total for key, total in reported.items() if total}
 
 
 WAYS = {"in": "rx", "out": "tx"}
@@ -159,7 +161,7 @@ def test_per_packet_is_a_row_for_each(place: Place, tmp_path: Path) -> None:
         assert sum(row["uid"] == uid for row in rows) == packets[uid]
 
 
-def test_what_passed_before_and_between_is_told(place: Place, tmp_path: Path) -> None:
+def test_what_passed_before_and_between_is_reported(place: Place, tmp_path: Path) -> None:
     options = ("--dir", str(tmp_path), "--interval", "0.2")
     two_users(place)
     for _ in range(2):
@@ -172,7 +174,7 @@ def test_what_passed_before_and_between_is_told(place: Place, tmp_path: Path) ->
         two_users(place)
 
 
-def test_killed_in_the_midst_it_goes_on(place: Place, tmp_path: Path) -> None:
+def test_killed_in_the_midst_it_continues(place: Place, tmp_path: Path) -> None:
     options = ("--dir", str(tmp_path), "--interval", "0.1")
     client, server = place.client(), as_user(place, ALICE)
     for number in range(3):
@@ -279,7 +281,7 @@ def test_without_the_layer_that_knows_users(place: Place, tmp_path: Path) -> Non
         (("--dir", "/x", "--interval", "nan"), "from 0.1"),
     ],
 )
-def test_bad_wishes(place: Place, options: tuple[str, ...], says: str) -> None:
+def test_bad_options(place: Place, options: tuple[str, ...], says: str) -> None:
     done = place.program.run("log", *options, check=False)
     assert done.returncode == 2
     assert says in done.stderr
@@ -303,8 +305,8 @@ def test_an_interface_of_another_namespace_goes_by_its_number(
             time.sleep(0.7)
             running.interrupt()
         worker.end()
-    told = {(row["uid"], row["nic"]) for row in rows_of(tmp_path)}
-    assert told == {(ALICE, f"if{number}"), (BOB, place.lab.server_if)}
+    reported = {(row["uid"], row["nic"]) for row in rows_of(tmp_path)}
+    assert reported == {(ALICE, f"if{number}"), (BOB, place.lab.server_if)}
 
 
 def interface_number(namespace: Namespace, name: str) -> int:
@@ -313,7 +315,7 @@ def interface_number(namespace: Namespace, name: str) -> int:
 
 
 def datagrams(link: Link, version: IpVersion, *, to_left: bool = False) -> list[str]:
-    """Three, to a port that nobody listens at."""
+    """Three, to a port that no one listens at."""
     address = (link.left if to_left else link.right).address(version)
     family = family_of(address)
     return [

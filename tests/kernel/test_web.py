@@ -19,7 +19,7 @@ _SMALLEST_PICTURE = 20_000  # bytes: an empty page has a few thousand
 def test_a_browser_shows_what_the_terminal_would(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))  # else it begins where somebody left off
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))  # else it begins where someone left off
     browser = Path(programs.__path__[0]) / "browser.py"
     picture = tmp_path / "page.png"
     with place_of(attach=True) as place:
@@ -29,8 +29,8 @@ def test_a_browser_shows_what_the_terminal_would(
             address = serving.lines()[0]
             assert address.startswith("http://127.0.0.1:")
             argv = [sys.executable, str(browser), address, str(picture), "]"]
-            told = place.lab.server.run([*argv, "tmserver", "tm-server", "REMOTE"], timeout=120)
-            assert "10.0.1.1" in told.stdout
+            reported = place.lab.server.run([*argv, "tmserver", "tm-server", "REMOTE"], timeout=120)
+            assert "10.0.1.1" in reported.stdout
             without_token = address.partition("?")[0]
             refused = place.lab.server.run(["curl", "-s", "-w", "%{http_code}", without_token])
             assert refused.stdout.endswith("403")

@@ -2,7 +2,7 @@
 """Sockets and connections against others that counted: nftables, tshark, ss, and the senders.
 
 With offloads off each packet that nftables sees in the client's namespace is one of the server's
-socket. With offloads on tshark tells how many segments a super-packet is.
+socket. With offloads on tshark shows how many segments a super-packet is.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def test_what_was_sent_again_counts_as_packets_and_not_as_payload(place: Place) 
         nftables.delete(place.lab.client, "tmdrop")
         client.do("take(c, 900)")
         time.sleep(0.3)
-        told = place.lab.server.run(["ss", "-tinH", "sport", "=", ":5000"]).stdout
-        again = [int(number) for number in re.findall(r"retrans:\d+/(\d+)", told)]
+        reported = place.lab.server.run(["ss", "-tinH", "sport", "=", ":5000"]).stdout
+        again = [int(number) for number in re.findall(r"retrans:\d+/(\d+)", reported)]
         (row,) = (r for r in place.program.rows("connections") if r["remote_port"])
         client.do("c.close()")
         server.do("assert not c.recv(1); c.close()")
@@ -120,15 +120,15 @@ def test_what_was_sent_again_counts_as_packets_and_not_as_payload(place: Place) 
     assert app(place.process(server)) == (100, 1100)
 
 
-def test_round_trips_are_those_that_ss_tells(place: Place) -> None:
+def test_round_trips_are_those_that_ss_reports(place: Place) -> None:
     server, client = connected(place)
     for _ in range(20):
         exchange(server, client, 500, 500)
     time.sleep(0.3)
-    told = place.lab.server.run(["ss", "-tinH", "sport", "=", ":5000"]).stdout
+    reported = place.lab.server.run(["ss", "-tinH", "sport", "=", ":5000"]).stdout
     (row,) = (r for r in place.program.rows("connections") if r["remote_port"])
-    (smoothed,) = re.findall(r"\brtt:([\d.]+)/", told)
-    (least,) = re.findall(r"\bminrtt:([\d.]+)", told)
+    (smoothed,) = re.findall(r"\brtt:([\d.]+)/", reported)
+    (least,) = re.findall(r"\bminrtt:([\d.]+)", reported)
     assert row["rtt_us"] == pytest.approx(float(smoothed) * 1000, abs=1)
     assert row["min_rtt_us"] == pytest.approx(float(least) * 1000, abs=1)
     with listening(place, "conn") as running:
@@ -153,8 +153,8 @@ def test_a_process_that_changes_user_or_cgroup_has_a_row_for_each(place: Place) 
     server.do("u.close()")
     rows = [row for row in place.program.rows("processes") if row["pid"] == server.pid]
     mine, inner = f"/{place.cgroup.name}", f"/{place.cgroup.name}/below"
-    told = sorted((row["app_tx_bytes"], row["uid"], row["cgroup"]) for row in rows)
-    assert told == [(100, 0, mine), (200, 0, inner), (300, 4001, inner)]
+    reported = sorted((row["app_tx_bytes"], row["uid"], row["cgroup"]) for row in rows)
+    assert reported == [(100, 0, mine), (200, 0, inner), (300, 4001, inner)]
     by_user = {row["uid"]: row["app_tx_bytes"] for row in place.program.rows("users")}
     assert by_user == {0: 300, 4001: 300}
     server.end()
@@ -180,7 +180,7 @@ def test_datagrams_that_are_only_looked_at_are_not_taken(place: Place) -> None:
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_super_packets_of_sockets_are_their_segments(version: int) -> None:
-    """Offloads on: what the process sent and received, as tshark tells it of the wire."""
+    """Offloads on: what the process sent and received, as tshark shows it of the wire."""
     address = SERVER if version == 4 else SERVER6
     with place_of(attach=True, offloads=True) as place:
         server, client = place.server("tm-large"), place.client()
@@ -426,8 +426,8 @@ def test_packet_sockets_of_the_watched_cgroup_and_below(place: Place, depth: int
             f"c.bind(('{place.lab.server_if}', 0))",
             f"for _ in range(3): c.send({PACKET})",
         )
-    told = {row["comm"]: app(row) for row in place.program.rows("processes")}
-    assert told == {"tm-inside": (0, 3 * 142)}
+    reported = {row["comm"]: app(row) for row in place.program.rows("processes")}
+    assert reported == {"tm-inside": (0, 3 * 142)}
     inside.end()
     for level in range(depth, 0, -1):
         place.cgroup.joinpath(*(f"l{number}" for number in range(level))).rmdir()

@@ -111,7 +111,7 @@ def _client(lab: Lab, host: Endpoint, habit: _Habit, seconds: float) -> list[str
     return program(habit.program, mode, address, habit.port, *names, *options)
 
 
-# Nobody reads what these say meanwhile, so they must not say more than a pipe holds: no interval
+# No one reads what these say meanwhile, so they must not say more than a pipe holds: no interval
 # reports by iperf3, no line for every reply by ping.
 def _iperf3_server(lab: Lab, cgroup: Path | None) -> list[str]:
     listen = ["--server", "--bind", lab.server_end.ipv4, "--port", str(_IPERF3_PORT)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a capture holds, flow by flow, as tshark dissects it: a second opinion on every counter.
 
-Flows are of the outermost IP header and are told from the host that captured: of an incoming frame
+Flows are of the outermost IP header and are seen from the host that captured: of an incoming frame
 the local end is the destination, of an outgoing one the source. Bytes are those of whole frames.
 """
 
@@ -149,7 +149,7 @@ def dissect(pcap: Path, fields: Sequence[str], display_filter: str = "") -> Iter
         tempfile.TemporaryDirectory(prefix="tmlab-") as home,
         tempfile.TemporaryFile("w+") as lines,
     ):
-        # Nobody's own Wireshark profile shall change what a frame is.
+        # No one's own Wireshark profile shall change what a frame is.
         environment = os.environ | {"HOME": home, "WIRESHARK_CONFIG_DIR": home, "LC_ALL": "C.UTF-8"}
         result = subprocess.run(
             argv, stdout=lines, stderr=subprocess.PIPE, text=True, env=environment, check=False
@@ -193,7 +193,7 @@ def _ipv6(record: Mapping[str, str]) -> _Frame:
     is_later = is_fragment and int(_first(record["ipv6.fraghdr.offset"])) != 0
     datagram = None
     if is_later or (is_fragment and _is_set(record["ipv6.fraghdr.more"])):
-        # The identification alone tells IPv6 datagrams apart: fragments may differ in protocol.
+        # The identification alone distinguishes IPv6 datagrams: fragments may differ in protocol.
         datagram = _Datagram(6, 0, source, destination, _first(record["ipv6.fraghdr.ident"]))
     return _Frame(6, source, destination, _own_transport(record, number), datagram, is_later)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A private network namespace, quiet until somebody sends, and what runs in it."""
+"""A private network namespace, quiet until someone sends, and what runs in it."""
 
 import ctypes
 import itertools
@@ -21,7 +21,7 @@ _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 _numbers = itertools.count(1)
 
-# Set for "all" and "default", before any interface is there: nothing is sent that nobody asked for.
+# Set for "all" and "default", before any interface is there: nothing is sent that no one requested.
 _QUIET_IPV6 = {
     "accept_dad": "0",
     "dad_transmits": "0",

@@ -3,7 +3,7 @@
  * pktgen - puts N distinct 5-tuples on an interface in rotation, as fast as AF_PACKET takes them
  *
  * Usage: pktgen -i IFACE -s SRC_MAC -d DST_MAC -S SRC_ADDR -D DST_ADDR [options]
- *   -n FLOWS     distinct flows, told apart by source port, then source address (default 1)
+ *   -n FLOWS     distinct flows, distinguished by source port, then source address (default 1)
  *   -l BYTES     frame length with Ethernet header, without FCS (default 64)
  *   -t SECONDS   send for that long, or
  *   -c PACKETS   send that many

@@ -69,7 +69,7 @@ class PacketGenerator:
 
         Flow i has source port 1024 + i % 64000, and the sender's address plus i // 64000 as source.
         With several `threads` each rotates through its share of the flows. The frames go to a MAC
-        address that nobody has, so that the receiver's kernel puts them away right after the
+        address that no one has, so that the receiver's kernel puts them away right after the
         interface layers, unless `delivered`. `bypass_tc` leaves out the queueing layer of the
         sender: no tc egress program sees them, nor a capture there.
         """

@@ -45,7 +45,7 @@ def finish(
         end(process)
         said = "".join(process.communicate())[-2000:]
         raise LabError(
-            f"`{_told(process)}` was not done after {timeout} s; it said: {said!r}"
+            f"`{_command_line(process)}` was not done after {timeout} s; it said: {said!r}"
         ) from error
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
@@ -67,7 +67,7 @@ def read_until(process: Process, stream: IO[str] | None, text: str, timeout: flo
     the stream's own buffer, so that `finish` still gets everything that comes later.
     """
     if stream is None:
-        raise LabError(f"`{_told(process)}` has no pipe to read {text!r} from")
+        raise LabError(f"`{_command_line(process)}` has no pipe to read {text!r} from")
     said = b""
     deadline = time.monotonic() + timeout
     while text.encode() not in said:
@@ -77,7 +77,7 @@ def read_until(process: Process, stream: IO[str] | None, text: str, timeout: flo
             end(process)
             rest = process.stderr.read() if process.stderr and process.stderr is not stream else ""
             raise LabError(
-                f"`{_told(process)}` did not say {text!r} within {timeout} s, but:"
+                f"`{_command_line(process)}` did not say {text!r} within {timeout} s, but:"
                 f" {said.decode() + rest}"
             )
         said += chunk
@@ -89,7 +89,8 @@ def check_alive(process: Process) -> None:
     if process.poll() is not None:
         said = process.stderr.read() if process.stderr else ""
         raise LabError(
-            f"`{_told(process)}` ended too early, with status {process.returncode}: {said[-2000:]}"
+            f"`{_command_line(process)}` ended too early, with status {process.returncode}:"
+            f" {said[-2000:]}"
         )
 
 
@@ -158,5 +159,5 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
             continue  # it ended by itself meanwhile
 
 
-def _told(process: Process) -> str:
+def _command_line(process: Process) -> str:
     return " ".join(map(str, process.args)) if isinstance(process.args, list) else str(process.args)

@@ -38,11 +38,14 @@ def ethernet(source_mac: str, destination_mac: str, ethertype: int, payload: byt
     return (header + payload).ljust(_ETHERNET_MIN_BYTES, b"\0")
 
 
-def arp_broadcast(sender: Endpoint, wanted_ipv4: str, count: int = 1) -> None:
-    """Broadcasts ARP requests of 60 bytes, as arping does; nobody in the lab answers."""
+def arp_broadcast(sender: Endpoint, requested_ipv4: str, count: int = 1) -> None:
+    """Broadcasts ARP requests of 60 bytes, as arping does; no one in the lab answers."""
     request = struct.pack("!HHBBH", 1, _ETH_P_IP, 6, 4, _ARP_REQUEST)
     request += (
-        _mac(sender.mac) + socket.inet_aton(sender.ipv4) + bytes(6) + socket.inet_aton(wanted_ipv4)
+        _mac(sender.mac)
+        + socket.inet_aton(sender.ipv4)
+        + bytes(6)
+        + socket.inet_aton(requested_ipv4)
     )
     frame = ethernet(sender.mac, _BROADCAST, _ETH_P_ARP, request)
     send_frames(sender, [frame] * count)

@@ -37,7 +37,7 @@ def require_programs(*names: str) -> None:
     """Raises MissingRequirementError naming every program that is not in PATH, and its package."""
     missing = [name for name in names if shutil.which(name) is None]
     if missing:
-        told = ", ".join(
+        reported = ", ".join(
             f"{name} (Debian package {_DEBIAN_PACKAGES.get(name, name)})" for name in missing
         )
-        raise MissingRequirementError(f"the lab needs programs that are not in PATH: {told}")
+        raise MissingRequirementError(f"the lab needs programs that are not in PATH: {reported}")

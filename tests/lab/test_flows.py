@@ -103,7 +103,7 @@ def test_outermost_packet(
     assert found.total == Count(2, 2 * len(frame))
 
 
-def test_outgoing_frames_are_told_from_the_source(tmp_path: Path) -> None:
+def test_outgoing_frames_are_seen_from_the_source(tmp_path: Path) -> None:
     frame = ethernet("02:00:00:00:00:01", "02:00:00:00:00:02", 0x0800, INNER)
     (key,) = tally(write_pcap(tmp_path, [frame]), "out").flows
     assert key == FlowKey(4, 17, "192.0.2.7", 7000, "192.0.2.8", 8000)

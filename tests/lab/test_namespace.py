@@ -44,7 +44,7 @@ def test_a_program_may_run_as_another_user(namespace: Namespace) -> None:
         assert namespace.run(["id", "-u"], user=user).stdout.strip() == str(nobody)
 
 
-def test_failures_tell_what_the_program_said(namespace: Namespace) -> None:
+def test_failures_report_what_the_program_said(namespace: Namespace) -> None:
     failing = ["sh", "-c", "echo this is why >&2; exit 3"]
     with pytest.raises(LabError, match="status 3: this is why"):
         namespace.run(failing)
@@ -68,7 +68,7 @@ def test_missing_programs_are_named_with_their_package(monkeypatch: pytest.Monke
         require_programs("tshark", "ping")
 
 
-def test_root_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(MissingRequirementError, match="needs root"), Namespace("user"):
         pass

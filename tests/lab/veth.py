@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A veth pair with static addresses and neighbours: nothing is on the wire that nobody sent."""
+"""A veth pair with static addresses and neighbours: nothing is on the wire that no one sent."""
 
 import dataclasses
 import ipaddress
@@ -41,7 +41,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Two endpoints that reach each other; `kind` tells what it is made of."""
+    """Two endpoints that reach each other; `kind` says what it is made of."""
 
     left: Endpoint
     right: Endpoint
@@ -84,7 +84,7 @@ def connect(
     left.run(["ip", "link", "add", "dev", names[0], *count, "type", "veth", *peer])
     for near, far in (ends, ends[::-1]):
         configure(near, far)
-        set_offloads(near, wanted=offloads)
+        set_offloads(near, enabled=offloads)
     for end in ends:
         wait_for_carrier(end)
     return Link(*ends, kind="veth")
@@ -123,22 +123,22 @@ def add_host(near: Endpoint, far: Endpoint, host: int) -> Endpoint:
     return more
 
 
-def set_offloads(end: Endpoint, *, wanted: bool) -> None:
+def set_offloads(end: Endpoint, *, enabled: bool) -> None:
     """Switches all offloads of an interface on or off; raises LabError when one stays as it was.
 
     TCP makes super-packets even where the device has no segmentation offload (they are cut below
     the tc layer), so without offloads the number of segments in a packet is limited to one, too.
     """
     state = {True: "on", False: "off"}
-    unwanted = _UNWANTED if wanted else frozenset()
-    changes = [f for f, on in _offloads(end).items() if on is not wanted and f not in unwanted]
-    words = [word for feature in changes for word in (feature, state[wanted])]
+    unwanted = _UNWANTED if enabled else frozenset()
+    changes = [f for f, on in _offloads(end).items() if on is not enabled and f not in unwanted]
+    words = [word for feature in changes for word in (feature, state[enabled])]
     if words:
         end.namespace.run(["ethtool", "-K", end.interface, *words], check=False)
-    left = [f for f, on in _offloads(end).items() if on is not wanted and f in changes]
+    left = [f for f, on in _offloads(end).items() if on is not enabled and f in changes]
     if left:
-        raise LabError(f"{end.interface}: cannot be switched {state[wanted]}: {', '.join(left)}")
-    segments = "65535" if wanted else "1"
+        raise LabError(f"{end.interface}: cannot be switched {state[enabled]}: {', '.join(left)}")
+    segments = "65535" if enabled else "1"
     end.namespace.run(["ip", "link", "set", "dev", end.interface, "gso_max_segs", segments])
 
 

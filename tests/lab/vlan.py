@@ -34,7 +34,7 @@ def qinq(outer_vid: int, inner_vid: int) -> tuple[Tag, Tag]:
 
 @contextmanager
 def vlan(veth: Link, tags: Sequence[Tag], network: int) -> Iterator[Link]:
-    """A link between the same namespaces whose frames are tagged on `veth`; `kind` tells how.
+    """A link between the same namespaces whose frames are tagged on `veth`; `kind` says how.
 
     Its interfaces have addresses in 10.x.y.0/24 and fd00:0:0:x::/64 of `network`, and carry what
     any program sends. The MTU is the veth's, less 4 bytes for every tag but an outermost 802.1Q
@@ -85,9 +85,9 @@ def _gateway(stack: ExitStack, end: Endpoint, below: Endpoint, tags: Sequence[Ta
     """Starts the program that is the VLAN device of one end."""
     if not Path("/dev/net/tun").exists():
         raise MissingRequirementError("this kernel has no 8021q, and no /dev/net/tun to do without")
-    told = ",".join(f"{tag.tpid:04x}:{tag.vid}" for tag in tags)
+    reported = ",".join(f"{tag.tpid:04x}:{tag.vid}" for tag in tags)
     gateway = end.namespace.popen(
-        [sys.executable, "-IS", str(_GATEWAY), end.interface, below.interface, told]
+        [sys.executable, "-IS", str(_GATEWAY), end.interface, below.interface, reported]
     )
     stack.callback(_end_gateway, end, gateway)
     processes.read_until(gateway, gateway.stdout, "ready")

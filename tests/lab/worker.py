@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A process that does what it is told, line by line, in a namespace and a cgroup."""
+"""A process that executes statements, line by line, in a namespace and a cgroup."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Worker:
         return self._process.pid
 
     def begin(self, *statements: str) -> None:
-        """Tell it, and do not wait."""
+        """Send statements, and do not wait."""
         stdin = self._process.stdin
         if stdin is None:
             raise LabError(f"worker {self.name} does not listen")
@@ -77,7 +77,7 @@ class Worker:
         stdin.flush()
 
     def wait(self) -> None:
-        """Until it has done what it was told; LabError when it could not."""
+        """Until it has done that; LabError when it could not."""
         stdout = self._process.stdout
         if stdout is None or not select.select([stdout], [], [], _PATIENCE_S)[0]:
             raise LabError(f"worker {self.name} is not done after {_PATIENCE_S} s")
@@ -86,6 +86,6 @@ class Worker:
             raise LabError(f"worker {self.name}: {answer!r}")
 
     def do(self, *statements: str) -> None:
-        """Tell it, and wait."""
+        """Send statements, and wait."""
         self.begin(*statements)
         self.wait()

@@ -47,31 +47,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", default="", help="parts of ids or files, separated by commas")
     parser.add_argument("--jobs", type=int, default=2, help="mutants tried side by side")
-    asked = parser.parse_args(arguments)
-    listed = mutants.select(mutants.read(), asked.only)
+    options = parser.parse_args(arguments)
+    listed = mutants.select(mutants.read(), options.only)
     if said := mutants.defects(listed):
         print("\n".join(said), file=sys.stderr)
         return 1
     if not listed:
-        print(f"no mutant matches --only {asked.only!r}", file=sys.stderr)
+        print(f"no mutant matches --only {options.only!r}", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="tmmutate-") as folder:
-        copies = [Scratch(Path(folder) / str(number)) for number in range(max(1, asked.jobs))]
+        copies = [Scratch(Path(folder) / str(number)) for number in range(max(1, options.jobs))]
         unproven = _tests_without_proof(copies, listed)
         outcomes = _try_all(copies, listed, unproven)
-    return _report(outcomes, is_whole=not asked.only)
+    return _report(outcomes, is_whole=not options.only)
 
 
 def _tests_without_proof(copies: list[Scratch], listed: list[Mutant]) -> dict[str, str]:
     """Named tests that do not pass without a mutant, and why."""
-    wanted = sorted({test for mutant in listed for test in mutant.tests})
-    if not wanted:
+    selected = sorted({test for mutant in listed for test in mutant.tests})
+    if not selected:
         return {}
     began = time.monotonic()
     options = ("-n", str(len(copies)), "--dist", "loadfile") if len(copies) > 1 else ()
-    ran = copies[0].run(wanted, *options)
-    print(f"{len(wanted)} tests without a mutant: {time.monotonic() - began:.0f} s", flush=True)
-    return {test: why for test in wanted if (why := _no_proof(test, ran))}
+    ran = copies[0].run(selected, *options)
+    print(f"{len(selected)} tests without a mutant: {time.monotonic() - began:.0f} s", flush=True)
+    return {test: why for test in selected if (why := _no_proof(test, ran))}
 
 
 def _no_proof(test: str, ran: Ran) -> str:

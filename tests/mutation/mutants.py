@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The kept list of mutants: bpf.toml and python.toml beside this file.
 
-A mutant is a small fault that somebody could make: a text that occurs exactly once in one file,
+A mutant is a small fault that someone could make: a text that occurs exactly once in one file,
 what takes its place, and the tests that fail then. One that no test can catch says why
 (`survives`).
 """
@@ -59,12 +59,12 @@ def _mutant(source: str, record: dict[str, str | list[str]]) -> Mutant:
 
 def select(mutants: list[Mutant], patterns: str) -> list[Mutant]:
     """Those with one of the comma-separated ``patterns`` in their id or file; "" selects all."""
-    wanted = [f"*{pattern.strip()}*" for pattern in patterns.split(",") if pattern.strip()]
+    selected = [f"*{pattern.strip()}*" for pattern in patterns.split(",") if pattern.strip()]
     return [
         mutant
         for mutant in mutants
-        if not wanted
-        or any(fnmatchcase(word, one) for word in (mutant.id, mutant.file) for one in wanted)
+        if not selected
+        or any(fnmatchcase(word, one) for word in (mutant.id, mutant.file) for one in selected)
     ]
 
 

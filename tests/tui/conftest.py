@@ -30,6 +30,6 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def error_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where errors that nobody expected are written."""
+    """Where errors that no one expected are written."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path / "state" / "trafficmon" / "errors.log"

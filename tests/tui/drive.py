@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A dashboard over made-up readings, driven by keys; what is asked for is waited for."""
+"""A dashboard over made-up readings, driven by keys; what is requested is waited for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(
     size: tuple[int, int] = WIDE,
     feed: FakeFeed | None = None,
 ) -> TrafficApp:
-    """``act`` in a dashboard; readings are asked for by keys, and come in seldom by themselves."""
+    """``act`` in a dashboard; readings are requested by keys, and come in seldom by themselves."""
     app = TrafficApp(
         source,
         feed or FakeFeed(),
@@ -47,7 +47,7 @@ def run(
 
 
 async def quiet(app: TrafficApp, pilot: Pilot[None]) -> None:
-    """Until what was asked for is shown."""
+    """Until what was requested is shown."""
     for _ in range(3):
         await app.workers.wait_for_complete()
         await pilot.pause()
@@ -81,27 +81,27 @@ def screen(app: TrafficApp) -> str:
     return "\n".join("".join(segment.text for segment in line).rstrip() for line in lines)
 
 
-async def drawn(app: TrafficApp, pilot: Pilot[None], wanted: str) -> str:
+async def drawn(app: TrafficApp, pilot: Pilot[None], expected: str) -> str:
     """The screen, once it has been drawn with that; what there is after five seconds."""
     for _ in range(50):
-        if wanted in (seen := screen(app)):
+        if expected in (seen := screen(app)):
             return seen
         await pilot.pause(0.1)
     return screen(app)
 
 
-async def settled(app: TrafficApp, pilot: Pilot[None], wanted: str | None = None) -> str:
+async def settled(app: TrafficApp, pilot: Pilot[None], expected: str | None = None) -> str:
     """The screen, once it has not changed for a while: it is laid out in several steps.
 
-    On a busy machine these are far apart; so what is not ``wanted`` gets some seconds more.
+    On a busy machine these are far apart; so what is not ``expected`` gets some seconds more.
     """
     looks: list[str] = []
     for _ in range(160):
         await pilot.pause(0.1)
         looks.append(screen(app))
-        if looks[-1] == wanted:
+        if looks[-1] == expected:
             return looks[-1]
-        enough = 4 if wanted is None else 50
+        enough = 4 if expected is None else 50
         if len(looks) >= enough and len(set(looks[-enough:])) == 1:
             return looks[-1]
     raise AssertionError("the screen goes on changing")

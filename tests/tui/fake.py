@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the dashboard's tests read: made-up counters that go on counting, under a fixed clock."""
+"""What the dashboard's tests read: made-up counters that continue counting, under a fixed clock."""
 
 from __future__ import annotations
 

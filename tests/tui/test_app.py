@@ -59,7 +59,7 @@ def test_every_tab_is_shown(source: FakeSource, settings: Path, size: tuple[int,
         assert "\u202e" not in text
 
 
-def test_rates_take_the_place_of_bytes_until_totals_are_wanted(
+def test_rates_take_the_place_of_bytes_until_totals_are_requested(
     source: FakeSource, settings: Path
 ) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
@@ -98,8 +98,8 @@ def test_a_filter_and_away_with_it(source: FakeSource, settings: Path) -> None:
         await press(app, pilot, "right_square_bracket")
         await type_filter(app, pilot, "comm nginx and ip")
         assert remotes(app) == ["10.0.0.2"]
-        told = "1 of 1 that match, of 3"
-        assert told in await drawn(app, pilot, told)
+        reported = "1 of 1 that match, of 3"
+        assert reported in await drawn(app, pilot, reported)
         await press(app, pilot, "escape")
         assert len(remotes(app)) == 3
 
@@ -129,7 +129,7 @@ def test_a_slash_in_a_filter_is_a_slash(source: FakeSource, settings: Path) -> N
 
 
 @pytest.mark.parametrize("text", ["prot tcp", "port", "(ip", "host [red]"])
-def test_a_mistake_in_a_filter_is_told_and_nothing_else_happens(
+def test_a_mistake_in_a_filter_is_reported_and_nothing_else_happens(
     source: FakeSource, settings: Path, text: str
 ) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
@@ -142,7 +142,7 @@ def test_a_mistake_in_a_filter_is_told_and_nothing_else_happens(
     run(source, settings, act)
 
 
-def test_what_a_table_cannot_be_filtered_is_told(source: FakeSource, settings: Path) -> None:
+def test_what_a_table_cannot_answer_is_reported(source: FakeSource, settings: Path) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         await press(app, pilot, "right_square_bracket")
         await type_filter(app, pilot, "comm nginx")
@@ -234,7 +234,7 @@ def test_what_is_wrong_is_a_screen_and_goes_by_itself(
     run(source, settings, act, size)
 
 
-def test_counters_that_began_anew_are_told(source: FakeSource, settings: Path) -> None:
+def test_counters_that_began_anew_are_reported(source: FakeSource, settings: Path) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         source.attached_at_ns = 8
         await read_again(app, pilot)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Errors that nobody expected: told on the screen, kept in a file, and the next reading comes."""
+"""Unexpected errors: reported on the screen, kept in a file, and the next reading comes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ODD = "protocol 262 [bold]\x1b[31m"
 
 
 class Failing:
-    """Something that fails as often as it is told to, and then does what it did before."""
+    """Something that fails as often as requested, and then does what it did before."""
 
     def __init__(self, real: Callable[..., Any], times: int = 1) -> None:
         self._real, self.left = real, times
@@ -51,7 +51,7 @@ class Failing:
         return self._real(*arguments, **named)
 
 
-async def is_told(app: TrafficApp, pilot: Pilot[None], log: Path) -> None:
+async def is_reported(app: TrafficApp, pilot: Pilot[None], log: Path) -> None:
     """On the screen, with the file's name, and there with its traceback; nothing raw."""
     await quiet(app, pilot)
     notices = [notice.message for notice in app._notifications]
@@ -68,7 +68,7 @@ def written(log: Path) -> str:
     return log.read_text()
 
 
-def test_a_reading_that_fails_is_told_and_the_next_one_comes(
+def test_a_reading_that_fails_is_reported_and_the_next_one_comes(
     source: FakeSource, settings: Path, error_log: Path
 ) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
@@ -77,9 +77,9 @@ def test_a_reading_that_fails_is_told_and_the_next_one_comes(
             source.reading = Failing(source.reading)  # type: ignore[method-assign]
             before = source.readings
             await read_again(app, pilot)
-            told = f"internal error while reading {tab}"
-            assert told in await drawn(app, pilot, told), tab
-            await is_told(app, pilot, error_log)
+            reported = f"internal error while reading {tab}"
+            assert reported in await drawn(app, pilot, reported), tab
+            await is_reported(app, pilot, error_log)
             await read_again(app, pilot)
             assert source.readings > before + 1
             assert not app._notifications
@@ -88,7 +88,7 @@ def test_a_reading_that_fails_is_told_and_the_next_one_comes(
 
 
 @pytest.mark.parametrize("step", ["question", "show"])
-def test_a_pane_that_cannot_ask_or_show_is_told(
+def test_a_pane_that_cannot_query_or_show_is_reported(
     source: FakeSource, settings: Path, error_log: Path, step: str
 ) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
@@ -97,7 +97,7 @@ def test_a_pane_that_cannot_ask_or_show_is_told(
             pane = app._panes[tab]
             setattr(pane, step, Failing(getattr(pane, step)))
             await read_again(app, pilot)
-            await is_told(app, pilot, error_log)
+            await is_reported(app, pilot, error_log)
             await read_again(app, pilot)
             assert not app._notifications, tab
 
@@ -143,7 +143,7 @@ def test_a_detail_that_cannot_be_read_or_shown(
         ("right_square_bracket", TrafficApp, "action_open_tab"),
     ],
 )
-def test_a_key_that_fails_is_told_and_the_next_one_works(
+def test_a_key_that_fails_is_reported_and_the_next_one_works(
     source: FakeSource,
     settings: Path,
     error_log: Path,
@@ -159,7 +159,7 @@ def test_a_key_that_fails_is_told_and_the_next_one_works(
             patch.setattr(place, name, lambda *given, **named: failing(*given, **named))  # noqa: PLW0108 - bound
             await press(app, pilot, key)
             assert failing.left == 0
-        await is_told(app, pilot, error_log)
+        await is_reported(app, pilot, error_log)
         await press(app, pilot, "slash")
         assert app.query_one("#filter", Input).display
 
@@ -167,7 +167,7 @@ def test_a_key_that_fails_is_told_and_the_next_one_works(
 
 
 @pytest.mark.parametrize("event", ["on_input_changed", "on_input_submitted"])
-def test_a_handler_that_fails_is_told_and_keys_work(
+def test_a_handler_that_fails_is_reported_and_keys_work(
     source: FakeSource, settings: Path, error_log: Path, event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing = Failing(getattr(TrafficApp, event))
@@ -178,7 +178,7 @@ def test_a_handler_that_fails_is_told_and_keys_work(
             patch.setattr(TrafficApp, event, lambda app, event: failing(app, event))  # noqa: PLW0108
             await press(app, pilot, "slash", "i", "p", "enter")
             assert failing.left == 0
-        await is_told(app, pilot, error_log)
+        await is_reported(app, pilot, error_log)
         await press(app, pilot, "escape")
         assert len(remotes(app)) == 3
 
@@ -198,7 +198,7 @@ def test_an_error_that_comes_again_is_written_once(
     assert error_log.stat().st_mode & 0o777 == 0o600
 
 
-def test_where_no_log_can_be_written_it_is_told_all_the_same(
+def test_where_no_log_can_be_written_it_is_reported_all_the_same(
     source: FakeSource, settings: Path, error_log: Path
 ) -> None:
     error_log.parent.mkdir(parents=True)
@@ -214,7 +214,7 @@ def test_where_no_log_can_be_written_it_is_told_all_the_same(
     run(source, settings, act)
 
 
-def test_a_reading_that_hangs_is_told_and_keeps_nobody_from_quitting(
+def test_a_reading_that_hangs_is_reported_and_does_not_prevent_quitting(
     source: FakeSource, settings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hangs, real = threading.Event(), FakeSource.reading
@@ -240,7 +240,7 @@ def test_a_reading_that_hangs_is_told_and_keeps_nobody_from_quitting(
     hangs.set()
 
 
-def test_a_conversation_goes_on(source: FakeSource, error_log: Path) -> None:
+def test_a_conversation_continues(source: FakeSource, error_log: Path) -> None:
     source.reading = Failing(source.reading, 3)  # type: ignore[method-assign]
     out, typed = io.StringIO(), io.StringIO("flows\nusers\nflows\n")
     Conversation(source, FakeFeed(), typed, out, wait=lambda _: None, now=Clock()).run()
@@ -252,7 +252,7 @@ def test_a_conversation_goes_on(source: FakeSource, error_log: Path) -> None:
     assert "Traceback" in error_log.read_text()
 
 
-def test_the_feed_of_events_goes_on(error_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_feed_of_events_continues(error_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trafficmon.tui.readings.feed._AGAIN_S", 0.01)
     opened = []
 

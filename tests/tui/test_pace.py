@@ -45,14 +45,14 @@ def test_a_key_is_not_kept_waiting(clock: Clock) -> None:
     assert pace.begin(at_once=True)
 
 
-def test_no_rest_behind_a_first_reading(clock: Clock) -> None:
+def test_no_rest_after_a_first_reading(clock: Clock) -> None:
     pace = Pace()
     read(pace, 60.0, is_first=True)
     assert pace.begin(at_once=False)
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_what_is_asked_while_it_reads_comes_next(clock: Clock, at_once: bool) -> None:
+def test_what_is_requested_while_it_reads_comes_next(clock: Clock, at_once: bool) -> None:
     pace = Pace()
     assert pace.begin(at_once=False)
     assert not pace.begin(at_once=at_once)

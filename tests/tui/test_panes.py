@@ -155,7 +155,7 @@ def test_every_tables_rows_can_be_opened(source: FakeSource, settings: Path, tab
     run(source, settings, act)
 
 
-def test_a_row_that_has_gone_is_shown_as_it_was(source: FakeSource, settings: Path) -> None:
+def test_a_row_that_is_gone_is_shown_as_it_was(source: FakeSource, settings: Path) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         await open_tab(app, pilot, "flows")
         await press(app, pilot, "enter")

@@ -65,7 +65,7 @@ def test_graph_and_label_agree(readings: list[tuple[float, float]], span_s: int)
 
 
 @pytest.mark.parametrize(
-    ("covered_s", "span_s", "told"),
+    ("covered_s", "span_s", "reported"),
     [
         (60, 60, "60 s"),
         (12, 60, "12 s of 60 s"),
@@ -75,5 +75,5 @@ def test_graph_and_label_agree(readings: list[tuple[float, float]], span_s: int)
         (3600, 3600, "1 h"),
     ],
 )
-def test_what_the_label_says(covered_s: float, span_s: int, told: str) -> None:
-    assert span_text(covered_s, span_s) == told
+def test_what_the_label_says(covered_s: float, span_s: int, reported: str) -> None:
+    assert span_text(covered_s, span_s) == reported

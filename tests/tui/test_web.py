@@ -25,8 +25,8 @@ TOKEN = "right"
 Ask = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
 
 
-def served(ask: Ask) -> None:
-    """``ask`` with the address of a server that answers "shown" behind the gate."""
+def served(fetch: Ask) -> None:
+    """``fetch`` with the address of a server that answers "shown" behind the gate."""
 
     async def shown(request: web.Request) -> web.Response:
         del request
@@ -43,7 +43,7 @@ def served(ask: Ask) -> None:
         jar = aiohttp.CookieJar(unsafe=True)  # cookies of addresses, not only of names
         try:
             async with aiohttp.ClientSession(cookie_jar=jar) as session:
-                await ask(session, f"http://127.0.0.1:{port}")
+                await fetch(session, f"http://127.0.0.1:{port}")
         finally:
             await runner.cleanup()
 
@@ -56,7 +56,7 @@ async def status(session: aiohttp.ClientSession, url: str, **headers: str) -> in
 
 
 def test_who_has_the_token_gets_a_cookie_and_is_let_in() -> None:
-    async def ask(session: aiohttp.ClientSession, base: str) -> None:
+    async def fetch(session: aiohttp.ClientSession, base: str) -> None:
         async with session.get(f"{base}/?token={TOKEN}") as answer:
             assert await answer.text() == "shown"
             assert "token" not in str(answer.url)
@@ -65,15 +65,15 @@ def test_who_has_the_token_gets_a_cookie_and_is_let_in() -> None:
         assert await status(session, f"{base}/ws") == 200
         assert await status(session, f"{base}/ws", Origin=base) == 200
 
-    served(ask)
+    served(fetch)
 
 
 @pytest.mark.parametrize("path", ["/", "/ws", "/?token=", "/?token=wrong", "/ws?token=rig"])
 def test_who_has_not_is_refused(path: str) -> None:
-    async def ask(session: aiohttp.ClientSession, base: str) -> None:
+    async def fetch(session: aiohttp.ClientSession, base: str) -> None:
         assert await status(session, base + path) == 403
 
-    served(ask)
+    served(fetch)
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ def test_who_has_not_is_refused(path: str) -> None:
     ],
 )
 def test_pages_of_others_are_refused_even_with_the_cookie(header: dict[str, str]) -> None:
-    async def ask(session: aiohttp.ClientSession, base: str) -> None:
+    async def fetch(session: aiohttp.ClientSession, base: str) -> None:
         async with session.get(f"{base}/?token={TOKEN}"):
             pass
         assert await status(session, f"{base}/ws") == 200
         assert await status(session, f"{base}/ws", **header) == 403
 
-    served(ask)
+    served(fetch)
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def serving() -> Iterator[tuple[int, str, subprocess.Popen[bytes]]]:
 
 def talk(port: int, request: bytes) -> bytes:
     """The answer, until nothing more comes; empty where the server hangs up, or waits."""
-    told = b""
+    reported = b""
     with (
         suppress(ConnectionError, TimeoutError),
         socket.create_connection(("127.0.0.1", port), timeout=10) as talking,
@@ -120,8 +120,8 @@ def talk(port: int, request: bytes) -> bytes:
         talking.sendall(request)
         talking.settimeout(1)
         while more := talking.recv(65536):
-            told += more
-    return told
+            reported += more
+    return reported
 
 
 STRANGE = (
@@ -151,7 +151,7 @@ STRANGE = (
 )
 
 
-def test_what_strangers_ask_for_is_refused_without_a_word_to_whoever_looks() -> None:
+def test_what_strangers_request_is_refused_without_a_word_to_whoever_looks() -> None:
     with serving() as (port, token, process):
         here = f"127.0.0.1:{port}".encode()
         for strange in STRANGE:

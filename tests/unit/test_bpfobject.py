@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""trafficmon.bpfobject: what a BPF object says about itself, and damage told in one line."""
+"""trafficmon.bpfobject: what a BPF object says about itself, and damage reported in one line."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_licence_that_the_kernel_does_not_take_for_gpl_is_a_defect(
     assert bpfobject.defects(facts) == (f"its licence {licence!r} is not GPL-compatible",)
 
 
-def test_truncation_is_told_with_path_and_remedy(whole: Path, tmp_path: Path) -> None:
+def test_truncation_is_reported_with_path_and_remedy(whole: Path, tmp_path: Path) -> None:
     image = whole.read_bytes()
     cut = tmp_path / "cut.bpf.o"
 
@@ -133,11 +133,13 @@ def test_truncation_is_told_with_path_and_remedy(whole: Path, tmp_path: Path) ->
         assert "\n" not in str(raised.value)
 
 
-def test_damage_anywhere_is_told_or_harmless_but_never_a_crash(whole: Path, tmp_path: Path) -> None:
+def test_damage_anywhere_is_reported_or_harmless_but_never_a_crash(
+    whole: Path, tmp_path: Path
+) -> None:
     image = whole.read_bytes()
     damaged = tmp_path / "damaged.bpf.o"
     dice = random.Random(20_240_601)
-    told = 0
+    reported = 0
 
     for _ in range(800):
         bytes_ = bytearray(image)
@@ -147,9 +149,9 @@ def test_damage_anywhere_is_told_or_harmless_but_never_a_crash(whole: Path, tmp_
         try:
             bpfobject.defects(bpfobject.inspect(damaged))
         except BrokenObjectError:
-            told += 1
+            reported += 1
 
-    assert told > 50
+    assert reported > 50
 
 
 def test_other_files_are_no_bpf_objects(tmp_path: Path) -> None:

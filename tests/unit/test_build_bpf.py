@@ -66,7 +66,7 @@ def _executable(path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("arch", "define"), [("x86_64", "x86"), ("aarch64", "arm64")])
-def test_command_line_is_for_bpf_and_for_the_architecture_asked_for(arch: str, define: str) -> None:
+def test_command_line_is_for_bpf_and_for_the_requested_architecture(arch: str, define: str) -> None:
     argv = build_bpf.clang_argv(Path("bpf/tc.bpf.c"), Path("out/tc.bpf.o"), arch, TOOLS)
 
     assert argv[0] == "clang-99"

@@ -3,7 +3,7 @@
 
 The kernel's side is played here: a table, a cache of two-way sets, and packets that go into them
 each time when the reader has looked somewhere. All of them carry one byte each, so that a total
-tells at once how many packets it has.
+says at once how many packets it has.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ WHAT_HAPPENS = {
 
 
 @pytest.mark.parametrize("events", list(WHAT_HAPPENS.values()), ids=list(WHAT_HAPPENS))
-def test_no_packet_is_lost_or_told_twice(events: list[Event]) -> None:
+def test_no_packet_is_lost_or_reported_twice(events: list[Event]) -> None:
     """Whenever it happens, each flow has what it had before, or what it has behind it."""
     for schedule in moments(*events):
         kernel = filled(schedule)
@@ -285,7 +285,7 @@ def test_a_slot_that_moves_all_the_time() -> None:
 
 
 def test_a_flow_dropped_from_the_table_meanwhile() -> None:
-    """Its row is told as it was read: what came since is added, nothing twice."""
+    """Its row is reported as it was read: what came since is added, nothing twice."""
     for schedule in moments(("write_back", 0, 0), ("evict", 1, 0), ("hit", 0, 0)):
         kernel = filled(schedule)
         assert 5 <= totals(kernel)[1] <= 11, schedule

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Paths of cgroups that have gone, where ours begin elsewhere than those that were noted."""
+"""Paths of cgroups that are gone, where ours begin elsewhere than those that were noted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trafficmon.host.identities import Identities
 @pytest.mark.parametrize(
     ("namespaced", "shown"), [(True, "/a/gone.service"), (False, "/host/a/gone.service")]
 )
-def test_one_that_has_gone_is_called_as_it_was(
+def test_one_that_is_gone_is_called_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, namespaced: bool, shown: str, also: str | None
 ) -> None:
     """Whether or not another one was noted that is still there."""

@@ -62,11 +62,11 @@ def test_exit_codes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(monkeypatch, *arguments) == code
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert says in told.err
-    assert told.err.startswith("trafficmon: ")
-    assert told.err.count("\n") <= 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert says in output.err
+    assert output.err.startswith("trafficmon: ")
+    assert output.err.count("\n") <= 2
 
 
 def test_detach_of_nothing_is_harmless(
@@ -104,15 +104,15 @@ def test_no_arguments_end_in_a_traceback(
     seed: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = random.Random(seed)
-    monkeypatch.setattr("trafficmon.attachment.doctor.examine", list)  # asks for no arguments
+    monkeypatch.setattr("trafficmon.attachment.doctor.examine", list)  # takes no arguments
     for _ in range(60):
         arguments = random_arguments(rng)
         code = run(monkeypatch, *arguments)
-        told = capsys.readouterr().err
+        output = capsys.readouterr().err
         assert code in {0, 1, 2, 3, 4}, arguments
-        assert "internal error" not in told, arguments
-        assert "Traceback" not in told, arguments
-        assert told.count("\n") <= 3, arguments
+        assert "internal error" not in output, arguments
+        assert "Traceback" not in output, arguments
+        assert output.count("\n") <= 3, arguments
 
 
 def test_a_reader_that_has_seen_enough() -> None:

@@ -93,17 +93,17 @@ def test_a_value_that_cannot_be(
         )
     base = [] if option in ("TABLE", "--iface", "--to") else BASE.get(command, [])
     more = ["--web"] if (command, option) == PORT else []
-    asked = [value] if option == "TABLE" else [option, value]
-    assert run(monkeypatch, command, *base, *asked, *more) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("trafficmon: ")
-    assert 1 <= told.err.count("\n") <= 3, told.err
-    assert "Traceback" not in told.err
-    assert "internal error" not in told.err
-    assert "\x1b" not in told.err
+    requested = [value] if option == "TABLE" else [option, value]
+    assert run(monkeypatch, command, *base, *requested, *more) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("trafficmon: ")
+    assert 1 <= output.err.count("\n") <= 3, output.err
+    assert "Traceback" not in output.err
+    assert "internal error" not in output.err
+    assert "\x1b" not in output.err
     if option not in ("--filter", "--iface", "--cgroup", "--group", "TABLE"):
-        assert option in told.err
+        assert option in output.err
 
 
 @pytest.mark.parametrize(

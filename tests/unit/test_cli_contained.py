@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Commands that go on: what nobody expected costs one round, is told once, and kept in a file."""
+"""Commands that run on: the unexpected costs one round, is reported once, and kept in a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def error_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "trafficmon" / "errors.log"
 
 
-def test_top_watch_goes_on_after_a_round_that_failed(
+def test_top_watch_continues_after_a_round_that_failed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error_log: Path
 ) -> None:
     source, made = FakeSource(), owners.process_table
@@ -46,12 +46,12 @@ def test_top_watch_goes_on_after_a_round_that_failed(
     monkeypatch.setattr(owners, "process_table", odd)
     monkeypatch.setattr(time, "sleep", sleep)
     assert run(monkeypatch, "top", "processes", "--watch", "3", "--json") == 130
-    told = capsys.readouterr()
-    arrays = told.out.replace("]\n[", "]\x00[").split("\x00")
+    output = capsys.readouterr()
+    arrays = output.out.replace("]\n[", "]\x00[").split("\x00")
     assert [len(json.loads(one)) for one in arrays] == [3, 3, 3]
-    assert told.err.count("internal error while reading processes (KeyError") == 1
-    assert str(error_log) in told.err
-    assert "\x1b" not in told.err
+    assert output.err.count("internal error while reading processes (KeyError") == 1
+    assert str(error_log) in output.err
+    assert "\x1b" not in output.err
     assert "Traceback" in error_log.read_text()
 
 

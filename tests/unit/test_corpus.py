@@ -75,11 +75,11 @@ def test_fragments_from_or_to_another_host_are_another_datagram() -> None:
     assert reference.parse(frame("0800", SECOND4)) == KNOWN4
 
 
-def test_verdicts_tell_fragments() -> None:
+def test_verdicts_name_fragments() -> None:
     reference = Reference("rx")
-    told = [reference.parse(frame("0800", p)).fragment for p in (FIRST4, SECOND4, UDP4)]
+    reported = [reference.parse(frame("0800", p)).fragment for p in (FIRST4, SECOND4, UDP4)]
 
-    assert told == ["first", "later", None]
+    assert reported == ["first", "later", None]
 
 
 def test_the_same_seed_gives_the_same_frames() -> None:

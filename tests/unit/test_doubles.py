@@ -47,7 +47,7 @@ def test_a_carrier_below_the_carrier() -> None:
     assert "inside of packets of eth2" in note
 
 
-def test_a_tunnel_that_does_not_tell_its_way() -> None:
+def test_a_tunnel_that_does_not_name_its_carrier() -> None:
     """WireGuard has an end for each peer, a tun is a program's."""
     for one in (tunnel("wireguard"), tunnel("tun"), tunnel("gre", remote="198.51.100.1")):
         (note,) = notes(one, ETH0, LO)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Losses and housekeeping, by what the kernel tells of a packet that it frees."""
+"""Losses and housekeeping, by what the kernel reports of a packet that it frees."""
 
 from __future__ import annotations
 
@@ -62,16 +62,16 @@ def fake() -> SampleBuilder:
 
 
 def test_the_table_has_losses_and_with_all_the_rest(fake: SampleBuilder) -> None:
-    def told(*, every: bool) -> list[tuple[str, int, str]]:
+    def reported(*, every: bool) -> list[tuple[str, int, str]]:
         table = table_maker("drops", every=every)(fake.sample)
         records = [table.record(row) for row in range(table.length)]
         return sorted((r["reason"], r["packets"], r["kind"]) for r in records)
 
     losses = [("no_socket", 3, LOSS), ("queue_purge", 2, LOSS)]
-    assert told(every=False) == losses
-    assert told(every=True) == sorted([*losses, ("queue_purge", 7, HOUSEKEEPING)])
+    assert reported(every=False) == losses
+    assert reported(every=True) == sorted([*losses, ("queue_purge", 7, HOUSEKEEPING)])
     assert drops.lost_packets(fake.sample) == 5
 
 
-def test_layers_are_not_told_of_packets_without_data(fake: SampleBuilder) -> None:
+def test_layers_do_not_report_packets_without_data(fake: SampleBuilder) -> None:
     assert drops.drops_by_side(fake.sample) == (3, 2)

@@ -52,7 +52,7 @@ def test_the_kernels_refusal_stays_whole() -> None:
     assert str(BpfError(errno.ENOENT, "open", "x")) == "cannot open x: No such file or directory"
 
 
-def test_the_verifiers_telling_line_is_shown_and_its_log_kept() -> None:
+def test_the_verifiers_decisive_line_is_shown_and_its_log_kept() -> None:
     error = VerifierError(errno.EACCES, "tm_tc_rx", LOG)
     assert error.log == LOG
     assert "BPF program tm_tc_rx" in str(error)
@@ -60,14 +60,14 @@ def test_the_verifiers_telling_line_is_shown_and_its_log_kept() -> None:
     assert "\n" not in str(error)
 
 
-def test_states_of_registers_are_not_the_telling_line() -> None:
+def test_states_of_registers_are_not_the_decisive_line() -> None:
     log = "infinite loop detected at insn 3\ncur state: R0=0\nold state: R0=0\nprocessed 9 insns\n"
-    told = str(VerifierError(errno.EINVAL, "p", log))
-    assert ": infinite loop detected at insn 3 (3 lines of" in told
+    reported = str(VerifierError(errno.EINVAL, "p", log))
+    assert ": infinite loop detected at insn 3 (3 lines of" in reported
 
 
 def test_a_verifier_without_words_is_a_plain_refusal() -> None:
     for log in ("", "\n \n", "processed 0 insns\n"):
-        told = str(VerifierError(errno.EINVAL, "p", log))
-        assert told == "cannot load BPF program p: Invalid argument"
+        reported = str(VerifierError(errno.EINVAL, "p", log))
+        assert reported == "cannot load BPF program p: Invalid argument"
     assert str(VerifierError(errno.EINVAL, "p", "bad\n")).endswith(": bad")

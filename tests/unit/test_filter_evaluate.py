@@ -83,12 +83,12 @@ def row_matches(node: Node, row: Row) -> bool:  # noqa: C901, PLR0911 -- one cas
             return any(row_matches(operand, row) for operand in operands)
         case Host(network, side):
             addresses = {"local": [row.local], "remote": [row.remote]}
-            asked = addresses.get(side, [row.local, row.remote])
-            return any(address is not None and address in network for address in asked)
+            requested = addresses.get(side, [row.local, row.remote])
+            return any(address is not None and address in network for address in requested)
         case Port(low, high, side):
             ports = {"local": [row.local_port], "remote": [row.remote_port]}
-            asked_ports = ports.get(side, [row.local_port, row.remote_port])
-            return any(port is not None and low <= port <= high for port in asked_ports)
+            queried_ports = ports.get(side, [row.local_port, row.remote_port])
+            return any(port is not None and low <= port <= high for port in queried_ports)
         case Proto(number):
             return row.protocol == number
         case Family(version):
@@ -316,7 +316,7 @@ def test_the_mask_is_new_and_the_columns_stay_as_they_are() -> None:
     assert columns.is_ipv6.tolist() == before.tolist()
 
 
-def test_a_term_a_table_cannot_answer_is_told_with_what_it_has() -> None:
+def test_a_term_a_table_cannot_answer_is_reported_with_what_it_has() -> None:
     columns = FilterColumns(
         table="protocols",
         length=0,

@@ -115,7 +115,7 @@ def test_a_service_name_is_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse("remote port x-1").root == Port(7, 7, "remote")
 
 
-def test_a_service_nobody_knows_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_service_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(name: str) -> int:
         raise OSError("service/proto not found")
 

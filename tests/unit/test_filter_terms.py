@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a table is said to have is what can be asked of it: term by term, column by column."""
+"""What a table is said to have is what it can answer: term by term, column by column."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _TERMS = {
 _IMPLIED = {"host": ("local host", "remote host"), "port": ("local port", "remote port")}
 
 
-def _can_ask(columns: FilterColumns, expression: str) -> bool:
+def _can_query(columns: FilterColumns, expression: str) -> bool:
     try:
         matches(parse(expression), columns)
     except FilterError:
@@ -59,7 +59,7 @@ def _can_ask(columns: FilterColumns, expression: str) -> bool:
 @pytest.mark.parametrize(
     "names", [(), *((name,) for name in _COLUMNS), *combinations(_COLUMNS, 2), tuple(_COLUMNS)]
 )
-def test_terms_are_those_that_can_be_asked(names: tuple[str, ...]) -> None:
+def test_terms_are_those_that_can_be_queried(names: tuple[str, ...]) -> None:
     given: dict[str, Any] = {}
     for name in names:
         given |= _COLUMNS[name]
@@ -73,7 +73,7 @@ def test_terms_are_those_that_can_be_asked(names: tuple[str, ...]) -> None:
     for term, expression in _TERMS.items():
         is_one_side = term in _IMPLIED and term not in offered
         if not is_one_side:  # `host` of one side alone is offered as that side
-            assert (term in offered) == _can_ask(columns, expression), term
+            assert (term in offered) == _can_query(columns, expression), term
 
 
 def test_nothing_is_offered_that_is_not_in_the_language() -> None:

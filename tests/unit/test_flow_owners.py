@@ -32,7 +32,7 @@ def comms(fake: SampleBuilder) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    ("elsewhere", "here", "told"),
+    ("elsewhere", "here", "reported"),
     [
         ([], [], None),
         ([1], [], "inside"),
@@ -41,7 +41,7 @@ def comms(fake: SampleBuilder) -> list[object]:
     ],
 )
 def test_a_containers_socket_has_its_flow_where_there_is_no_doubt(
-    elsewhere: list[int], here: list[int], told: str | None
+    elsewhere: list[int], here: list[int], reported: str | None
 ) -> None:
     fake = SampleBuilder()
     fake.owner(1, pid=FREE_PID, comm="inside")
@@ -52,15 +52,15 @@ def test_a_containers_socket_has_its_flow_where_there_is_no_doubt(
     for owner in here:
         socket_in(fake, 0, owner)
     fake.flow("172.17.0.2", "10.0.0.9", ports=(40000, 443))
-    assert comms(fake) == [told]
+    assert comms(fake) == [reported]
 
 
 @pytest.mark.parametrize(
-    ("watched", "of_the_socket", "told"),
+    ("watched", "of_the_socket", "reported"),
     [(7, 7, "listener"), (7, 8, None), (0, 8, "listener")],
 )
-def test_a_namespace_that_has_the_number_of_one_that_has_gone(
-    watched: int, of_the_socket: int, told: str | None
+def test_a_namespace_that_has_the_number_of_one_that_is_gone(
+    watched: int, of_the_socket: int, reported: str | None
 ) -> None:
     """It has another cookie, where the kernel has such."""
     fake = SampleBuilder()
@@ -69,22 +69,24 @@ def test_a_namespace_that_has_the_number_of_one_that_has_gone(
     row: Any = fake.socket(1, netns_cookie=of_the_socket, family=2, protocol=6, tcp_state=10)
     row["local_port_be"] = np.array(443, ">u2").view("=u2")
     fake.flow("10.0.0.1", "10.0.0.9", ports=(443, 40000))
-    assert comms(fake) == [told]
+    assert comms(fake) == [reported]
 
 
 @pytest.mark.parametrize(
-    ("asked_ns", "told"),
+    ("lookup_ns", "reported"),
     [((50, 10, 20), 1), ((50, 60, 70), 3), ((50, 70, 60), 2), ((0, 0, 0), 0)],
 )
-def test_of_several_cpus_answers_the_latest_holds(asked_ns: tuple[int, ...], told: int) -> None:
-    """The table's is owner 1, the slots' 2 and 3; who was never asked says nobody."""
-    in_table, *in_slots = asked_ns
+def test_of_several_cpus_answers_the_latest_holds(
+    lookup_ns: tuple[int, ...], reported: int
+) -> None:
+    """The table's is owner 1, the slots' 2 and 3; one that was never looked up has no owner."""
+    in_table, *in_slots = lookup_ns
     values, slots = np.zeros(2, FLOW), np.zeros(2, FLOW_SLOT)
     values["owner_at_ns"][1], values["owner_id"][1] = in_table, in_table and 1
     slots["owner_at_ns"] = in_slots
     slots["owner_id"] = np.where(slots["owner_at_ns"], (2, 3), 0)
     reader_flows._add_owners(values, slots, np.array([1, 1]))
-    assert values["owner_id"].tolist() == [0, told]
+    assert values["owner_id"].tolist() == [0, reported]
 
 
 def test_the_kernel_is_known_where_the_root_is_watched() -> None:
@@ -102,9 +104,9 @@ def test_what_the_kernel_answers_counts_as_covered() -> None:
     fake.owner(2, comm="", tx=(1, 16))
     fake.layer_counters["bytes"] = (0, 100)
     fake.flow("10.0.0.1", "10.0.0.2", 1, rx=(1, 98), tx=(1, 98), owner_id=1)
-    told = ledger_record(fake.sample)
-    assert (told["unattributed_packets"], told["unattributed_bytes"]) == (1, 16)
-    assert told["coverage_percent"] == {"xdp": 100.0, "tc": 100.0, "cgroup": 84.0}
+    reported = ledger_record(fake.sample)
+    assert (reported["unattributed_packets"], reported["unattributed_bytes"]) == (1, 16)
+    assert reported["coverage_percent"] == {"xdp": 100.0, "tc": 100.0, "cgroup": 84.0}
     assert comms(fake) == ["kernel"]
 
 
@@ -144,10 +146,12 @@ def test_a_flow_belongs_to_the_socket_that_agrees_in_all(other: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(
-    ("is_connected", "noted", "told"),
+    ("is_connected", "noted", "reported"),
     [(True, 2, 1), (True, 0, 1), (False, 2, 2), (False, 0, 1)],
 )
-def test_who_sends_comes_before_who_listens(*, is_connected: bool, noted: int, told: int) -> None:
+def test_who_sends_comes_before_who_listens(
+    *, is_connected: bool, noted: int, reported: int
+) -> None:
     """And a connected socket before both: it may have changed hands since."""
     fake = SampleBuilder()
     fake.owner(1, pid=FREE_PID, comm="1")
@@ -156,4 +160,4 @@ def test_who_sends_comes_before_who_listens(*, is_connected: bool, noted: int, t
     if not is_connected:
         row["remote_port_be"], row["remote_addr"][:] = 0, 0
     fake.flow("10.0.0.1", "10.0.0.9", ports=(443, 40000), owner_id=noted)
-    assert comms(fake) == [str(told)]
+    assert comms(fake) == [str(reported)]

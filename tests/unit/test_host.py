@@ -109,7 +109,7 @@ def holder(run_dir: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_a_second_process_is_told_who_holds_the_lock(run_dir: Path) -> None:
+def test_a_second_process_reports_who_holds_the_lock(run_dir: Path) -> None:
     with holder(run_dir) as process:
         with (
             pytest.raises(TrafficmonError, match=rf"\(process {process.pid}\); try again"),
@@ -134,7 +134,7 @@ def test_two_pin_directories_have_two_files(run_dir: Path, one: str, other: str)
         assert len(list(run_dir.glob("attach*.lock"))) == 2
 
 
-def test_a_killed_holder_blocks_nobody(run_dir: Path) -> None:
+def test_a_killed_holder_blocks_no_other_process(run_dir: Path) -> None:
     with holder(run_dir) as process:
         process.kill()
         process.wait()

@@ -144,7 +144,7 @@ class TestProcesses:
             names = identities.names(owners((50, 100 * self.TICK_NS)), lambda _: None)
             assert names.processes[1].comm == comm
 
-    def test_what_is_no_owner_any_more_is_forgotten(
+    def test_what_is_not_an_owner_any_more_is_forgotten(
         self, identities: Identities, tmp_path: Path
     ) -> None:
         """For months, with a process a second: no more is kept than the last sample shows."""
@@ -179,20 +179,20 @@ class TestReverseDns:
             assert self.name(resolver, f"10.0.0.{number}") == f"10.0.0.{number}"
         assert len(resolver._known) == 10
 
-    def test_a_question_on_its_way_is_not_asked_again(
+    def test_a_pending_query_is_not_sent_again(
         self, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A resolver that hangs would get a thread more with each round."""
         monkeypatch.setattr(reverse_dns, "_PATIENCE_S", 0.01)
-        answer, asked = threading.Event(), []
+        answer, requested = threading.Event(), []
 
-        def ask(address: str) -> str | None:
-            asked.append(address)
+        def look_up(address: str) -> str | None:
+            requested.append(address)
             answer.wait(10)
             return "late"
 
-        resolver = ReverseDns(ask, clock)
+        resolver = ReverseDns(look_up, clock)
         for _ in range(5):
             assert self.name(resolver, "10.0.0.1") is None
-        assert asked == ["10.0.0.1"]
+        assert requested == ["10.0.0.1"]
         answer.set()

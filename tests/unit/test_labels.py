@@ -49,7 +49,7 @@ def test_processes() -> None:
     assert process_label(record).cmdline == "a" * 127 + "…"
 
 
-def test_who_has_gone_is_still_named() -> None:
+def test_who_is_gone_is_still_named() -> None:
     fake = SampleBuilder()
     fake.owner(7, pid=GONE, cgroup_id=1 << 60, comm="job", rx=(1, 1))
     fake.label(7, "/opt/job", "job --once")

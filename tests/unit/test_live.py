@@ -97,7 +97,7 @@ def test_what_cannot_be_read_is_let_go_of(pins: PinDirectory, meta: bytes) -> No
     assert FakeMap.opened == []
 
 
-def test_nothing_attached_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_nothing_attached_is_reported_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NotAttachedError, match="start with 'trafficmon attach'"):
         Live(PinDirectory(tmp_path / "nothing"))
 
@@ -108,7 +108,7 @@ def test_a_half_finished_attach_is_nothing_attached(pins: PinDirectory) -> None:
         Live(pins)
 
 
-def test_a_directory_closed_to_us_is_told_with_what_to_do(
+def test_a_directory_closed_to_us_is_reported_with_what_to_do(
     pins: PinDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def closed(pins: PinDirectory) -> bool:

@@ -57,13 +57,15 @@ def every_row(table: Table) -> Iterator[Record]:
     return table.stream(chosen(table, None, None, None))
 
 
-def test_rows_are_what_they_are_one_by_one_and_in_the_order_asked_for(table: Table) -> None:
+def test_rows_are_what_they_are_one_by_one_and_in_the_requested_order(table: Table) -> None:
     order = chosen(table, None, "-remote_port", None)
-    told = list(table.stream(order))
-    assert len(told) == ROWS
-    assert [row["remote_port"] for row in told] == sorted(row["remote_port"] for row in told)
+    reported = list(table.stream(order))
+    assert len(reported) == ROWS
+    assert [row["remote_port"] for row in reported] == sorted(
+        row["remote_port"] for row in reported
+    )
     for place in (0, 1, 2047, 2048, ROWS - 1):
-        assert told[place] == table.record(int(order[place]))
+        assert reported[place] == table.record(int(order[place]))
 
 
 class Counted(io.StringIO):
@@ -142,7 +144,7 @@ def test_numbers_beyond_the_measured_rows_are_never_cut() -> None:
     assert "65535" in out.getvalue().splitlines()[-1]
 
 
-def test_many_times_are_told_as_each_alone() -> None:
+def test_many_times_are_reported_as_each_alone() -> None:
     moments = [0.0, 1e9, 1.7e9 + 0.0005, 1_700_000_000.9999999, 1_764_430_000.123456]
     moments += (1.7e9 + np.random.default_rng(1).random(5000) * 1e8).tolist()
     assert time_texts(moments) == [time_text(moment) for moment in moments]

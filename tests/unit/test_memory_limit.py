@@ -51,6 +51,6 @@ def test_the_lowest_limit_up_to_the_root(
     assert memory.cgroup_limit_bytes() == lowest
 
 
-def test_without_proc_there_is_no_limit_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_proc_there_is_no_limit_to_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_lines", lambda _: [])
     assert memory.cgroup_limit_bytes() is None

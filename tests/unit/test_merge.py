@@ -46,8 +46,8 @@ def test_find_is_a_dicts_get(
 ) -> None:
     groups = Groups(columns(rows))
     place = {rows[first]: group for group, first in enumerate(groups.first)}
-    wanted = others + rows
-    assert groups.find(columns(wanted)).tolist() == [place.get(row, -1) for row in wanted]
+    expected = others + rows
+    assert groups.find(columns(expected)).tolist() == [place.get(row, -1) for row in expected]
 
 
 def test_sums_are_exact_where_floats_are_not() -> None:
@@ -55,7 +55,7 @@ def test_sums_are_exact_where_floats_are_not() -> None:
     assert groups.sum(np.array([1 << 53, 1], np.uint64)).tolist() == [(1 << 53) + 1]
 
 
-def test_two_keys_with_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_keys_with_one_hash_are_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
     first = merge._FIRST_MULTIPLIER
 
     def colliding(rows: Any, multiplier: int = first) -> Any:

@@ -77,25 +77,25 @@ def test_no_path_is_too_strange(path: str) -> None:
     assert name_of(path).path == path
 
 
-def test_users_are_asked_for_once_until_the_database_changes(
+def test_users_are_looked_up_once_until_the_database_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
+    requested: list[int] = []
 
-    def ask(uid: int) -> str | None:
-        asked.append(uid)
+    def look_up(uid: int) -> str | None:
+        requested.append(uid)
         return {0: "root"}.get(uid)
 
-    monkeypatch.setattr(users, "_ask", ask)
+    monkeypatch.setattr(users, "_ask", look_up)
     database = tmp_path / "passwd"
     database.write_text("one")
     names = UserNames(str(database))
     assert [names.name(0), names.name(7), names.name(0), names.name(7)] == ["root", None] * 2
-    assert asked == [0, 7]
+    assert requested == [0, 7]
     database.rename(tmp_path / "old")
     database.write_text("two")
     assert names.name(7) is None
-    assert asked == [0, 7, 7]
+    assert requested == [0, 7, 7]
 
 
 @pytest.mark.parametrize("uid", [0, 4_294_967_295, 2**40])
@@ -103,7 +103,7 @@ def test_the_systems_own_users(uid: int) -> None:
     assert UserNames().name(uid) == ("root" if uid == 0 else None)
 
 
-def test_cgroups_by_inode_also_when_they_have_gone(
+def test_cgroups_by_inode_also_when_they_are_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cgroup_tree, "_PAUSE_S", 0.0)
@@ -137,7 +137,7 @@ def started_ns(pid: int) -> int:
     return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK") + 1
 
 
-def test_a_process_keeps_its_names_when_it_has_gone(tmp_path: Path) -> None:
+def test_a_process_keeps_its_names_when_it_is_gone(tmp_path: Path) -> None:
     program = tmp_path / "odd) (name"
     shutil.copy(shutil.which("sleep") or "", program)
     names = ProcessNames()

@@ -39,7 +39,7 @@ def filled(root: Path, names: tuple[str, ...]) -> PinDirectory:
     return pins
 
 
-def test_ours_and_foreign_are_told_apart(tmp_path: Path) -> None:
+def test_ours_and_foreign_are_distinguished(tmp_path: Path) -> None:
     pins = filled(tmp_path / "pins", (*OURS, *FOREIGN))
     assert set(pins.ours()) == {pins.root / name for name in OURS}
     assert set(pins.foreign()) == {pins.root / name for name in FOREIGN}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What tables can be asked is known before they are read, and is what they can be asked then."""
+"""What tables can answer is known before they are read, and is what they answer then."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def table(reading: Reading, sides: tuple[str, ...] = ("rx_bytes", "tx_bytes")) -
     )
 
 
-def told(rated: Table, reading: Reading) -> dict[int, tuple[float | None, ...]]:
+def reported(rated: Table, reading: Reading) -> dict[int, tuple[float | None, ...]]:
     return {
         name: tuple(rated.record(row)[field] for field in RATE_FIELDS)
         for row, name in enumerate(reading)
@@ -65,12 +65,12 @@ def told(rated: Table, reading: Reading) -> dict[int, tuple[float | None, ...]]:
 def run(
     clock: Clock, *readings: Reading, every: float = 2.0
 ) -> dict[int, tuple[float | None, ...]]:
-    """What the last of them is told with."""
+    """What the last of them is reported with."""
     keeper = RateKeeper(clock)
     for reading in readings:
         rated = keeper.add_rates(table(reading))
         clock.now += every
-    return told(rated, readings[-1])
+    return reported(rated, readings[-1])
 
 
 def test_the_first_reading_has_nothing_to_compare_with(clock: Clock) -> None:
@@ -136,7 +136,7 @@ def test_tables_without_directions_and_without_bytes(clock: Clock) -> None:
         keeper = RateKeeper(clock)
         keeper.add_rates(table({1: (10, 0)}, sides))
         clock.now += 2
-        assert told(keeper.add_rates(table({1: (18, 0)}, sides)), {1: (0, 0)}) == {1: expected}
+        assert reported(keeper.add_rates(table({1: (18, 0)}, sides)), {1: (0, 0)}) == {1: expected}
 
 
 def test_a_reading_that_was_in_no_order_is_compared_row_by_row(clock: Clock) -> None:

@@ -50,13 +50,13 @@ def rated(name: str, elapsed_s: float) -> list[Record]:
 
 @pytest.mark.parametrize("elapsed_s", [0.5, 3.0, 60.0, 7.3])
 @pytest.mark.parametrize("name", [name for name in TABLES if name not in ("dns", "drops")])
-def test_in_and_out_are_told_apart(name: str, elapsed_s: float) -> None:
+def test_in_and_out_are_distinguished(name: str, elapsed_s: float) -> None:
     rx, tx = RX / elapsed_s, TX / elapsed_s
     rows = [row for row in rated(name, elapsed_s) if row["rate"]]
     assert rows
     for row in rows:
-        told = row["rx_rate"], row["tx_rate"], row["rate"]
-        assert told == pytest.approx((rx, tx, rx + tx)), row
+        reported = row["rx_rate"], row["tx_rate"], row["rate"]
+        assert reported == pytest.approx((rx, tx, rx + tx)), row
 
 
 @pytest.mark.parametrize("elapsed_s", [0.5, 3.0, 60.0])

@@ -14,7 +14,7 @@ from trafficmon.tables.rates import RateKeeper
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "reported"),
     [
         ("rx_rate", 523.423842341, "523 B/s"),
         ("rate", 0.0, "0 B/s"),
@@ -36,8 +36,8 @@ from trafficmon.tables.rates import RateKeeper
         ("pid", True, "true"),
     ],
 )
-def test_a_field(name: str, value: object, told: str) -> None:
-    assert field_text(name, value) == told
+def test_a_field(name: str, value: object, reported: str) -> None:
+    assert field_text(name, value) == reported
 
 
 def test_bits() -> None:
@@ -56,6 +56,10 @@ def test_no_field_of_any_table_is_a_raw_number() -> None:
         records += [table.record(row) for row in range(table.length)]
     for record in records:
         for name, value in record.items():
-            told = field_text(name, value)
+            reported = field_text(name, value)
             if not isinstance(value, str):
-                assert not re.search(r"\d\.\d{3}|None|nan|e[+-]\d", told), (name, value, told)
+                assert not re.search(r"\d\.\d{3}|None|nan|e[+-]\d", reported), (
+                    name,
+                    value,
+                    reported,
+                )

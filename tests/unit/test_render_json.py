@@ -109,10 +109,13 @@ def test_bytes_that_are_no_utf_8_are_json_to_strict_readers_too() -> None:
     """A lone surrogate is not (RFC 8259, 8.2): jq, Go and Rust refuse or change it."""
     record = {"comm": "\udcff\x7f\x1b\u202e", "list": [{"\udc80": "\U0001f600"}]}
 
-    told = to_json(record)
-    assert told.isprintable()
-    assert json.loads(told) == {"comm": "\\xff\x7f\x1b\u202e", "list": [{"\\x80": "\U0001f600"}]}
-    json.loads(told)["comm"].encode("utf-8", "strict")
+    reported = to_json(record)
+    assert reported.isprintable()
+    assert json.loads(reported) == {
+        "comm": "\\xff\x7f\x1b\u202e",
+        "list": [{"\\x80": "\U0001f600"}],
+    }
+    json.loads(reported)["comm"].encode("utf-8", "strict")
 
 
 def test_names_that_differ_stay_different() -> None:
@@ -125,6 +128,6 @@ def test_names_that_differ_stay_different() -> None:
         b"tm\\x5cxff",
         b"\xc3\xa9",
     )
-    told = {to_json(name.decode(errors="surrogateescape")) for name in names}
-    assert len(told) == len(names)
+    reported = {to_json(name.decode(errors="surrogateescape")) for name in names}
+    assert len(reported) == len(names)
     assert to_json("dev-\\xc3\\xa9.mount") == '"dev-\\\\xc3\\\\xa9.mount"'  # systemd's own

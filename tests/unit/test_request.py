@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an attach is asked for: accepted as meant, or refused with what to write instead."""
+"""What an attach requests: accepted as meant, or refused with what to write instead."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_layers() -> None:
 
 
 @pytest.mark.parametrize("text", ["", ",", "tcp", "cgroups"])
-def test_other_layers_are_refused_and_those_that_exist_are_told(text: str) -> None:
+def test_other_layers_are_refused_and_those_that_exist_are_reported(text: str) -> None:
     with pytest.raises(UsageError, match="xdp, tc"):
         request.parse_layers(text)
 
@@ -70,9 +70,9 @@ def test_the_flow_table_has_limits() -> None:
     assert request.parse_max_flows(None) is None
     assert request.parse_max_flows(1024) == 1024
     assert request.parse_max_flows(16_777_216) == 16_777_216
-    for asked in (-1, 0, 1023, 16_777_217):
+    for requested in (-1, 0, 1023, 16_777_217):
         with pytest.raises(UsageError, match="1024 to 16777216"):
-            request.parse_max_flows(asked)
+            request.parse_max_flows(requested)
 
 
 def test_the_readers_group() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Names that a resolver tells, asked once each, and not waited for too long."""
+"""Names of a resolver, looked up once each, and not waited for too long."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def rows(*addresses: str | None) -> list[dict[str, Any]]:
     return [{"remote_addr": address, "remote_name": None} for address in addresses]
 
 
-def test_names_are_asked_for_once() -> None:
-    asked = []
+def test_names_are_looked_up_once() -> None:
+    requested = []
 
-    def ask(address: str) -> str | None:
-        asked.append(address)
+    def look_up(address: str) -> str | None:
+        requested.append(address)
         return f"name-of-{address}"
 
-    resolver = ReverseDns(ask)
+    resolver = ReverseDns(look_up)
     for _ in range(2):
         some = [
             *rows("10.0.0.1", "10.0.0.1", None),
@@ -33,7 +33,7 @@ def test_names_are_asked_for_once() -> None:
         resolver.add_names(some)
         names = [row["remote_name"] for row in some]
         assert names == ["name-of-10.0.0.1", "name-of-10.0.0.1", None, "x"]
-    assert asked == ["10.0.0.1"]
+    assert requested == ["10.0.0.1"]
 
 
 def test_a_slow_resolver_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,13 +41,13 @@ def test_a_slow_resolver_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> N
     go_on = threading.Event()
     some = rows("10.0.0.1", "10.0.0.2")
 
-    def ask(address: str) -> str | None:
+    def look_up(address: str) -> str | None:
         if address == "10.0.0.1":
             go_on.wait(10)
         return "late" if address == "10.0.0.1" else "soon"
 
     began = time.monotonic()
-    ReverseDns(ask).add_names(some)
+    ReverseDns(look_up).add_names(some)
     assert time.monotonic() - began < 5
     assert [row["remote_name"] for row in some] == [None, "soon"]
     go_on.set()

@@ -46,7 +46,9 @@ def run(
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("redirection", ["2>&-", "<&-", "2>/dev/full", "2>&- <&-"])
-def test_no_one_to_tell_is_no_failure(command: str, redirection: str, tmp_path: Path) -> None:
+def test_a_closed_standard_error_is_no_failure(
+    command: str, redirection: str, tmp_path: Path
+) -> None:
     """Exit codes are what they are; what was to be printed is printed."""
     done = run(command, redirection, tmp_path)
     assert done.returncode == COMMANDS[command]
@@ -77,7 +79,7 @@ def test_all_streams_closed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["--help", "detach", "tui --text"])
-def test_a_reader_that_has_gone(command: str, tmp_path: Path) -> None:
+def test_a_reader_that_is_gone(command: str, tmp_path: Path) -> None:
     done = run(command, "> >(exec true); sleep 0", tmp_path)
     assert done.stderr == ""
 

@@ -44,7 +44,7 @@ def make(keys: Sequence[Any], dtype: str) -> Table:
 
 
 @st.composite
-def wishes(draw: st.DrawFn) -> tuple[str, list[Any], list[bool] | None, str | None, int | None]:
+def selections(draw: st.DrawFn) -> tuple[str, list[Any], list[bool] | None, str | None, int | None]:
     dtype = draw(st.sampled_from(list(KEYS)))
     keys = draw(st.lists(KEYS[dtype], max_size=30))
     mask = draw(st.none() | st.lists(st.booleans(), min_size=len(keys), max_size=len(keys)))
@@ -52,14 +52,14 @@ def wishes(draw: st.DrawFn) -> tuple[str, list[Any], list[bool] | None, str | No
     return dtype, keys, mask, sort, draw(st.none() | st.integers(0, 35))
 
 
-@given(wishes())
+@given(selections())
 def test_rows_are_chosen_as_sorted_would(
-    wish: tuple[str, list[Any], list[bool] | None, str | None, int | None],
+    selection: tuple[str, list[Any], list[bool] | None, str | None, int | None],
 ) -> None:
     """Numbers come largest first, texts in their order, ties as the table has them."""
-    dtype, keys, mask, sort, count = wish
-    wanted = [row for row in range(len(keys)) if mask is None or mask[row]]
-    expected = sorted(wanted, key=lambda row: keys[row], reverse=(dtype != "U") != (sort == "-key"))
+    dtype, keys, mask, sort, count = selection
+    kept = [row for row in range(len(keys)) if mask is None or mask[row]]
+    expected = sorted(kept, key=lambda row: keys[row], reverse=(dtype != "U") != (sort == "-key"))
     array = None if mask is None else np.array(mask, bool)
     chosen = choose_rows(make(keys, dtype), array, sort, count)
     assert chosen == (expected if count is None else expected[:count])
@@ -87,8 +87,8 @@ def test_rates_are_sorted_by_as_fields_are() -> None:
 def test_what_cannot_be_sorted_by_is_answered_with_what_can(sort: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         choose_rows(make([1], "u8"), None, sort, None)
-    wanted = sort.removeprefix("-")
-    assert str(caught.value) == f"things cannot be sorted by {wanted!r}; by: key, row{hint}"
+    name = sort.removeprefix("-")
+    assert str(caught.value) == f"things cannot be sorted by {name!r}; by: key, row{hint}"
 
 
 def test_texts_of_no_rows_are_an_array_too() -> None:

@@ -122,8 +122,8 @@ def test_when_it_was_opened_and_how_long_ago() -> None:
     opened_ns = NOW_NS - 5_000_000_000
     socket(fake)["socket"]["opened_ns"] = opened_ns
     row = only_row(fake)
-    told = datetime.fromisoformat(row["opened_at"]).timestamp()
-    assert told == BOOT_S + NOW_NS / 1e9 - 5
+    reported = datetime.fromisoformat(row["opened_at"]).timestamp()
+    assert reported == BOOT_S + NOW_NS / 1e9 - 5
     assert row["duration_s"] == 5
 
 

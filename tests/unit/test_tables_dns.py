@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The table of names that were asked for, from a book in which no two numbers are alike."""
+"""The table of names that were queried, from a book in which no two numbers are alike."""
 
 from __future__ import annotations
 
@@ -36,24 +36,28 @@ def fake() -> SampleBuilder:
 
 def test_records(fake: SampleBuilder) -> None:
     table = dns_table(fake.sample)
-    told = [table.record(row) for row in range(table.length)]
-    assert [(r["kind"], r["name"], r["type"]) for r in told] == [
+    reported = [table.record(row) for row in range(table.length)]
+    assert [(r["kind"], r["name"], r["type"]) for r in reported] == [
         ("dns", "b.example", "A"),
         ("mdns", "c.local", "AAAA"),
         ("llmnr", "a", None),
     ]
     fields = ("queries", "responses", "nxdomain", "servfail")
-    assert [tuple(r[f] for f in fields) for r in told] == [(5, 4, 1, 2), (7, 3, 2, 0), (6, 9, 0, 1)]
-    assert [r["latency_us"] for r in told] == [
+    assert [tuple(r[f] for f in fields) for r in reported] == [
+        (5, 4, 1, 2),
+        (7, 3, 2, 0),
+        (6, 9, 0, 1),
+    ]
+    assert [r["latency_us"] for r in reported] == [
         {"p50": 20, "p99": 30},
         {"p50": 101, "p99": 199},
         {"p50": None, "p99": None},
     ]
     errors = ("refused", "formerr", "other_errors")
-    assert [tuple(r[f] for f in errors) for r in told] == [(0, 0, 0), (1, 0, 0), (3, 2, 3)]
-    assert [r["rcodes"] for r in told] == [dict(A_CODES), dict(B_CODES), dict(C_CODES)]
+    assert [tuple(r[f] for f in errors) for r in reported] == [(0, 0, 0), (1, 0, 0), (3, 2, 3)]
+    assert [r["rcodes"] for r in reported] == [dict(A_CODES), dict(B_CODES), dict(C_CODES)]
     assert table.notes == ("1,200 names were forgotten, the longest unseen first",)
-    assert told[0]["last_seen"] == "2023-11-14T22:13:50.000Z"
+    assert reported[0]["last_seen"] == "2023-11-14T22:13:50.000Z"
 
 
 @pytest.mark.parametrize(

@@ -41,33 +41,33 @@ def counts(row: dict[str, Any], suffix: str = "") -> tuple[int | None, ...]:
 
 
 def test_totals(fake: SampleBuilder) -> None:
-    told = rows(fake)
-    assert list(told) == ["xdp", "tc", "cgroup", "app"]
-    assert counts(told["xdp"]) == (7, 700, None, None)
-    assert counts(told["tc"]) == (9, 1000, 20, 5000)
-    assert counts(told["cgroup"]) == (8, 880, 15, 4000)
-    assert counts(told["app"]) == (None, 660, None, 3300)
+    reported = rows(fake)
+    assert list(reported) == ["xdp", "tc", "cgroup", "app"]
+    assert counts(reported["xdp"]) == (7, 700, None, None)
+    assert counts(reported["tc"]) == (9, 1000, 20, 5000)
+    assert counts(reported["cgroup"]) == (8, 880, 15, 4000)
+    assert counts(reported["app"]) == (None, 660, None, 3300)
 
 
 def test_differences_are_to_the_layer_below(fake: SampleBuilder) -> None:
-    told = rows(fake)
-    assert counts(told["xdp"], "_difference") == (None, None, None, None)
-    assert counts(told["tc"], "_difference") == (2, 300, None, None)
-    assert counts(told["cgroup"], "_difference") == (-1, -120, -5, -1000)
-    assert counts(told["app"], "_difference") == (None, -220, None, -700)
+    reported = rows(fake)
+    assert counts(reported["xdp"], "_difference") == (None, None, None, None)
+    assert counts(reported["tc"], "_difference") == (2, 300, None, None)
+    assert counts(reported["cgroup"], "_difference") == (-1, -120, -5, -1000)
+    assert counts(reported["app"], "_difference") == (None, -220, None, -700)
 
 
 def test_layers_that_are_not_there_are_null(fake: SampleBuilder) -> None:
     fake.hooks.clear()
-    told = rows(fake)
+    reported = rows(fake)
     for layer in ("cgroup", "app"):
-        assert counts(told[layer]) == (None, None, None, None)
-        assert counts(told[layer], "_difference") == (None, None, None, None)
+        assert counts(reported[layer]) == (None, None, None, None)
+        assert counts(reported[layer], "_difference") == (None, None, None, None)
 
 
 def test_a_layer_that_has_seen_nothing_yet_is_zero_and_not_null() -> None:
     quiet = SampleBuilder()
     quiet.interface(0, "eth0")
-    told = rows(quiet)
-    assert counts(told["tc"]) == (0, 0, 0, 0)
-    assert counts(told["xdp"]) == (None, None, None, None)
+    reported = rows(quiet)
+    assert counts(reported["tc"]) == (0, 0, 0, 0)
+    assert counts(reported["xdp"]) == (None, None, None, None)

@@ -29,10 +29,10 @@ def ledger(fake: SampleBuilder) -> dict[str, Any]:
 
 
 def test_nothing_seen_is_nothing_lost(fake: SampleBuilder) -> None:
-    told = ledger(fake)
-    assert told.pop("coverage_percent") == {"xdp": None, "tc": None, "cgroup": None}
-    assert told.pop("flow_coverage_percent") is None
-    assert set(told.values()) == {0}
+    reported = ledger(fake)
+    assert reported.pop("coverage_percent") == {"xdp": None, "tc": None, "cgroup": None}
+    assert reported.pop("flow_coverage_percent") is None
+    assert set(reported.values()) == {0}
 
 
 def test_what_could_not_be_inserted(fake: SampleBuilder) -> None:
@@ -47,16 +47,16 @@ def test_what_could_not_be_inserted(fake: SampleBuilder) -> None:
     fake.service(PORT, 443, protocol=6, rx=(3, 1000))
     fake.flow(HERE, THERE, ports=(1, 443), rx=(1, 600))
 
-    told = ledger(fake)
-    assert told["flow_evictions"] == 0
-    assert told["flow_insert_failures"] == 2
-    assert told["flow_insert_failure_bytes"] == 300
-    assert told["service_insert_failures"] == 4
-    assert told["service_insert_failure_bytes"] == 500
-    assert told["fragment_insert_failures"] == 6
+    reported = ledger(fake)
+    assert reported["flow_evictions"] == 0
+    assert reported["flow_insert_failures"] == 2
+    assert reported["flow_insert_failure_bytes"] == 300
+    assert reported["service_insert_failures"] == 4
+    assert reported["service_insert_failure_bytes"] == 500
+    assert reported["fragment_insert_failures"] == 6
     # 400 bytes are in no flow: 300 of them by failed inserts, the rest was evicted
-    assert told["evicted_flow_bytes"] == 100
-    assert told["flow_coverage_percent"] == 60.0
+    assert reported["evicted_flow_bytes"] == 100
+    assert reported["flow_coverage_percent"] == 60.0
 
 
 @pytest.mark.parametrize("is_tx", [False, True])
@@ -74,10 +74,10 @@ def test_evictions_take_the_bytes_along_that_no_flow_has(
     fake.flow(HERE, THERE, ports=(1, 443), **side(1, 1500))
     fake.flow(HERE, THERE, 1, **side(1, 500))
 
-    told = ledger(fake)
-    assert told["flow_evictions"] == 5
-    assert told["evicted_flow_bytes"] == 2000
-    assert told["flow_coverage_percent"] == 50.0
+    reported = ledger(fake)
+    assert reported["flow_evictions"] == 5
+    assert reported["evicted_flow_bytes"] == 2000
+    assert reported["flow_coverage_percent"] == 50.0
 
 
 def test_more_entries_than_inserts_are_no_evictions(fake: SampleBuilder) -> None:
@@ -91,9 +91,9 @@ def test_without_evictions_a_packet_between_two_readings_is_no_loss(fake: Sample
     fake.service(PORT, 443, protocol=6, rx=(3, 3000))
     fake.flow(HERE, THERE, ports=(1, 443), rx=(1, 1500))
 
-    told = ledger(fake)
-    assert (told["flow_evictions"], told["evicted_flow_bytes"]) == (0, 0)
-    assert told["flow_coverage_percent"] == 100.0
+    reported = ledger(fake)
+    assert (reported["flow_evictions"], reported["evicted_flow_bytes"]) == (0, 0)
+    assert reported["flow_coverage_percent"] == 100.0
 
 
 def test_each_kind_of_event_is_lost_under_its_name(fake: SampleBuilder) -> None:
@@ -101,12 +101,12 @@ def test_each_kind_of_event_is_lost_under_its_name(fake: SampleBuilder) -> None:
         fake.events[kind]["lost"] = 1 << kind
         fake.events[kind]["limited"] = 1 << (kind + 8)
 
-    told = ledger(fake)
-    assert told["event_limited"] == sum(1 << (kind + 8) for kind in EventKind)
-    assert told["event_drops"] == sum(1 << kind for kind in EventKind)
-    assert told["dns_message_drops"] == 1 << EventKind.DNS
-    assert told["sample_drops"] == 1 << EventKind.SAMPLE
-    assert told["log_row_drops"] == (1 << EventKind.ROW) + (1 << EventKind.WRITTEN)
+    reported = ledger(fake)
+    assert reported["event_limited"] == sum(1 << (kind + 8) for kind in EventKind)
+    assert reported["event_drops"] == sum(1 << kind for kind in EventKind)
+    assert reported["dns_message_drops"] == 1 << EventKind.DNS
+    assert reported["sample_drops"] == 1 << EventKind.SAMPLE
+    assert reported["log_row_drops"] == (1 << EventKind.ROW) + (1 << EventKind.WRITTEN)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_each_kind_of_event_is_lost_under_its_name(fake: SampleBuilder) -> None:
 )
 def test_what_the_dns_book_lost(fake: SampleBuilder, noted: str, field: str) -> None:
     fake.dns_losses = {noted: 9}
-    told = {name: value for name, value in ledger(fake).items() if name.startswith("dns_")}
-    assert told.pop(field) == 9
-    assert set(told.values()) == {0}
+    reported = {name: value for name, value in ledger(fake).items() if name.startswith("dns_")}
+    assert reported.pop(field) == 9
+    assert set(reported.values()) == {0}
 
 
 def test_broken_headers_count_once_where_two_hooks_saw_them(fake: SampleBuilder) -> None:
@@ -148,10 +148,10 @@ class TestOwners:
         return fake
 
     def test_what_has_no_process(self, owned: SampleBuilder) -> None:
-        told = ledger(owned)
-        assert told["unattributed_packets"] == 5 + 14 + 1 + 2
-        assert told["unattributed_bytes"] == 400 + 300 + 100 + 200
-        assert told["owner_insert_failures"] == 192
+        reported = ledger(owned)
+        assert reported["unattributed_packets"] == 5 + 14 + 1 + 2
+        assert reported["unattributed_bytes"] == 400 + 300 + 100 + 200
+        assert reported["owner_insert_failures"] == 192
 
     def test_coverage_by_layer(self, owned: SampleBuilder) -> None:
         owned.flow(HERE, THERE, ports=(1, 80), rx=(1, 600), tx=(1, 100), owner_id=1)
@@ -159,15 +159,15 @@ class TestOwners:
         owned.flow(HERE, THERE, ports=(3, 80), rx=(1, 50), tx=(1, 200), owner_id=3)
         owned.flow(HERE, THERE, ports=(4, 80), rx=(1, 200), tx=(1, 0))
 
-        told = ledger(owned)["coverage_percent"]
-        assert told == {"xdp": 65.0, "tc": 47.5, "cgroup": 90.0}
+        reported = ledger(owned)["coverage_percent"]
+        assert reported == {"xdp": 65.0, "tc": 47.5, "cgroup": 90.0}
         assert cgroup_coverage(owned.sample) == 90.0
 
     def test_without_the_layer_they_are_null(self, owned: SampleBuilder) -> None:
         owned.hooks.clear()
-        told = ledger(owned)
-        assert told["unattributed_packets"] is None
-        assert told["unattributed_bytes"] is None
-        assert told["owner_insert_failures"] is None
-        assert told["coverage_percent"] == {"xdp": None, "tc": None, "cgroup": None}
+        reported = ledger(owned)
+        assert reported["unattributed_packets"] is None
+        assert reported["unattributed_bytes"] is None
+        assert reported["owner_insert_failures"] is None
+        assert reported["coverage_percent"] == {"xdp": None, "tc": None, "cgroup": None}
         assert cgroup_coverage(owned.sample) is None

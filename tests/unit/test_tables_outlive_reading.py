@@ -96,8 +96,8 @@ def test_nothing_can_be_changed_in_a_sample() -> None:
 
 def test_it_is_made_of_what_there_is() -> None:
     """What the tests above compare is not empty."""
-    told = {name: everything(table_maker(name)(sample())) for name in TABLES}
-    assert not [name for name in TABLES if not told[name]["records"] and name != "dns"]
-    assert {row["comm"] for row in told["flows"]["records"]} > {"now"}
-    assert {row["exe"] for row in told["processes"]["records"]} > {"/bin/now"}
-    assert {row["user"] for row in told["users"]["records"]} == {"root", None}
+    reported = {name: everything(table_maker(name)(sample())) for name in TABLES}
+    assert not [name for name in TABLES if not reported[name]["records"] and name != "dns"]
+    assert {row["comm"] for row in reported["flows"]["records"]} > {"now"}
+    assert {row["exe"] for row in reported["processes"]["records"]} > {"/bin/now"}
+    assert {row["user"] for row in reported["users"]["records"]} == {"root", None}

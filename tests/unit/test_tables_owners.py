@@ -25,7 +25,7 @@ from trafficmon.tables.query import choose_rows
 
 INET, INET6, TCP, UDP, ESTABLISHED = 2, 10, 6, 17, 1
 FREE_PID = 0x7FFFFFFF
-"""Beyond what a pid can be: nobody has it, so all names are those of the reading."""
+"""Beyond what a pid can be: no one has it, so all names are those of the reading."""
 
 
 @pytest.fixture
@@ -38,13 +38,13 @@ def fake() -> SampleBuilder:
 def rows(fake: SampleBuilder, name: str, expression: str = "") -> list[dict[str, Any]]:
     table = table_maker(name)(fake.sample)
     mask = matches(parse(expression), table.filter_columns()) if expression else None
-    told = [table.record(row) for row in choose_rows(table, mask, None, None)]
-    for record in told:
+    reported = [table.record(row) for row in choose_rows(table, mask, None, None)]
+    for record in reported:
         assert list(record) == list(table.fields)
         assert json.loads(json.dumps(record)) == record
     for key in table.sort_keys:
         assert len(choose_rows(table, None, key, None)) == table.length
-    return told
+    return reported
 
 
 def socket(fake: SampleBuilder, owner_id: int, local: str, remote: str = "", **more: Any) -> Any:
@@ -89,7 +89,7 @@ def test_owners_are_put_together_by_user_process_and_cgroup(fake: SampleBuilder)
         (8, 4, 0),
     ]
     for field in (*COUNTS, "connections"):
-        sums = {sum(row[field] for row in told) for told in (users, processes, groups)}
+        sums = {sum(row[field] for row in reported) for reported in (users, processes, groups)}
         assert len(sums) == 1
 
 
@@ -110,12 +110,12 @@ def test_open_sockets_count_what_they_have_not_handed_over(fake: SampleBuilder) 
     stranger = socket(fake, 99, "10.0.0.1:80", "10.0.0.2:997")
     stranger["socket"]["own"]["tx_bytes"] = 5
 
-    # neither connected nor a carrier of any packet: is no connection
+    # neither connected nor a carrier of any packet: no connection
     socket(fake, 1, "10.0.0.1:80", "10.0.0.2:996", tcp_state=TCP_CLOSE)
 
-    told = {row["pid"]: row for row in rows(fake, "processes")}
-    assert (told[FREE_PID]["rx_bytes"], told[FREE_PID]["connections"]) == (1500, 2)
-    assert told[None]["tx_bytes"] == 5
+    reported = {row["pid"]: row for row in rows(fake, "processes")}
+    assert (reported[FREE_PID]["rx_bytes"], reported[FREE_PID]["connections"]) == (1500, 2)
+    assert reported[None]["tx_bytes"] == 5
 
 
 def test_what_a_listener_counted_is_not_its_childrens(fake: SampleBuilder) -> None:
@@ -156,25 +156,25 @@ class TestFlowsHaveOwners:
         assert rows(fake, "flows", "comm master") == []
 
     @pytest.mark.parametrize("at", ["10.0.0.1:53", "0.0.0.0:53"])
-    def test_what_only_comes_in_is_whose_socket_takes_it(
+    def test_what_only_comes_in_belongs_to_the_owner_of_the_receiving_socket(
         self, fake: SampleBuilder, at: str
     ) -> None:
         fake.owner(5, pid=FREE_PID, comm="named")
         socket(fake, 5, at, protocol=UDP, tcp_state=7)
         fake.flow("10.0.0.1", "10.0.0.2", UDP, ports=(53, 4000))
         fake.flow("10.0.0.9", "10.0.0.2", UDP, ports=(54, 4000))
-        told = {row["local_port"]: row["comm"] for row in rows(fake, "flows")}
-        assert told == {53: "named", 54: None}
+        reported = {row["local_port"]: row["comm"] for row in rows(fake, "flows")}
+        assert reported == {53: "named", 54: None}
 
     def test_ipv6_is_not_ipv4(self, fake: SampleBuilder) -> None:
         fake.owner(5, pid=FREE_PID, comm="six")
         socket(fake, 5, "fd00::1:443", "fd00::2:50000")
         fake.flow("fd00::1", "fd00::2", ports=(443, 50000))
         fake.flow("10.0.0.1", "10.0.0.2", ports=(443, 50000))
-        told = {row["local_addr"]: row["comm"] for row in rows(fake, "flows")}
-        assert told == {"fd00::1": "six", "10.0.0.1": None}
+        reported = {row["local_addr"]: row["comm"] for row in rows(fake, "flows")}
+        assert reported == {"fd00::1": "six", "10.0.0.1": None}
 
-    def test_without_the_layer_nobody_is_known(self, fake: SampleBuilder) -> None:
+    def test_without_the_layer_no_owner_is_known(self, fake: SampleBuilder) -> None:
         fake.hooks.clear()
         fake.flow("10.0.0.1", "10.0.0.2", ports=(1, 2), owner_id=5)
         (row,) = rows(fake, "flows")
@@ -234,7 +234,7 @@ def test_drops_by_reason_and_place(fake: SampleBuilder) -> None:
         ("NETFILTER_DROP", (7, 0)),
     ],
 )
-def test_drops_before_and_behind_the_count_of_sockets(
+def test_drops_before_and_after_the_count_of_sockets(
     fake: SampleBuilder, reason: str, sides: tuple[int, int]
 ) -> None:
     fake.reasons = {5: f"SKB_DROP_REASON_{reason}"}

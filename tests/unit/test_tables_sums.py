@@ -127,7 +127,7 @@ def test_ports_of_different_protocols_are_apart(fake: SampleBuilder) -> None:
     assert [row["protocol"] for row in rows(table, "proto tcp and port 53")] == ["tcp"]
 
 
-def test_hosts_are_told_apart_by_version_too(fake: SampleBuilder) -> None:
+def test_hosts_are_distinguished_by_version_too(fake: SampleBuilder) -> None:
     """192.0.2.7 in four bytes, and the IPv6 address that begins with the same four."""
     same_bytes = "c000:207::"
     fake.flow(HERE, THERE, TCP, ports=(443, 1), rx=(1, 10), tx=(2, 20))
@@ -151,5 +151,5 @@ def test_an_address_of_a_link_is_a_host_on_each_link(fake: SampleBuilder) -> Non
     for slot, octets in ((0, 10), (1, 200)):
         fake.flow("fe80::2", "fe80::1", 58, rx=(1, octets), slot=slot)
         fake.flow("2001:db8::2", THERE6, 58, rx=(1, octets), slot=slot)
-    told = {row["remote_addr"]: row["rx_bytes"] for row in rows(host_table(fake.sample))}
-    assert told == {"fe80::1%eth0": 10, "fe80::1%eth1": 200, THERE6: 210}
+    reported = {row["remote_addr"]: row["rx_bytes"] for row in rows(host_table(fake.sample))}
+    assert reported == {"fe80::1%eth0": 10, "fe80::1%eth1": 200, THERE6: 210}

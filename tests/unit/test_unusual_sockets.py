@@ -27,11 +27,11 @@ IPPROTO_SMC = 256
 def rows(fake: SampleBuilder, expression: str = "") -> list[dict[str, Any]]:
     table = table_maker("connections")(fake.sample)
     mask = matches(parse(expression), table.filter_columns()) if expression else None
-    told = [table.record(row) for row in choose_rows(table, mask, None, None)]
+    reported = [table.record(row) for row in choose_rows(table, mask, None, None)]
     for key in table.sort_keys:
         assert len(choose_rows(table, None, key, None)) == table.length
     assert len(table.identity()) == table.length
-    return told
+    return reported
 
 
 def every(field: str, values: range, **others: int) -> SampleBuilder:
@@ -45,9 +45,9 @@ def every(field: str, values: range, **others: int) -> SampleBuilder:
 
 def test_every_protocol() -> None:
     fake = every("protocol", range(0x10000))
-    told = rows(fake)
-    assert len(told) == 0x10000
-    names = [row["protocol"] for row in told]
+    reported = rows(fake)
+    assert len(reported) == 0x10000
+    names = [row["protocol"] for row in reported]
     assert names[:256] == [socket_protocol_name(number) for number in range(256)]
     assert {names[255], names[IPPROTO_SMC], names[257], names[0xFFFF]} == {
         "255",
@@ -56,7 +56,7 @@ def test_every_protocol() -> None:
         "65535",
     }
     assert names[IPPROTO_MPTCP] == "tcp"
-    json.dumps(told)
+    json.dumps(reported)
 
 
 def test_a_filter_for_tcp_finds_mptcp_and_nothing_else() -> None:
@@ -77,9 +77,9 @@ def test_every_state(protocol: int) -> None:
 
 def test_every_family() -> None:
     """Nothing is known of addresses of a family that has none of four or sixteen bytes."""
-    told = rows(every("family", range(256)))
-    assert [n for n, row in enumerate(told) if row["local_addr"] is not None] == [INET, INET6]
-    assert told[17]["protocol"] == "packet"
+    reported = rows(every("family", range(256)))
+    assert [n for n, row in enumerate(reported) if row["local_addr"] is not None] == [INET, INET6]
+    assert reported[17]["protocol"] == "packet"
 
 
 @pytest.mark.parametrize(

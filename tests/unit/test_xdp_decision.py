@@ -34,15 +34,15 @@ def test_auto_leaves_loopback_to_tc() -> None:
     assert "loopback" in reason
 
 
-@pytest.mark.parametrize("asked", [("auto",), ("native",), ("generic", "off")])
-def test_without_ethernet_frames_there_is_no_xdp(asked: tuple[str, ...]) -> None:
-    modes, reason = candidates(made_up("tun", _ARPHRD_NONE), asked)
+@pytest.mark.parametrize("requested", [("auto",), ("native",), ("generic", "off")])
+def test_without_ethernet_frames_there_is_no_xdp(requested: tuple[str, ...]) -> None:
+    modes, reason = candidates(made_up("tun", _ARPHRD_NONE), requested)
     assert modes == ()
     assert "test0 carries no Ethernet frames" in reason
 
 
 @pytest.mark.parametrize("kind", [None, "veth"])
-def test_who_asks_by_name_gets_it_in_that_order(kind: str | None) -> None:
+def test_a_mode_requested_by_name_is_tried_in_that_order(kind: str | None) -> None:
     interface = made_up(kind)
     assert candidates(interface, ("generic", "native")) == (("generic", "native"), "")
     assert candidates(interface, ("native", "off")) == (("native",), "")

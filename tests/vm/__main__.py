@@ -49,31 +49,31 @@ def main() -> int:
     parser.add_argument("--python", default=str(_ROOT / ".venv-vm" / "bin" / "python"))
     parser.add_argument("--files", nargs="*", help="default: those of matrix.py")
     parser.add_argument("--seconds", type=float, help="per kernel")
-    asked = parser.parse_args()
-    wanted = list(asked.kernels or matrix.KERNELS)
+    options = parser.parse_args()
+    selected = list(options.kernels or matrix.KERNELS)
     files, seconds = matrix.FILES, 5400.0
-    if wanted == ["everyday"]:
-        wanted, files, seconds = list(matrix.EVERYDAY), matrix.EVERYDAY_FILES, 2100.0
-    asked.files, asked.seconds = asked.files or files, asked.seconds or seconds
+    if selected == ["everyday"]:
+        selected, files, seconds = list(matrix.EVERYDAY), matrix.EVERYDAY_FILES, 2100.0
+    options.files, options.seconds = options.files or files, options.seconds or seconds
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        outcomes = list(pool.map(lambda version: _boot(version, asked), wanted))
+        outcomes = list(pool.map(lambda version: _boot(version, options), selected))
     for outcome in outcomes:
-        _tell(outcome)
+        _report(outcome)
     complaints = [line for outcome in outcomes for line in _complaints(outcome)]
-    if not asked.kernels:
+    if not options.kernels:
         complaints += _never_run(outcomes)
     print("\n".join(complaints) or "all well")
     return 1 if complaints else 0
 
 
-def _boot(version: str, asked: argparse.Namespace) -> Outcome:
+def _boot(version: str, options: argparse.Namespace) -> Outcome:
     version, _, architecture = version.partition(":")
     kernel = fetch("" if version == "newest" else version, architecture or "amd64")
-    checkout, python, hardware = str(_ROOT), asked.python, machine.pc()
+    checkout, python, hardware = str(_ROOT), options.python, machine.pc()
     if architecture:
         system = foreign.prepare(foreign.ARM64)
         checkout, python, hardware = system.checkout, system.python, machine.arm64(system.root)
-    files = shlex.join(f"tests/kernel/{name}" for name in asked.files)
+    files = shlex.join(f"tests/kernel/{name}" for name in options.files)
     command = (
         f"export PATH=$PATH:/usr/sbin:/sbin PYTHONDONTWRITEBYTECODE=1 {MAY_WATCH_ROOT}=1; "
         f"cd {checkout}; "
@@ -83,7 +83,7 @@ def _boot(version: str, asked: argparse.Namespace) -> Outcome:
         f"--durations=40 --tb=short --color=no --junitxml=/tmp/results.xml {files}; status=$?; "
         f"echo; echo {_BEGIN}; cat /tmp/results.xml; echo; echo {_END}; exit $status"
     )
-    ran = machine.run(kernel, command, timeout_s=asked.seconds, hardware=hardware, shown=checkout)
+    ran = machine.run(kernel, command, timeout_s=options.seconds, hardware=hardware, shown=checkout)
     _LOGS.mkdir(parents=True, exist_ok=True)
     (_LOGS / f"{kernel.name}.log").write_text(ran.output)
     outcome = Outcome(kernel.name, ran.seconds)
@@ -101,7 +101,7 @@ def _boot(version: str, asked: argparse.Namespace) -> Outcome:
 
 
 def _results(text: str) -> dict[str, str]:
-    """Our own tests' report; nobody else writes to that console."""
+    """Our own tests' report; no one else writes to that console."""
     said = {}
     for case in ET.fromstring(text).iter("testcase"):
         name = f"{case.get('classname')}::{case.get('name')}"
@@ -114,7 +114,7 @@ def _results(text: str) -> dict[str, str]:
     return said
 
 
-def _tell(outcome: Outcome) -> None:
+def _report(outcome: Outcome) -> None:
     counts = ", ".join(f"{outcome.count(w)} {w}" for w in ("passed", "failed", "skipped"))
     print(f"{outcome.release:<32} {counts}  {outcome.seconds:.0f} s {outcome.broken}")
     reasons = sorted(set(outcome.tests.values()) - {"passed", "failed"})

@@ -46,8 +46,8 @@ def fetch(version: str, arch: str = "amd64") -> Path:
 
 
 def _newest(names: list[str], version: str, arch: str) -> str:
-    wanted = rf"{re.escape(version)}[.+-].*" if version else r"\d+\.\d+.*"
-    pattern = re.compile(rf"linux-image-{wanted}-cloud-{arch}")
+    requested = rf"{re.escape(version)}[.+-].*" if version else r"\d+\.\d+.*"
+    pattern = re.compile(rf"linux-image-{requested}-cloud-{arch}")
     found = [n for n in names if pattern.fullmatch(n) and not any(u in n for u in _UNWANTED)]
     if not found:
         raise LookupError(f"Debian has no cloud kernel {version} for {arch}")

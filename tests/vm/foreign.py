@@ -70,17 +70,17 @@ def prepare(architecture: Architecture) -> System:
 
 @cache
 def _prepared(architecture: Architecture) -> System:
-    root, wheels = cache_directory().parent / f"root-{architecture.debian}", _wanted_wheels()
-    told = "\n".join([_PACKAGES, *wheels, platform.python_version()])
+    root, wheels = cache_directory().parent / f"root-{architecture.debian}", _requested_wheels()
+    reported = "\n".join([_PACKAGES, *wheels, platform.python_version()])
     done = root / ".done"
-    if not done.exists() or done.read_text(encoding="utf-8") != told:
+    if not done.exists() or done.read_text(encoding="utf-8") != reported:
         shutil.rmtree(root, ignore_errors=True)
         root.parent.mkdir(parents=True, exist_ok=True)
         _unpack_packages(root, architecture)
         _unpack_wheels(root, architecture, wheels)
         shutil.copy(root / "usr/share/base-passwd/passwd.master", root / "etc/passwd")
         shutil.copy(root / "usr/share/base-passwd/group.master", root / "etc/group")
-        done.write_text(told, encoding="utf-8")
+        done.write_text(reported, encoding="utf-8")
     _put_checkout(root, architecture)
     return System(root)
 
@@ -94,11 +94,13 @@ def _unpack_packages(root: Path, architecture: Architecture) -> None:
     subprocess.run(command, check=True)
 
 
-def _wanted_wheels() -> list[str]:
+def _requested_wheels() -> list[str]:
     """Requirements; on this machine's architecture the VMs have Debian's numpy."""
-    told = [sys.executable, str(_ROOT / "tools" / "requirements.py"), "vm"]
-    wanted = subprocess.run(told, check=True, capture_output=True, text=True).stdout.split("\n")
-    return [*(line for line in wanted if line), "numpy"]
+    reported = [sys.executable, str(_ROOT / "tools" / "requirements.py"), "vm"]
+    requested = subprocess.run(reported, check=True, capture_output=True, text=True).stdout.split(
+        "\n"
+    )
+    return [*(line for line in requested if line), "numpy"]
 
 
 def _unpack_wheels(root: Path, architecture: Architecture, wheels: list[str]) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A virtual machine: another kernel, and this machine's root file system, read-only, over virtiofs.
 
-Everything is emulated (no KVM is asked for), so seconds there are tenths here. One thread for all
+Everything is emulated (no KVM is requested), so seconds there are tenths here. One thread for all
 CPUs, and no cmpxchg16b: with several, or with it, QEMU 7.2 broke one boot in ten.
 """
 
@@ -218,9 +218,9 @@ def _dependencies(kernel: Path) -> list[str]:
     files: dict[str, None] = {}
     for module in MODULES:
         argv = ["modprobe", "-d", str(kernel), "-S", release, "--show-depends", module]
-        told = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+        reported = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
         files |= dict.fromkeys(
-            words[1] for line in told.splitlines() if (words := line.split())[0] == "insmod"
+            words[1] for line in reported.splitlines() if (words := line.split())[0] == "insmod"
         )
     return list(files)
 

@@ -28,8 +28,8 @@ EVERYDAY_FILES: tuple[str, ...] = (
     "test_owners.py::TestOtherProtocols::test_pings",
     "test_owners.py::TestHandedOver::test_a_socket_passed_to_another_process",
     "test_events.py::test_a_connection_from_beginning_to_end[10.0.1.2]",
-    "test_dns.py::test_whose_question_it_was_and_who_serves[10.0.1.2]",
-    "test_capture.py::test_each_packet_tells_whose_it_is",
+    "test_dns.py::test_which_process_queried_and_which_serves[10.0.1.2]",
+    "test_capture.py::test_each_packet_names_its_owner",
     "test_userlog.py::test_rows_add_up_to_the_users_totals[options0-False]",
 )
 """One of each kind: what continuous integration has the time for, at half a minute a test."""
@@ -48,10 +48,10 @@ FILES: tuple[str, ...] = (
     "test_libbpf_links.py",
     "test_libbpf_tracing.py",
     "test_attach_modes.py",
-    # One test each of what starts programs that go on: there an interpreter takes seconds to start.
+    # One test each of what starts programs that run on: there Python takes seconds to start.
     "test_events.py::test_a_connection_from_beginning_to_end",
-    "test_dns.py::test_whose_question_it_was_and_who_serves",
-    "test_capture.py::test_each_packet_tells_whose_it_is",
+    "test_dns.py::test_which_process_queried_and_which_serves",
+    "test_capture.py::test_each_packet_names_its_owner",
     "test_userlog.py::test_rows_add_up_to_the_users_totals",
 )
 """Where kernels differ. What only takes long there is left out: test_corpus.py (200,000 frames),

@@ -47,20 +47,20 @@ class Page:
 
     async def listen(self) -> None:
         async for message in self._socket:
-            told = message.json()
-            if told.get("method") == "Network.webSocketFrameReceived":
-                frame = told["params"]["response"]
+            reported = message.json()
+            if reported.get("method") == "Network.webSocketFrameReceived":
+                frame = reported["params"]["response"]
                 raw = frame["payloadData"].encode()
                 self.sent += base64.b64decode(raw) if frame["opcode"] == 2 else raw
-            elif (waiting := self._answers.pop(told.get("id", 0), None)) is not None:
-                waiting.set_result(told)
+            elif (waiting := self._answers.pop(reported.get("id", 0), None)) is not None:
+                waiting.set_result(reported)
 
     async def do(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)
         self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
-        told = await asyncio.wait_for(self._answers[number], _PATIENCE_S)
-        result: dict[str, Any] = told["result"]
+        reported = await asyncio.wait_for(self._answers[number], _PATIENCE_S)
+        result: dict[str, Any] = reported["result"]
         return result
 
     def text(self) -> str:

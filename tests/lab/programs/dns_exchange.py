@@ -57,7 +57,7 @@ def _serve(options: argparse.Namespace) -> None:
             server.sendto(_answer_to(query), sender)
 
 
-def _ask(options: argparse.Namespace) -> None:
+def _query(options: argparse.Namespace) -> None:
     names = options.names if not options.seconds else itertools.cycle(options.names)
     end = time.monotonic() + options.seconds
     for number, name in enumerate(names):
@@ -86,7 +86,7 @@ def _main() -> None:
     if options.mode == "serve":
         _serve(options)
     else:
-        _ask(options)
+        _query(options)
 
 
 if __name__ == "__main__":

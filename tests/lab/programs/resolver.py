@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A resolver over UDP and TCP that answers by the name's first label, and logs what it was asked.
+"""A resolver over UDP and TCP that answers by the name's first label, and logs what it was queried.
 
 Usage: resolver.py ADDRESS PORT LOG
 

@@ -62,17 +62,17 @@ def _answer(receiver: socket.socket) -> None:
             receiver.sendto(bytes(answer_bytes), sender)
 
 
-def _ask(options: argparse.Namespace) -> None:
+def _request(options: argparse.Namespace) -> None:
     end = time.monotonic() + options.seconds if options.seconds else None
     done = 0
-    with _socket(options.address) as asker:
-        asker.settimeout(_TIMEOUT_S)
+    with _socket(options.address) as client:
+        client.settimeout(_TIMEOUT_S)
         if options.source:
-            asker.bind((options.source, 0))
-        asker.connect((options.address, options.port))
+            client.bind((options.source, 0))
+        client.connect((options.address, options.port))
         while (time.monotonic() < end) if end else (done < options.count):
-            asker.send(_datagram(options.up, options.down))
-            if options.down and len(asker.recv(_MAX_DATAGRAM_BYTES)) != options.down:
+            client.send(_datagram(options.up, options.down))
+            if options.down and len(client.recv(_MAX_DATAGRAM_BYTES)) != options.down:
                 raise ConnectionError("the answer has the wrong size")
             time.sleep(options.pause_ms / 1000)
             done += 1
@@ -112,7 +112,7 @@ def _options() -> argparse.Namespace:
 
 def _main() -> None:
     options = _options()
-    {"serve": _serve, "ask": _ask, "flows": _flows}[options.mode](options)
+    {"serve": _serve, "ask": _request, "flows": _flows}[options.mode](options)
 
 
 if __name__ == "__main__":

@@ -147,8 +147,8 @@ def _pass_on(tap: int, wire: socket.socket, tags: bytes) -> None:
 
 
 def _main() -> None:
-    tap_name, interface, told_tags = sys.argv[1:]
-    pairs = [tuple(tag.split(":")) for tag in told_tags.split(",")]
+    tap_name, interface, reported_tags = sys.argv[1:]
+    pairs = [tuple(tag.split(":")) for tag in reported_tags.split(",")]
     tags = b"".join(struct.pack("!HH", int(tpid, 16), int(vid)) for tpid, vid in pairs)
     tap = _open_tap(tap_name)
     with _open_wire(interface, int(pairs[0][1])) as wire:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Comments of packets: whatever a process calls itself, each value can be told."""
+"""Comments of packets: whatever a process calls itself, each value can be reported."""
 
 from __future__ import annotations
 
@@ -70,6 +70,6 @@ def test_usual_names_stand_as_they_are() -> None:
         "uid": 0,
         "cgroup": "/a.slice/b@1",
     }
-    told = "process=python3.11 pid=7 user=alice uid=0 cgroup=/a.slice/b@1"
-    assert comment_of(fields) == told
+    reported = "process=python3.11 pid=7 user=alice uid=0 cgroup=/a.slice/b@1"
+    assert comment_of(fields) == reported
     assert comment_of({"process": None, "pid": None}) is None

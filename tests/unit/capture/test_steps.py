@@ -124,11 +124,11 @@ def event_of(head: Any, owner: dict[str, Any]) -> PacketEvent:
 def test_the_kernel_lets_through_what_matches(text: str, head: Any, owner: dict[str, Any]) -> None:
     expression = parse(text)
     steps = steps_of(expression, SLOTS, CGROUPS.get)
-    wanted = bool(matching([event_of(head, owner)], expression))
+    expected = bool(matching([event_of(head, owner)], expression))
     passed = run(steps.records, head, owner)
-    assert passed >= wanted
+    assert passed >= expected
     if steps.is_exact:
-        assert passed == wanted
+        assert passed == expected
 
 
 def test_without_an_expression_all_packets_pass() -> None:
@@ -148,7 +148,7 @@ def test_without_an_expression_all_packets_pass() -> None:
         ("cgroup /a*", False, False),
     ],
 )
-def test_what_the_kernel_can_ask(text: str, exact: bool, owner: bool) -> None:
+def test_what_the_kernel_can_match(text: str, exact: bool, owner: bool) -> None:
     steps = steps_of(parse(text), SLOTS, CGROUPS.get)
     assert (steps.is_exact, steps.asks_owner) == (exact, owner)
 

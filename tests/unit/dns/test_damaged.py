@@ -62,23 +62,23 @@ def test_a_compressed_nsec_name_as_each_apple_device_sends_it() -> None:
         "00008400000000010000000104686f7374056c6f63616c0000018001000000780004c0a80909"
         "c00c002f8001000000780005c00c000140"
     )
-    told = parse(raw)
-    assert (told.name, told.type, told.unread) == ("host.local", "A", 0)
-    assert told.answers == (Answer("host.local", "A", 120, "192.168.9.9"),)
+    reported = parse(raw)
+    assert (reported.name, reported.type, reported.unread) == ("host.local", "A", 0)
+    assert reported.answers == (Answer("host.local", "A", 120, "192.168.9.9"),)
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
 def test_one_damaged_record_takes_no_other_with_it(damaged: bytes) -> None:
-    told = parse(message(FIRST, damaged, LAST))
-    assert told.answers == (BEFORE, AFTER)
-    assert (told.name, told.unread, told.is_incomplete) == ("h.x", 1, True)
+    reported = parse(message(FIRST, damaged, LAST))
+    assert reported.answers == (BEFORE, AFTER)
+    assert (reported.name, reported.unread, reported.is_incomplete) == ("h.x", 1, True)
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
 def test_nor_where_it_is_an_additional_one(damaged: bytes) -> None:
-    told = parse(message(FIRST, LAST, additional=(damaged,)))
-    assert told.answers == (BEFORE, AFTER)
-    assert told.unread == 1
+    reported = parse(message(FIRST, LAST, additional=(damaged,)))
+    assert reported.answers == (BEFORE, AFTER)
+    assert reported.unread == 1
 
 
 OUT_OF_PLACE = {
@@ -93,8 +93,8 @@ OUT_OF_PLACE = {
 
 @pytest.mark.parametrize("additional", OUT_OF_PLACE.values(), ids=OUT_OF_PLACE)
 def test_records_out_of_their_place_are_read(additional: tuple[bytes, ...]) -> None:
-    told = parse(message(FIRST, LAST, additional=additional))
-    assert (told.answers, told.unread) == ((BEFORE, AFTER), 0)
+    reported = parse(message(FIRST, LAST, additional=additional))
+    assert (reported.answers, reported.unread) == ((BEFORE, AFTER), 0)
 
 
 NOT_TO_BE_PASSED = {
@@ -106,10 +106,10 @@ NOT_TO_BE_PASSED = {
 
 
 @pytest.mark.parametrize("damaged", NOT_TO_BE_PASSED.values(), ids=NOT_TO_BE_PASSED)
-def test_where_the_next_record_cannot_be_found_all_behind_it_are_counted(damaged: bytes) -> None:
-    told = parse(message(FIRST, damaged, LAST, additional=(LAST,)))
-    assert told.answers == (BEFORE,)
-    assert told.unread == 3
+def test_where_the_next_record_cannot_be_found_all_after_it_are_counted(damaged: bytes) -> None:
+    reported = parse(message(FIRST, damaged, LAST, additional=(LAST,)))
+    assert reported.answers == (BEFORE,)
+    assert reported.unread == 3
 
 
 @pytest.mark.parametrize("is_cut", [True, False])
@@ -122,38 +122,38 @@ def test_cut_at_every_byte(is_cut: bool) -> None:
             with pytest.raises(MalformedError):
                 parse(raw[:length], is_cut=is_cut)
             continue
-        told = parse(raw[:length], is_cut=is_cut)
+        reported = parse(raw[:length], is_cut=is_cut)
         whole = (length - start) // len(FIRST)
-        assert (told.answers, told.unread) == ((BEFORE, AFTER)[:whole], 2 - whole)
+        assert (reported.answers, reported.unread) == ((BEFORE, AFTER)[:whole], 2 - whole)
 
 
 def test_more_announced_than_there_is() -> None:
-    told = parse(message(FIRST, LAST, counts=3))
-    assert (told.answers, told.unread) == ((BEFORE, AFTER), 3)
+    reported = parse(message(FIRST, LAST, counts=3))
+    assert (reported.answers, reported.unread) == ((BEFORE, AFTER), 3)
 
 
-def test_what_is_behind_the_last_record_is_not_of_the_message() -> None:
-    told = parse(message(FIRST, LAST) + b"\xff" * 40)
-    assert (told.answers, told.unread) == ((BEFORE, AFTER), 0)
+def test_what_follows_the_last_record_is_not_of_the_message() -> None:
+    reported = parse(message(FIRST, LAST) + b"\xff" * 40)
+    assert (reported.answers, reported.unread) == ((BEFORE, AFTER), 0)
 
 
 def test_a_second_question_that_is_damaged() -> None:
     raw = struct.pack("!6H", 7, 0, 2, 0, 0, 0) + QUESTION + b"\x80" + bytes(9)
-    told = parse(raw)
-    assert (told.name, told.type, told.unread) == ("h.x", "A", 1)
+    reported = parse(raw)
+    assert (reported.name, reported.type, reported.unread) == ("h.x", "A", 1)
 
 
 @pytest.mark.parametrize("count", [3, 0xFFFF])
 def test_more_questions_than_fit_are_no_message(count: int) -> None:
-    """Chance alone makes those: noise on port 53 is not to be told as names."""
+    """Chance alone makes those: noise on port 53 is not to be reported as names."""
     with pytest.raises(MalformedError, match="questions, which do not fit"):
         parse(struct.pack("!6H", 7, 0, count, 0, 0, 0) + QUESTION)
 
 
 def test_the_first_answer_stands_for_a_message_without_questions_also_when_it_is_damaged() -> None:
     damaged = record(A, b"\x0a", owner=b"\1m\0", class_=IN | CACHE_FLUSH)
-    told = parse(struct.pack("!6H", 0, 0x8400, 0, 1, 0, 0) + damaged)
-    assert (told.name, told.type, told.answers, told.unread) == ("m", "A", (), 1)
+    reported = parse(struct.pack("!6H", 0, 0x8400, 0, 1, 0, 0) + damaged)
+    assert (reported.name, reported.type, reported.answers, reported.unread) == ("m", "A", (), 1)
 
 
 POINTING = {
@@ -174,37 +174,37 @@ def test_names_are_followed_in_every_type_also_with_mdns_flag_in_the_class(
     name: str, flag: int
 ) -> None:
     kind, data, text = POINTING[name]
-    told = parse(message(record(kind, data, class_=IN | flag)))
-    assert told.answers == (Answer("h.x", name, 60, text),)
+    reported = parse(message(record(kind, data, class_=IN | flag)))
+    assert reported.answers == (Answer("h.x", name, 60, text),)
 
 
-def test_of_a_type_that_nobody_knows_the_bytes_are_shown() -> None:
-    told = parse(message(record(65280, b"\1\2"), LAST))
-    assert told.answers == (Answer("h.x", "TYPE65280", 60, r"\# 2 0102"), AFTER)
+def test_of_an_unknown_type_the_bytes_are_shown() -> None:
+    reported = parse(message(record(65280, b"\1\2"), LAST))
+    assert reported.answers == (Answer("h.x", "TYPE65280", 60, r"\# 2 0102"), AFTER)
 
 
 def test_an_address_of_another_class_names_no_host() -> None:
-    told = parse(message(record(A, b"\1h\0\0\1", class_=3), LAST))
-    assert [one.record_class for one in told.answers] == ["CH", "IN"]
-    assert list(told.addresses()) == [("10.0.0.2", 60)]
+    reported = parse(message(record(A, b"\1h\0\0\1", class_=3), LAST))
+    assert [one.record_class for one in reported.answers] == ["CH", "IN"]
+    assert list(reported.addresses()) == [("10.0.0.2", 60)]
 
 
 def test_what_an_update_takes_away_has_no_data() -> None:
     """RFC 2136, 2.5: that is no damage."""
-    told = parse(message(record(5, b"", class_=NONE), LAST))
-    assert (told.answers, told.unread) == ((AFTER,), 0)
+    reported = parse(message(record(5, b"", class_=NONE), LAST))
+    assert (reported.answers, reported.unread) == ((AFTER,), 0)
 
 
 def test_a_ttl_with_the_highest_bit_counts_as_none() -> None:
     """RFC 2181, 8."""
-    told = parse(message(LAST[:6] + b"\x80\0\0\0" + LAST[10:]))
-    assert list(told.addresses()) == [("10.0.0.2", 0)]
+    reported = parse(message(LAST[:6] + b"\x80\0\0\0" + LAST[10:]))
+    assert list(reported.addresses()) == [("10.0.0.2", 0)]
 
 
-def test_the_extended_code_is_told_though_an_option_is_damaged() -> None:
+def test_the_extended_code_is_reported_though_an_option_is_damaged() -> None:
     options = b"\0" + struct.pack("!HHIH", OPT, 1232, 1 << 24, 7) + b"\0\x0a\0\3abc"
-    told = parse(message(FIRST, additional=(options,)))
-    assert (told.rcode, told.answers, told.unread) == ("BADVERS", (BEFORE,), 1)
+    reported = parse(message(FIRST, additional=(options,)))
+    assert (reported.rcode, reported.answers, reported.unread) == ("BADVERS", (BEFORE,), 1)
 
 
 def test_a_chain_of_pointers_takes_no_time() -> None:
@@ -214,9 +214,9 @@ def test_a_chain_of_pointers_takes_no_time() -> None:
         chain.append(struct.pack("!H", 0xC000 | place))
         place += 2
     last = struct.pack("!H", 0xC000 | place)
-    told_of = [record(10, b"".join(chain)), *[record(10, b"", owner=last)] * 4000]
+    reported_for = [record(10, b"".join(chain)), *[record(10, b"", owner=last)] * 4000]
     began = time.process_time()
-    assert parse(message(*told_of)).unread == 4000
+    assert parse(message(*reported_for)).unread == 4000
     assert time.process_time() - began < 1
 
 
@@ -238,17 +238,17 @@ def test_whatever_is_changed_the_answers_before_it_stand(data: st.DataObject) ->
     kept = data.draw(st.integers(0, len(parts) - 1))
     start = 12 + len(QUESTION) + sum(map(len, parts[:kept]))
     noise = data.draw(st.binary(max_size=len(raw) - start))
-    told = parse(raw[:start] + noise)
+    reported = parse(raw[:start] + noise)
     before = parse(message(*parts[:kept]))
-    assert told.answers[: len(before.answers)] == before.answers
-    assert told.unread >= before.unread
-    assert len(told.answers) + told.unread == len(whole.answers) + whole.unread
+    assert reported.answers[: len(before.answers)] == before.answers
+    assert reported.unread >= before.unread
+    assert len(reported.answers) + reported.unread == len(whole.answers) + whole.unread
 
 
 @pytest.mark.parametrize("type_", ["A", "MX", "TXT", "SOA", "HTTPS", "NSEC", "CAA", "TLSA"])
 @given(data=st.data())
 def test_data_by_chance_of_a_known_type(type_: str, data: st.DataObject) -> None:
     kind = dns.rdatatype.from_text(type_)
-    told = parse(message(FIRST, record(kind, data.draw(st.binary(max_size=60))), LAST))
-    assert (told.answers[0], told.answers[-1]) == (BEFORE, AFTER)
-    assert len(told.answers) + told.unread == 3
+    reported = parse(message(FIRST, record(kind, data.draw(st.binary(max_size=60))), LAST))
+    assert (reported.answers[0], reported.answers[-1]) == (BEFORE, AFTER)
+    assert len(reported.answers) + reported.unread == 3

@@ -41,7 +41,7 @@ def copied(
     remote: str = SERVER,
     sequence: int = 0,
 ) -> bytes:
-    """As the kernel's program tells it, at the client."""
+    """As the kernel's program shows it, at the client."""
     head = np.zeros(1, DNS)[0]
     head["event"]["at_ns"], head["event"]["owner_id"] = at_ns, owner_id
     head["event"]["what"] = is_rx
@@ -60,9 +60,9 @@ def question(name: str = "www.x.test", id_: int = 1) -> dns.message.Message:
     return dns.message.make_query(name, "A", id=id_)
 
 
-def answer(asked: dns.message.Message, address: str = "10.9.9.9") -> bytes:
-    made = dns.message.make_response(asked)
-    made.answer.append(dns.rrset.from_text(asked.question[0].name, 60, "IN", "A", address))
+def answer(query: dns.message.Message, address: str = "10.9.9.9") -> bytes:
+    made = dns.message.make_response(query)
+    made.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", address))
     return made.to_wire()
 
 
@@ -71,9 +71,9 @@ def names(learner: Learner) -> dict[tuple[str, str, str], NameCounts]:
 
 
 def test_a_question_and_its_answer() -> None:
-    learner, asked = Learner(frozenset()), question()
-    (query,) = learner.read(copied(asked.to_wire(), 1_000_000, is_rx=False, owner_id=77))
-    (response,) = learner.read(copied(answer(asked), 3_500_000, is_rx=True))
+    learner, message = Learner(frozenset()), question()
+    (query,) = learner.read(copied(message.to_wire(), 1_000_000, is_rx=False, owner_id=77))
+    (response,) = learner.read(copied(answer(message), 3_500_000, is_rx=True))
     assert (query.owner_id, query.latency_us) == (77, None)
     assert (response.owner_id, response.latency_us) == (77, 2500)
     counts = names(learner)["dns", "www.x.test", "A"]
@@ -81,33 +81,33 @@ def test_a_question_and_its_answer() -> None:
 
 
 def test_an_answer_goes_with_the_first_of_questions_sent_again_and_once() -> None:
-    learner, asked = Learner(frozenset()), question()
+    learner, query = Learner(frozenset()), question()
     for at_ns in (1_000_000, 5_000_000):
-        list(learner.read(copied(asked.to_wire(), at_ns, is_rx=False)))
+        list(learner.read(copied(query.to_wire(), at_ns, is_rx=False)))
     latencies = [
         seen.latency_us
         for at_ns in (6_000_000, 7_000_000)
-        for seen in learner.read(copied(answer(asked), at_ns, is_rx=True))
+        for seen in learner.read(copied(answer(query), at_ns, is_rx=True))
     ]
     assert latencies == [5000, None]
 
 
 @pytest.mark.parametrize("other", [{"port": 40001}, {"local": "10.0.0.3"}, {"protocol": TCP}])
 def test_of_others_it_is_not_the_answer(other: dict[str, object]) -> None:
-    learner, asked = Learner(frozenset()), question()
-    list(learner.read(copied(asked.to_wire(), 1, is_rx=False)))
-    wire = answer(asked)
+    learner, query = Learner(frozenset()), question()
+    list(learner.read(copied(query.to_wire(), 1, is_rx=False)))
+    wire = answer(query)
     if "protocol" in other:
         wire = len(wire).to_bytes(2, "big") + wire
     (response,) = learner.read(copied(wire, 2, is_rx=True, **other))  # type: ignore[arg-type]
     assert response.latency_us is None
 
 
-def test_loopback_tells_both_as_they_go_out() -> None:
-    learner, asked = Learner(frozenset()), question()
-    list(learner.read(copied(asked.to_wire(), 1_000, is_rx=False)))
+def test_loopback_shows_both_as_they_go_out() -> None:
+    learner, query = Learner(frozenset()), question()
+    list(learner.read(copied(query.to_wire(), 1_000, is_rx=False)))
     swapped_ends = {"local": SERVER, "remote": CLIENT, "port": 53, "server_port": 40000}
-    (response,) = learner.read(copied(answer(asked), 9_000, is_rx=False, **swapped_ends))  # type: ignore[arg-type]
+    (response,) = learner.read(copied(answer(query), 9_000, is_rx=False, **swapped_ends))  # type: ignore[arg-type]
     assert response.latency_us == 8
 
 
@@ -118,7 +118,7 @@ def test_forwarded_messages_count_where_they_came_in() -> None:
 
 
 @pytest.mark.parametrize(("port", "kind"), [(5353, "mdns"), (5355, "llmnr")])
-def test_the_local_link_is_told_apart(port: int, kind: str) -> None:
+def test_the_local_link_is_distinguished(port: int, kind: str) -> None:
     learner = Learner(frozenset())
     (seen,) = learner.read(copied(question().to_wire(), 1, is_rx=True, server_port=port))
     assert seen.kind == kind
@@ -131,9 +131,9 @@ def test_malformed_messages_are_counted() -> None:
 
 
 def test_what_is_read_of_a_damaged_answer_counts_and_so_does_the_rest() -> None:
-    learner, asked = Learner(frozenset()), question()
-    made = dns.message.make_response(asked)
-    name = asked.question[0].name
+    learner, query = Learner(frozenset()), question()
+    made = dns.message.make_response(query)
+    name = query.question[0].name
     made.answer.append(dns.rrset.from_text(name, 60, "IN", "A", "10.9.9.9"))
     made.answer.append(dns.rrset.from_text(name, 60, "IN", "MX", "5 mail.x.test."))
     (seen,) = learner.read(copied(made.to_wire()[:-1], 1, is_rx=True))
@@ -165,11 +165,11 @@ PINS = Path("/sys/fs/bpf/tmtest")
 
 
 def test_the_book_adds_up_and_forgets_another_attachment(run_dir: Path) -> None:
-    learner, asked = Learner(frozenset()), question()
+    learner, query = Learner(frozenset()), question()
     for _ in range(2):
         with Book.for_writing(PINS, 5, None) as book:
-            list(learner.read(copied(asked.to_wire(), 1_000, is_rx=False)))
-            list(learner.read(copied(answer(asked), 4_000, is_rx=True)))
+            list(learner.read(copied(query.to_wire(), 1_000, is_rx=False)))
+            list(learner.read(copied(answer(query), 4_000, is_rx=True)))
             book.add(learner.take())
             book.add(Learned(losses={"malformed": 2}))
     reader = Book.for_reading(PINS, 5)
@@ -218,15 +218,15 @@ def test_the_file_is_never_a_symbolic_link(run_dir: Path) -> None:
 
 
 def test_names_hold_as_long_as_answers_do(run_dir: Path) -> None:
-    learner, asked = Learner(frozenset()), question()
+    learner, query = Learner(frozenset()), question()
     at_ns = 10**12
-    list(learner.read(copied(answer(asked), at_ns, is_rx=True)))
+    list(learner.read(copied(answer(query), at_ns, is_rx=True)))
     seen = (at_ns + clock.wall_minus_monotonic_ns()) / 1e9
     with Book.for_writing(PINS, 5, None) as book:
         book.add(learner.take())
         remote = RemoteNames(book.addresses())
         assert remote.name("10.9.9.9", seen + 1) == "www.x.test"
-        assert remote.name("10.9.9.9", seen - 1) is None  # before anybody asked
+        assert remote.name("10.9.9.9", seen - 1) is None  # before anyone queried
         assert remote.name("10.9.9.9", seen + 61) is None  # TTL 60
         assert remote.name("10.9.9.9", seen + 59) == "www.x.test"
         assert remote.name("10.9.9.8", seen) is None
@@ -243,22 +243,22 @@ def test_a_damaged_book_costs_names_and_nothing_else(run_dir: Path) -> None:
 def test_an_answer_that_comes_too_late_has_no_latency(
     after_s: float, latency_us: int | None
 ) -> None:
-    learner, asked = Learner(frozenset()), question()
-    list(learner.read(copied(asked.to_wire(), 10**9, is_rx=False)))
-    (response,) = learner.read(copied(answer(asked), 10**9 + int(after_s * 1e9), is_rx=True))
+    learner, query = Learner(frozenset()), question()
+    list(learner.read(copied(query.to_wire(), 10**9, is_rx=False)))
+    (response,) = learner.read(copied(answer(query), 10**9 + int(after_s * 1e9), is_rx=True))
     assert response.latency_us == latency_us
 
 
 def test_an_answer_from_before_the_question_is_not_its() -> None:
-    learner, asked = Learner(frozenset()), question()
-    list(learner.read(copied(asked.to_wire(), 2_000, is_rx=False)))
-    (response,) = learner.read(copied(answer(asked), 1_000, is_rx=True))
+    learner, query = Learner(frozenset()), question()
+    list(learner.read(copied(query.to_wire(), 2_000, is_rx=False)))
+    (response,) = learner.read(copied(answer(query), 1_000, is_rx=True))
     assert response.latency_us is None
 
 
 def test_a_question_sent_again_after_a_minute_is_a_new_one() -> None:
-    learner, asked = Learner(frozenset()), question()
+    learner, query = Learner(frozenset()), question()
     for at_ns in (1, 61_000_000_000):
-        list(learner.read(copied(asked.to_wire(), at_ns, is_rx=False)))
-    (response,) = learner.read(copied(answer(asked), 61_000_005_000, is_rx=True))
+        list(learner.read(copied(query.to_wire(), at_ns, is_rx=False)))
+    (response,) = learner.read(copied(answer(query), 61_000_005_000, is_rx=True))
     assert response.latency_us == 5

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One stream, many subscribers: order, counts, and nobody's slowness is another's loss."""
+"""One stream, many subscribers: order, counts, and no one's slowness is another's loss."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_so_many_and_no_more(pins: PinDirectory, count: int) -> None:
     assert all_of(EventStream(pins, [source]).batches(count=count)) == list(range(1, count + 1))
 
 
-def test_a_count_is_of_those_that_are_wanted(pins: PinDirectory) -> None:
+def test_a_count_is_of_the_selected_ones(pins: PinDirectory) -> None:
     source = FakeSource([ticks(1, 2, 3), ticks(4, 5)])
     even = EventStream(pins, [source]).batches(lambda one: one.at_ns % 2 == 0, count=2)
     assert all_of(even) == [2, 4]

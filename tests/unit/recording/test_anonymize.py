@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is handed to others has no names and addresses, and still tells who talks with whom."""
+"""What is handed to others has no names and addresses, and still shows who talks with whom."""
 
 from __future__ import annotations
 

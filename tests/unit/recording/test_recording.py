@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was recorded is read again, also after a kill; what is no recording is refused."""
+"""What was recorded is read again, also after a kill; what is not a recording is refused."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ class TestSource:
         written(path, samples)
         with RecordedSource(path) as source:
             assert same(source.read(Part.FLOWS), samples[4])
-            for wanted, place in ((0, 0), (-5, 0), (3, 3), (99, 4)):
-                source.place = wanted
+            for expected, place in ((0, 0), (-5, 0), (3, 3), (99, 4)):
+                source.place = expected
                 assert source.place == place
                 assert same(source.read(Part.FLOWS), samples[place])
 

@@ -87,7 +87,7 @@ def test_what_is_no_file_of_its_own_is_left_alone(
     assert "not a file of this log's own" in (made.failure.strerror or "")
     assert victim.read_text() == "mine"
     assert not (tmp_path / "new").exists()
-    assert made.write([dataclasses.replace(ROW, uid=1001)]) == []  # others' rows go on
+    assert made.write([dataclasses.replace(ROW, uid=1001)]) == []  # others' rows continue
 
 
 def make_strange(path: Path, kind: str, victim: Path) -> None:
@@ -115,7 +115,7 @@ def test_rotation_keeps_so_many(tmp_path: Path) -> None:
     assert all(lines(path)[0] == list(FIELDS) for path in tmp_path.iterdir())
 
 
-def test_totals_are_found_behind_a_rotation(tmp_path: Path) -> None:
+def test_totals_are_found_after_a_rotation(tmp_path: Path) -> None:
     sink(tmp_path).write([ROW])
     (tmp_path / NAME).rename(tmp_path / f"{NAME}.1")
     (tmp_path / NAME).touch()

@@ -27,5 +27,5 @@ def test_a_number_is_given_the_name_that_it_has_in_the_watched_namespace(
     monkeypatch.setattr("trafficmon.host.netns.name_of", HERE.get)
     for is_inside, name in ((True, inside), (False, outside)):
         names = InterfaceNames(is_inside=is_inside, attached=ATTACHED)
-        names.name(7, foreign_netns=not foreign_netns)  # what was asked before changes nothing
+        names.name(7, foreign_netns=not foreign_netns)  # what was looked up before changes nothing
         assert names.name(ifindex, foreign_netns=foreign_netns) == name

@@ -94,7 +94,7 @@ def test_who_is_busy_is_settled_later() -> None:
     assert sink.rows == []
 
 
-def test_it_goes_on_from_what_was_written_of_the_same_attachment() -> None:
+def test_it_continues_from_what_was_written_of_the_same_attachment() -> None:
     for at_ns, total in ((150, 13), (50, 10)):
         sink = ListSink({1: Totals(3, 4, at_ns)})
         made = journal(sink)
@@ -103,12 +103,12 @@ def test_it_goes_on_from_what_was_written_of_the_same_attachment() -> None:
 
 
 def test_rows_that_were_not_written_are_counted() -> None:
-    sink, told = ListSink(), []
+    sink, reported = ListSink(), []
     sink.refuse = 1
-    made = Journal(sink, 0, lambda offered, lost: told.append((offered, lost)))
+    made = Journal(sink, 0, lambda offered, lost: reported.append((offered, lost)))
     made.add([entry(1), entry(2, nic="b")])
     assert made.lost == 1
-    assert told == [(1, 1), (1, 0)]
+    assert reported == [(1, 1), (1, 0)]
 
 
 def test_rows_are_in_the_order_of_time() -> None:

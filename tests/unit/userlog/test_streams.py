@@ -24,11 +24,11 @@ def test_a_listener_gets_json_lines(tmp_path: Path) -> None:
         sink.open()
         assert sink.write([ROW, ROW]) == []
         with listener.accept()[0] as peer, peer.makefile() as stream:
-            told = [json.loads(stream.readline()) for _ in range(2)]
+            reported = [json.loads(stream.readline()) for _ in range(2)]
         sink.close()
-    assert told[0]["uid"] == 1000
-    assert told[0]["src_ip"] is None
-    assert told[0]["timestamp"] == "0.000000042"
+    assert reported[0]["uid"] == 1000
+    assert reported[0]["src_ip"] is None
+    assert reported[0]["timestamp"] == "0.000000042"
 
 
 def test_without_a_listener_rows_come_back_and_it_is_tried_again_later(

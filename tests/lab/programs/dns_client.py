@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Asks a resolver for names, one after the other, and waits for each answer.
+"""Queries a resolver for names, one after the other, and waits for each answer.
 
-Usage: asker.py SERVER PORT udp|tcp < LINES, each "NAME TYPE [edns]" or "raw HEX"
+Usage: dns_client.py SERVER PORT udp|tcp < LINES, each "NAME TYPE [edns]" or "raw HEX"
 """
 
 import socket
@@ -24,38 +24,38 @@ def wire_of(line: str, number: int) -> bytes:
 
 
 def main() -> None:
-    """Garbage, and what has no answer that could be told, is not waited for."""
+    """Garbage, and what has no answer that could be reported, is not waited for."""
     server, port, way = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
     kind = socket.SOCK_STREAM if way == "tcp" else socket.SOCK_DGRAM
-    with socket.socket(family, kind) as asker:
-        asker.settimeout(_PATIENCE_S)
-        asker.connect((server, port))
+    with socket.socket(family, kind) as client:
+        client.settimeout(_PATIENCE_S)
+        client.connect((server, port))
         for number, line in enumerate(sys.stdin):
             wire = wire_of(line, number)
             if way == "tcp":
-                asker.sendall(len(wire).to_bytes(2, "big") + wire)
-                read_message(asker)
+                client.sendall(len(wire).to_bytes(2, "big") + wire)
+                read_message(client)
                 continue
-            asker.send(wire)
+            client.send(wire)
             if not line.startswith(("quiet", "raw", "junk")):
                 try:
-                    while asker.recv(65535)[:2] != wire[:2]:
+                    while client.recv(65535)[:2] != wire[:2]:
                         pass
                 except TimeoutError:
                     sys.stderr.write(f"no answer to {line}")
 
 
-def read_message(asker: socket.socket) -> bytes:
+def read_message(client: socket.socket) -> bytes:
     """One, with its length before it."""
-    return _read(asker, int.from_bytes(_read(asker, 2), "big"))
+    return _read(client, int.from_bytes(_read(client, 2), "big"))
 
 
-def _read(asker: socket.socket, count: int) -> bytes:
+def _read(client: socket.socket, count: int) -> bytes:
     """Not by MSG_WAITALL, which a socket with a timeout does not heed."""
     got = b""
     while len(got) < count:
-        some = asker.recv(count - len(got))
+        some = client.recv(count - len(got))
         if not some:
             raise EOFError(f"{len(got)} of {count} bytes")
         got += some

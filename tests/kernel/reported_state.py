@@ -14,8 +14,8 @@ from trafficmon.tui.readings.session import Session
 CLOSING = "sockets that are closed while sock_release is away take their counts with them"
 
 
-class Told:
-    """Asks all of them; they agree."""
+class ReportedState:
+    """Queries all of them; they agree."""
 
     def __init__(self, program: Program, table: str = "interfaces") -> None:
         self.program, self.table = program, table

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The dashboard as a conversation: what is asked for, in plain lines."""
+"""The dashboard as a conversation: what is requested, in plain lines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_first_answer_is_everything_in_short(source: FakeSource) -> None:
     assert said.endswith("> ")
 
 
-def test_a_table_is_numbered_and_a_row_is_told_in_full(source: FakeSource) -> None:
+def test_a_table_is_numbered_and_a_row_is_reported_in_full(source: FakeSource) -> None:
     said = talk(source, "sort rx_bytes", "flows", "sort rx_bytes", "1")
     assert "ask for a table first" in said
     assert "1. remote 10.0.0.2, local 10.0.0.1, receiving 500 B/s" in said
@@ -45,7 +45,7 @@ def test_so_many_rows(source: FakeSource) -> None:
     assert "\n2. " not in said
 
 
-def test_enter_tells_the_same_again(source: FakeSource) -> None:
+def test_enter_prints_the_same_again(source: FakeSource) -> None:
     assert talk(source, "users", "").count("users: 2 of 2") == 2
 
 
