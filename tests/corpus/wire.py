@@ -160,3 +160,8 @@ def gre(ethertype: int, payload: bytes, *, key: bool) -> bytes:
     return (
         struct.pack(">HH", 0x2000 if key else 0, ethertype) + (bytes(4) if key else b"") + payload
     )
+
+
+def flipped(address: bytes, bit: int) -> bytes:
+    """The address with one bit changed; 0 is the last, least significant one."""
+    return (int.from_bytes(address, "big") ^ 1 << bit).to_bytes(len(address), "big")

@@ -15,6 +15,7 @@ from enum import IntEnum
 from pathlib import Path
 
 import build_bpf
+from tests.lab import processes
 from trafficmon.libbpf.object import Object, Program, Run, test_run
 
 FRAME = bytes(64)
@@ -61,10 +62,20 @@ def compiled(folder: Path, source: Path = SOURCE) -> Path:
     return target
 
 
-def python_path() -> str:
-    """This checkout first, then where the libraries are, for processes of their own."""
+def in_a_process(*argv: str) -> subprocess.CompletedProcess[str]:
+    """A program to its end, whose Python finds this checkout first, then the libraries."""
     paths = [str(build_bpf.ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    return os.pathsep.join(filter(None, paths))
+    return processes.check(
+        subprocess.run(
+            argv,
+            cwd=build_bpf.ROOT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.corpus import wire
+from tests.corpus.wire import flipped
 from tests.kernel.bothways import V4, V6, BothWays, Flow, Way, both_ways, counts_of, on_cpu
 from tests.kernel.bpf_calls import delete_many
 from tests.kernel.harness import Harness, hash_table
@@ -100,10 +101,6 @@ def begun_of(both: BothWays) -> dict[tuple[int, int, int], int]:
         (int(key["ip_version"]), int(key["protocol"]), int(key["number"])): int(value["flows"])
         for key, value in zip(services.keys, services.values, strict=True)
     }
-
-
-def flipped(address: bytes, bit: int) -> bytes:
-    return (int.from_bytes(address, "big") ^ 1 << bit).to_bytes(len(address), "big")
 
 
 def neighbours(flow: Flow) -> Iterator[Flow]:

@@ -4,17 +4,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import platform
 import re
-import subprocess
 import sys
 from enum import IntEnum
 from pathlib import Path
 
 import pytest
 
-import build_bpf
 from tests.kernel import probe
 from tests.lab.namespace import Namespace
 from trafficmon.errors import BrokenObjectError, VerifierError
@@ -77,21 +74,9 @@ def test_a_bpf_file_system_is_mounted(tmp_path: Path) -> None:
         "import sys; from trafficmon.libbpf import system; system.mount_bpffs(sys.argv[1]); "
         "print(system.filesystem_type(sys.argv[1]) == system.BPF_FS_MAGIC)"
     )
-    done = in_a_process("unshare", "--mount", sys.executable, "-c", script, str(tmp_path))
+    done = probe.in_a_process("unshare", "--mount", sys.executable, "-c", script, str(tmp_path))
     assert (done.stdout, done.stderr) == ("True\n", "")
     assert system.filesystem_type(str(tmp_path)) != system.BPF_FS_MAGIC
-
-
-def in_a_process(*argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        argv,
-        cwd=build_bpf.ROOT,
-        env={**os.environ, "PYTHONPATH": probe.python_path()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
 
 
 def test_libbpf_speaks_to_the_log(
@@ -140,7 +125,7 @@ CALLS = {
 @pytest.mark.parametrize("call", list(CALLS.values()), ids=list(CALLS))
 def test_nothing_goes_to_standard_error(call: str) -> None:
     with Namespace("probe") as namespace:
-        done = in_a_process(
+        done = probe.in_a_process(
             "nsenter", f"--net={namespace.path}", sys.executable, "-W", "error", "-c", call
         )
     assert (done.stdout, done.stderr) == ("", "")

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-import build_bpf
 from tests.kernel import probe
 from tests.kernel.needs import needs_linux
 from tests.kernel.probe import Counter, LinkType
@@ -153,16 +152,7 @@ def test_tracepoints_through_perf_events_count_on_without_libbpfs_link(probe_pat
     """libbpf disables the perf event when its link is freed; our link holds it all the same."""
     needs_linux(5, 15, "links of perf events")
     argv = ["unshare", "--mount", sys.executable, "-c", TRACEPOINT, str(probe_path)]
-    done = subprocess.run(
-        argv,
-        cwd=build_bpf.ROOT,
-        env={**os.environ, "PYTHONPATH": probe.python_path()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = probe.in_a_process(*argv)
     assert done.stdout.split() == [str(int(LinkType.PERF_EVENT)), "0", "True", "True"]
 
 

@@ -18,6 +18,7 @@ import pytest
 from tests.corpus import examples, fragment_examples, wire
 from tests.corpus.generate import frames
 from tests.corpus.reference import Reference
+from tests.corpus.wire import flipped
 from tests.kernel.harness import Harness, hash_table
 from tests.kernel.program import attached
 from tests.kernel.test_corpus import DIRECTIONS, _compare, refused_by_the_kernel
@@ -115,10 +116,6 @@ def fragment(
     kind, payload = wire.chain([extension], protocol, body)
     packet = wire.ipv6(payload, kind, addresses)
     return wire.link(0x86DD, packet) + packet
-
-
-def flipped(address: bytes, bit: int) -> bytes:
-    return (int.from_bytes(address, "big") ^ 1 << bit).to_bytes(len(address), "big")
 
 
 def later_has_ports(harness: Harness, first: bytes, later: bytes) -> bool:

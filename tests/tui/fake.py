@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 import numpy as np
 
-from tests.unit.sample_builder import BuiltSource, SampleBuilder
+from tests.unit.sample_builder import BuiltSource, SampleBuilder, packed
 from trafficmon.errors import TrafficmonError
 from trafficmon.events.endpoints import Endpoints
 from trafficmon.events.event import (
@@ -174,7 +172,3 @@ def drop_event() -> Event:
         kind="loss",
         size=60,
     )
-
-
-def packed(address: str) -> bytes:
-    return ipaddress.ip_address(address).packed.ljust(16, b"\0")

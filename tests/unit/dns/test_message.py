@@ -96,12 +96,6 @@ def test_the_root_and_names_that_are_no_text() -> None:
     assert name == r"\027[\255.test"
 
 
-@given(st.binary(max_size=1232), st.booleans())
-def test_garbage_is_malformed_and_nothing_worse(raw: bytes, is_cut: bool) -> None:
-    with suppress(MalformedError):
-        parse(raw, is_cut=is_cut)
-
-
 @given(st.data())
 def test_a_good_message_with_bytes_changed(data: st.DataObject) -> None:
     raw = bytearray(answered(requested("www.x.test"), "10.0.0.1").to_wire())
