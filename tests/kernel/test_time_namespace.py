@@ -39,7 +39,7 @@ def moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-@pytest.mark.parametrize("offset_s", [86_400, -_BACK_S])
+@pytest.mark.parametrize("offset_s", [86_400, -_BACK_S], ids=["ahead", "back"])
 def test_times_and_names_in_a_time_namespace(offset_s: int) -> None:
     if not Path("/proc/self/ns/time").exists():
         pytest.skip("this kernel has no time namespaces (5.6)")
