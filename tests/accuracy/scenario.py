@@ -29,7 +29,7 @@ class Scenario:
     is_local: bool = False  # both ends are watched: no wire, and nftables counts beside them
     has_sockets: bool = True  # whose packets the cgroup layer sees
     has_flows: bool = True  # on the watched interface, with an owner that can be known
-    flows_while_open: bool = False  # afterwards no one can tell whose they were
+    flows_while_open: bool = False  # afterwards their owner is unknown
     needs_socket: tuple[int, int, int] | None = None  # the kernel has to have
 
 

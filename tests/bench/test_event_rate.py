@@ -54,6 +54,6 @@ def test_events_a_second() -> None:
     ):
         rows = [measured(program, lab, generator, *way) for way in (("--json",), ())]
         (account,) = (one for one in program.status()["events"] if one["kind"] == "flow")
-    publish("events", "events read while a flood of new flows goes on", rows)
+    publish("events", "events read during a flood of new flows", rows)
     assert account["offered"] == account["delivered"] + account["limited"] + account["lost"]
     assert sum(int(row["events read"]) for row in rows) == account["delivered"]

@@ -67,7 +67,7 @@ class Pair:
         """Of datagrams of 16 bytes, each sent and received on a CPU of its own.
 
         Each wakes the receiver, which takes 4 us or 7: so a run is the median of several bursts,
-        behind one that warms the caches.
+        after one that warms the caches.
         """
         address = self.lab.server_end.address(4)
         command = ["taskset", "-c", two_cpus()[0], self.flood, "send", address, _PORT, str(PACKETS)]

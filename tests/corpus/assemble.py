@@ -74,7 +74,7 @@ class Assembler:
         return header
 
     def _non_ip(self) -> Crafted:
-        """Return a frame of another ethertype or an 802.3 one, maybe behind VLAN tags."""
+        """Return a frame of another ethertype or an 802.3 one, maybe after VLAN tags."""
         rng = self._rng
         choice = rng.random()
         ethertype = rng.choice(_OTHER_TYPES + _NEAR_TYPES) if choice < 0.5 else rng.randrange(65536)

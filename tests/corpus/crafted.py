@@ -25,7 +25,7 @@ class Crafted(NamedTuple):
         behind = self.ip_offset + (20 if self.version == 4 else 40)
         extensions = [place for place in range(behind, behind + 72) if (place - behind) % 8 < 4]
         link = list(range(12, self.ip_offset))
-        # The IP header's own fields three times as often as those before and behind it.
+        # The IP header's own fields three times as often as those before and after it.
         return [place for place in header * 3 + link + extensions if place < len(self.data)]
 
 

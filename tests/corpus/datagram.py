@@ -14,7 +14,7 @@ UNIT_BYTES = 8
 class Datagram:
     """An IP datagram to be fragmented: `protocol` numbers what its body begins with.
 
-    `unfragmentable` are the IPv6 extension headers in front of the fragment header; those behind it
+    `unfragmentable` are the IPv6 extension headers in front of the fragment header; those after it
     are part of the body.
     """
 

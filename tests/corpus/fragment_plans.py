@@ -100,7 +100,7 @@ def odd_lengths(rng: random.Random, datagram: Datagram, pieces: list[Piece]) -> 
 
 
 def first_cut(rng: random.Random, datagram: Datagram, pieces: list[Piece]) -> list[Part]:
-    """Let the first piece end within its ports, or right behind them."""
+    """Let the first piece end within its ports, or right after them."""
     first = replace(pieces[0], body=pieces[0].body[: rng.randrange(8)])
     return _all(datagram, [first, *pieces[1:]])
 

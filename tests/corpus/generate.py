@@ -100,7 +100,7 @@ class _Corpus:
                 yield shortened(whole, length)
 
     def _random(self) -> Crafted:
-        """Return nothing but chance, half of the time behind an ethertype that is looked into."""
+        """Return nothing but chance, half of the time after an ethertype that is looked into."""
         rng = self._rng
         data = rng.randbytes(rng.choice((14, 15, 18, 34, 54, 60, 128)) + rng.randrange(12))
         if rng.random() < 0.5:

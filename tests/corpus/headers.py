@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Header layouts of the reference parser: dpkt's own field definitions, one header at a time.
 
-dpkt's classes decode all that follows a header as well, merge VLAN tags, guess behind MPLS labels
+dpkt's classes decode all that follows a header as well, merge VLAN tags, guess after MPLS labels
 and refuse headers that the monitor accepts. So each class here keeps a dpkt class's fields and
 nothing else: `Layout(data)` reads the fixed header, `.data` is what follows it, and too few bytes
 raise `dpkt.NeedData`.

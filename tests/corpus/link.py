@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The link layers of the reference parser: from a frame to the outermost IP header behind them."""
+"""The link layers of the reference parser: from a frame to the outermost IP header after them."""
 
 from typing import Any, NamedTuple
 

@@ -28,12 +28,12 @@ all_interfaces()
 import contextlib, io, json, decimal, difflib, logging, shutil, wcwidth
 import encodings.ascii, encodings.latin_1
 from trafficmon.cli import main as program
-wanted = sys.argv
+arguments = sys.argv
 for harmless in (["top", "flows", "--json"], ["status", "--json"], ["top", "x"], ["attach", "-x"]):
     sys.argv = ["trafficmon", *harmless]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         program.run()
-sys.argv = wanted
+sys.argv = arguments
 groups = [int(group) for group in sys.argv[1].split(",") if group]
 os.setgroups(groups)
 os.setresgid({nobody}, {nobody}, {nobody})

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs a command of trafficmon again and again, each time killed before another step of it.
 
-A step is a change to the kernel, the pins or the lock. Behind each kill goes one `detach`, or an
+A step is a change to the kernel, the pins or the lock. After each kill comes one `detach`, or an
 `attach` and then the `detach`. Runs in the namespace; prints the number of steps. Processes are
 forked from one that has imported everything: that is most of what a command takes.
 """
@@ -107,13 +107,13 @@ def _succeed(command: list[str], number: int) -> None:
 
 
 def _look(command: list[str], interface: str, number: int) -> None:
-    """Behind a detach nothing is there; behind an attach with clsact its two filters."""
+    """After a detach nothing is there; after an attach with clsact its two filters."""
     ifindex = netns.ifindex_of(interface) or 0
     filters = clsact_filters(ifindex) if has_clsact(ifindex) else None
     if command[0] == "detach":
         pins = PinDirectory(chosen(None))
         if pins.exists() or filters is not None:
-            sys.exit(f"step {number}: left behind: {pins.ours()}, filters: {filters}")
+            sys.exit(f"step {number}: left: {pins.ours()}, filters: {filters}")
     elif filters != 2:
         sys.exit(f"step {number}: attached, with filters: {filters}")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Each way to count what applications give and take, where the kernel has it: all tell the same."""
+"""Each way to count what applications give and take, where the kernel has it: all agree."""
 
 from __future__ import annotations
 

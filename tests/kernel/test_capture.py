@@ -141,7 +141,7 @@ def test_filters_let_through_what_tcpdumps_do(tmp_path: Path) -> None:
 
 
 def count(lab: Lab, folder: Path, expression: str) -> int:
-    """By tcpdump; which way a packet went a file does not tell, but its addresses do."""
+    """By tcpdump; a file does not have a packet's direction, but its addresses do."""
     ways = {"inbound": "ether src CLIENT", "outbound": "ether src SERVER"}
     for word, ether in ways.items():
         expression = expression.replace(word, ether)

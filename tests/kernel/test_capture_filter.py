@@ -104,7 +104,7 @@ def test_each_bit_of_an_address(
 
 @pytest.mark.parametrize(("here", "there"), [(HERE, THERE), (HERE6, THERE6)], ids=["v4", "v6"])
 def test_each_length_of_a_prefix(capture: Capture, here: str, there: str) -> None:
-    """The last bit of it counts, the one behind it does not."""
+    """The last bit of it counts, the one after it does not."""
     bits = ipaddress.ip_address(here).max_prefixlen
     for length in range(bits + 1):
         network = ipaddress.ip_network(f"{here}/{length}", strict=False)

@@ -23,7 +23,7 @@ UPPER = "tmupper"
 
 
 def steps_of(command: str, way: str, *, attach_again: bool = False) -> int:
-    """How many steps it has; nothing is left behind any of them."""
+    """How many steps it has; nothing is left after any of them."""
     with (
         Namespace("left") as left,
         Namespace("right") as right,

@@ -170,7 +170,7 @@ def one_capture(lab: Lab, path: Path) -> Iterator[None]:
 
 @pytest.mark.long
 def test_ten_thousand_questions(lab: Lab, tmp_path: Path) -> None:
-    """Names, counts and answers as the resolver and tshark tell them, latencies as tshark does."""
+    """Names, counts and answers as the resolver and tshark report them, latencies as tshark."""
     lines, log, pcap = mixture(4_950), tmp_path / "log", tmp_path / "all.pcap"
     with attached(lab.client, lab.client_if, options=("--layer", "tc,dns")) as program:
         with resolver(lab, log, SERVER), one_capture(lab, pcap):
@@ -343,7 +343,7 @@ def udp_datagram(lab: Lab, version: int, payload: bytes, *, hops: bool = False) 
 
 
 def fragments_of(packet: Packet, *, first_bytes: int, hops: bool = False) -> list[Packet]:
-    """Of so many bytes each, behind the IP header and the fragment header."""
+    """Of so many bytes each, after the IP header and the fragment header."""
     if packet.version == 4:
         return list(fragment(packet, fragsize=first_bytes))  # type: ignore[no-untyped-call]
     whole = IPv6(bytes(packet))

@@ -106,7 +106,7 @@ def host() -> Iterator[Host]:
         place.attach()
         with lab.server.inside():
             if not netns.cookie():
-                pytest.skip("this kernel does not tell network namespaces apart (5.14)")
+                pytest.skip("this kernel does not distinguish network namespaces (5.14)")
         yield Host(place, container, link)
 
 

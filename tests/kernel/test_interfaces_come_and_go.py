@@ -256,5 +256,5 @@ def test_the_next_namespace_may_have_the_number_of_one_that_is_gone() -> None:
             assert not netns.is_this(inode, cookie + 1)
         assert netns.path_of(inode, cookie) == Path(here.path)
         assert netns.path_of(inode, cookie + 1) is None
-        assert netns.inode() != inode, "who asks stays where he is"
+        assert netns.inode() != inode, "the calling thread stays in its namespace"
     assert not cookie or netns.path_of(inode, cookie) is None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The lab's self-test: what its captures say is what was sent, and nothing stays behind."""
+"""The lab's self-test: what its captures say is what was sent, and nothing is left."""
 
 import os
 import signal

@@ -234,7 +234,7 @@ def test_rows_that_do_not_lie_side_by_side(table: Map) -> None:
 
 
 def test_sizes_that_do_not_fit_are_refused(opened: Object) -> None:
-    """The kernel would read, or write, behind the end of what it was given."""
+    """The kernel would read, or write, past the end of what it was given."""
     some = np.arange(4, dtype=np.uint64)
     with opened.map("table") as table:
         attempts: list[Callable[[], object]] = [

@@ -231,7 +231,7 @@ LOOP = PLAIN.replace("return 7;", "for (;;)\n\t\tskb->mark++;")
 
 
 def test_the_verifiers_last_words_are_not_its_decisive_ones(tmp_path: Path) -> None:
-    """Behind what is wrong it puts whole states of its registers."""
+    """After what is wrong it puts whole states of its registers."""
     source = tmp_path / "loop.bpf.c"
     source.write_text(LOOP)
     with Object(probe.compiled(tmp_path, source)) as opened, pytest.raises(VerifierError) as caught:

@@ -53,7 +53,7 @@ def _has_helper(helper: Helper) -> bool:
 @pytest.fixture
 def place() -> Iterator[Place]:
     if not _has_helper(Helper.GET_CURRENT_TASK):
-        pytest.skip("programs on packets may not ask for the task here (Linux 5.14)")
+        pytest.skip("programs on packets may not read the task here (Linux 5.14)")
     with place_of(attach=True) as made:
         yield made
 
@@ -162,7 +162,7 @@ def test_connecting_is_a_use(place: Place) -> None:
 def test_datagrams(place: Place, address: str, is_connected: bool) -> None:
     """Each is the process' that sends it, the first too."""
     if not _has_helper(Helper.TASK_PT_REGS):
-        pytest.skip("programs on packets may not ask for a task's registers here (Linux 5.15)")
+        pytest.skip("programs on packets may not read a task's registers here (Linux 5.15)")
     server, client = place.server("tm-udp"), place.client()
     family = family_of(address)
     client.do(f"c = socket.socket({family}, socket.SOCK_DGRAM); c.bind(({address!r}, 9999))")

@@ -174,7 +174,7 @@ def test_a_first_fragment_is_remembered_for_two_seconds() -> None:
             time.sleep(waited_s)
             harness.run(fragment(V4, 4, more=False))
             if remembered and time.monotonic() - began > 1.9 * second_s:
-                pytest.skip("this machine slept longer than it was told to")
+                pytest.skip("this machine slept longer than requested")
             has_ports = all(key["flags"] & FlowFlag.PORTS for key in harness.flows().keys)
             assert has_ports == remembered
 

@@ -53,7 +53,7 @@ def test_another_program_with_the_socket_open(place: Place, tmp_path: Path, name
 
 
 def test_another_program_of_the_same_name(place: Place, tmp_path: Path) -> None:
-    """Only its arguments tell."""
+    """Only its arguments differ."""
     server = place.server("sleep")
     server.do(USE, "os.set_inheritable(s.fileno(), True)")
     sleep = shutil.which("sleep") or ""

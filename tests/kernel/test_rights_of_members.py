@@ -32,7 +32,7 @@ pytestmark = pytest.mark.kernel
 GROUP = "games"
 MEMBER = grp.getgrnam(GROUP).gr_gid
 READING = ("MAP_LOOKUP_ELEM", "MAP_GET_NEXT_KEY", "MAP_LOOKUP_BATCH", "OBJ_GET_INFO_BY_FD")
-"""Commands that may succeed with a descriptor of a map: they tell, and change nothing."""
+"""Commands that may succeed with a descriptor of a map: they read, and change nothing."""
 
 WITHOUT_ENTRIES = (MapType.RINGBUF, MapType.SK_STORAGE)
 LAYERS = {

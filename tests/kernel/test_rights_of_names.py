@@ -68,7 +68,7 @@ def watched(*options: str) -> Iterator[Program]:
 
 
 def query(program: Program, *names: str) -> None:
-    argv = [sys.executable, EXCHANGE, "ask", "127.0.0.1", "53", *names]
+    argv = [sys.executable, EXCHANGE, "query", "127.0.0.1", "53", *names]
     assert program.namespace.run(argv, timeout=60).stderr == ""
 
 

@@ -87,7 +87,7 @@ def _compare_interface(
     """The kernel's own counters of the interface, /proc/net/dev.
 
     ``without_header``: a veth with XDP counts what it receives without the Ethernet header
-    (drivers/net/veth.c, veth_xdp_rcv_skb(): skb->len behind eth_type_trans()).
+    (drivers/net/veth.c, veth_xdp_rcv_skb(): skb->len after eth_type_trans()).
     """
     assert interface["rx_packets"] == after.rx.packets - before.rx.packets
     headers = 14 * interface["rx_packets"] if without_header else 0

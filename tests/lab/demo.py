@@ -101,7 +101,7 @@ def _serving(
 
 
 def _client(lab: Lab, host: Endpoint, habit: _Habit, seconds: float) -> list[str]:
-    mode = "connect" if habit.program == "tcp_exchange" else "ask"
+    mode = "connect" if habit.program == "tcp_exchange" else "query"
     address = lab.server_end.address(habit.version)
     names = _NAMES if habit.program == "dns_exchange" else ()
     options: list[object] = ["--source", host.address(habit.version)]

@@ -32,7 +32,7 @@ _EXTENSION_NEXT = {
     60: "ipv6.dstopts.nxt",
 }
 _FRAGMENT = 44
-# What may stand before the outermost IP header, by tshark's names; behind others IP makes no flow.
+# What may stand before the outermost IP header, by tshark's names; after others IP makes no flow.
 _LINK_LAYERS = frozenset({"eth", "ethertype", "ieee8021ad", "vlan", "pppoes", "ppp", "mpls"})
 _FIELDS = (
     *("frame.len", "frame.protocols"),
@@ -101,7 +101,7 @@ class _Datagram(NamedTuple):
 
 
 class _Transport(NamedTuple):
-    """The protocol behind the IP header, and its source and destination port."""
+    """The protocol after the IP header, and its source and destination port."""
 
     protocol: int
     ports: Ports
@@ -199,7 +199,7 @@ def _ipv6(record: Mapping[str, str]) -> _Frame:
 
 
 def _walk_extensions(record: Mapping[str, str]) -> tuple[int, bool]:
-    """The protocol behind the extension headers, and whether a fragment header is one of them."""
+    """The protocol after the extension headers, and whether a fragment header is one of them."""
     following = {number: iter(_integers(record[name])) for number, name in _EXTENSION_NEXT.items()}
     number = int(_first(record["ipv6.nxt"]))
     is_fragment = False

@@ -74,7 +74,7 @@ class PacketGenerator:
         sender: no tc egress program sees them, nor a capture there.
         """
         if (packets is None) == (seconds is None):
-            raise LabError("tell the raw sender either how many packets or how many seconds")
+            raise LabError("give the raw sender either how many packets or how many seconds")
         argv = [str(self._program), "-i", sender.interface, "-p", str(port)]
         argv += ["-s", sender.mac, "-d", receiver.mac if delivered else _NOBODYS_MAC]
         argv += ["-S", sender.address(version), "-D", receiver.address(version)]

@@ -2,7 +2,7 @@
 """Starting, awaiting and ending the programs that run in a namespace.
 
 Every program leads a session of its own, and the session's id (the pid that was recorded) finds the
-children that it left behind: nothing is ever ended by name.
+children that outlived it: nothing is ever ended by name.
 """
 
 import os

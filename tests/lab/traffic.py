@@ -112,7 +112,7 @@ def udp(
     with serving(server, program("udp_exchange", "serve", address, port)):
         sizes = ["--up", up_bytes, "--down", down_bytes, "--count", count]
         client.namespace.run(
-            program("udp_exchange", "ask", address, port, *sizes), _TIMEOUT_S, user=user
+            program("udp_exchange", "query", address, port, *sizes), _TIMEOUT_S, user=user
         )
 
 
@@ -162,7 +162,7 @@ def dns(
     address = server.address(version)
     with serving(server, program("dns_exchange", "serve", address, 53)):
         client.namespace.run(
-            program("dns_exchange", "ask", address, 53, *names), _TIMEOUT_S, user=user
+            program("dns_exchange", "query", address, 53, *names), _TIMEOUT_S, user=user
         )
 
 

@@ -104,7 +104,7 @@ async def settled(app: TrafficApp, pilot: Pilot[None], expected: str | None = No
         enough = 4 if expected is None else 50
         if len(looks) >= enough and len(set(looks[-enough:])) == 1:
             return looks[-1]
-    raise AssertionError("the screen goes on changing")
+    raise AssertionError("the screen keeps changing")
 
 
 def table(app: TrafficApp, name: str) -> TableView:

@@ -248,7 +248,7 @@ WHAT_HAPPENS = {
 
 @pytest.mark.parametrize("events", list(WHAT_HAPPENS.values()), ids=list(WHAT_HAPPENS))
 def test_no_packet_is_lost_or_reported_twice(events: list[Event]) -> None:
-    """Whenever it happens, each flow has what it had before, or what it has behind it."""
+    """Whenever it happens, each flow has what it had before, or what it has after it."""
     for schedule in moments(*events):
         kernel = filled(schedule)
         before = Counter(kernel.counted)

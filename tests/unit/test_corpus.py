@@ -128,7 +128,7 @@ def test_every_class_of_frames_is_there() -> None:
 
 
 def test_the_reference_agrees_with_scapy_on_outer_headers() -> None:
-    """On all templates that scapy can follow: not those behind too many tags or labels."""
+    """On all templates that scapy can follow: not those after too many tags or labels."""
     checked = 0
     for name, made in templates().items():
         verdict = Reference("tx").parse(made.data)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Errors: the contract's exit codes, and messages that tell."""
+"""Errors: the contract's exit codes, and messages with the remedy."""
 
 from __future__ import annotations
 

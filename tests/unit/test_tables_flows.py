@@ -147,7 +147,7 @@ def test_every_field_sorts_and_an_empty_table_too(fake: SampleBuilder) -> None:
         "remote_addr": [1, 0, 2],  # by their bytes
     }
     assert {name: choose_rows(table, None, name, None) for name in names} == expected
-    assert choose_rows(table, None, None, 2) == [1, 2], "by bytes, if nothing else is asked for"
+    assert choose_rows(table, None, None, 2) == [1, 2], "by bytes, if nothing else is requested"
 
 
 def test_identities_stay_and_differ(fake: SampleBuilder) -> None:

@@ -96,7 +96,7 @@ def _boot(version: str, options: argparse.Namespace) -> Outcome:
     if not outcome.count("passed"):
         outcome.broken = "no test passed"
     elif ran.status and not outcome.count("failed"):
-        outcome.broken = f"pytest ended with status {ran.status}, and told of no failure"
+        outcome.broken = f"pytest ended with status {ran.status}, and reported no failure"
     return outcome
 
 

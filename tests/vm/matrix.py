@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 KERNELS = ("5.10", "6.1:arm64", "6.12:arm64", "6.1", "6.12", "6.18", "newest")
-"""The beginnings of versions, of Debian's kernels. Behind a colon another architecture.
+"""The beginnings of versions, of Debian's kernels. After a colon another architecture.
 
 A few run at once: the slowest are first.
 """

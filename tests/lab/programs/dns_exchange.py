@@ -2,10 +2,10 @@
 """DNS queries and answers over UDP, as a stub resolver and its server exchange them.
 
 Usage: dns_exchange.py serve ADDRESS PORT
-       dns_exchange.py ask ADDRESS PORT [--source ADDRESS] [--seconds S] [--pause-ms MS] NAME…
+       dns_exchange.py query ADDRESS PORT [--source ADDRESS] [--seconds S] [--pause-ms MS] NAME…
 
 `serve` says "ready" once it is bound, and runs until it is ended. It answers a question for an IPv4
-address with 192.0.2.1, and says NXDOMAIN where the name begins with "missing.". `ask` asks for each
+address with 192.0.2.1, and NXDOMAIN where the name begins with "missing.". `query` requests each
 NAME in turn, once, or over and over for S seconds, and awaits every answer.
 """
 
@@ -75,7 +75,7 @@ def _query(options: argparse.Namespace) -> None:
 
 def _main() -> None:
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("mode", choices=["serve", "ask"])
+    parser.add_argument("mode", choices=["serve", "query"])
     parser.add_argument("address")
     parser.add_argument("port", type=int)
     parser.add_argument("names", nargs="*", default=["www.example.org"])

@@ -6,7 +6,7 @@ Usage: tcp_exchange.py serve ADDRESS PORT
                        [--connections N | --seconds S] [--pause-ms MS]
                        [--source ADDRESS]
 
-A connection begins with 16 bytes that tell the bytes of the whole request (these 16 among them) and
+A connection begins with 16 bytes that hold the size of the whole request (these 16 among them) and
 of the answer, so one server serves every client. `connect` ends with status 0 only if each answer
 was as long as it should be; the server answers only after it has the whole request. `serve` says
 "ready" once it listens, and runs until it is ended.

@@ -2,12 +2,12 @@
 """UDP datagrams of exact number and size.
 
 Usage: udp_exchange.py serve ADDRESS PORT [--ports N]
-       udp_exchange.py ask ADDRESS PORT --up BYTES --down BYTES [--count N | --seconds S]
+       udp_exchange.py query ADDRESS PORT --up BYTES --down BYTES [--count N | --seconds S]
                        [--pause-ms MS] [--source ADDRESS]
        udp_exchange.py flows ADDRESS PORT --ports N --flows N --count N --up BYTES
 
-A datagram begins with 4 bytes that tell the size of its answer (0: none). `ask` sends one, awaits
-its answer, and goes on to the next, so nothing is lost. `flows` sends `count` rounds of one
+A datagram begins with 4 bytes that hold the size of its answer (0: none). `query` sends one, awaits
+its answer, and continues with the next, so nothing is lost. `flows` sends `count` rounds of one
 datagram on each of `flows` distinct pairs of ports, unanswered: every one of its sockets sends to
 all the `ports` (a server's that many, from PORT on). `serve` says "ready" once its ports are bound,
 and runs until it is ended.
@@ -96,7 +96,7 @@ def _flows(options: argparse.Namespace) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("mode", choices=["serve", "ask", "flows"])
+    parser.add_argument("mode", choices=["serve", "query", "flows"])
     parser.add_argument("address")
     parser.add_argument("port", type=int)
     parser.add_argument("--ports", type=int, default=1)
@@ -112,7 +112,7 @@ def _options() -> argparse.Namespace:
 
 def _main() -> None:
     options = _options()
-    {"serve": _serve, "ask": _request, "flows": _flows}[options.mode](options)
+    {"serve": _serve, "query": _request, "flows": _flows}[options.mode](options)
 
 
 if __name__ == "__main__":
