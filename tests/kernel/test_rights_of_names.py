@@ -153,7 +153,7 @@ def test_messages_wait_until_there_is_room(of: str) -> None:
             for _ in range(2):
                 done = program.run("top", "dns", "--json")
                 assert json.loads(done.stdout) == []
-                assert "it waits in the kernel" in done.stderr
+                assert "they wait in the kernel" in done.stderr
         assert counts(program) == {"kept.test": (1, 1), "missing.test": (1, 1)}
         assert losses(program) == 0
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.kernel
 
 GROUP = "games"
 MEMBER = (grp.getgrnam(GROUP).gr_gid,)
-NOT_KNOWN = ("unknown", "only root may ask the kernel")
+NOT_KNOWN = ("unknown", "only root may query the kernel")
 
 
 def reported(program: Program, code: int) -> dict[str, tuple[str, str | None]]:
