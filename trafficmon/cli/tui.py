@@ -50,11 +50,6 @@ def tui(
         _serve(from_file, at, chosen(pin_dir), interval, port)
         return
     is_text = text or os.environ.get("TERM") == "dumb"
-    if not is_text and not _somebody_sees_it():
-        raise UsageError(
-            "the dashboard needs a terminal; use 'trafficmon top flows', "
-            "or 'trafficmon tui --text', which reads commands from standard input"
-        )
     if from_file is not None:
         _show_recording(from_file, at, is_text=is_text)
     elif is_text:
@@ -68,8 +63,18 @@ def _draw(pins: PinDirectory, interval: float) -> None:
     from trafficmon.tui.readings.pinned import pinned
     from trafficmon.tui.settings import usual_path
 
+    _require_terminal()
     source, feed = pinned(pins)
     _run(TrafficApp(source, feed, usual_path(), interval_s=interval, where=str(pins.root)))
+
+
+def _require_terminal() -> None:
+    """UsageError where there is none. After the imports: a missing package is reported first."""
+    if not _somebody_sees_it():
+        raise UsageError(
+            "the dashboard needs a terminal; use 'trafficmon top flows', "
+            "or 'trafficmon tui --text', which reads commands from standard input"
+        )
 
 
 def _run(app: TrafficApp) -> None:
@@ -93,14 +98,15 @@ def _show_recording(path: Path, at: str | None, *, is_text: bool) -> None:
     from trafficmon.sources.recorded import opened_at
     from trafficmon.tui.settings import usual_path
 
-    source = opened_at(path, at)
     if is_text:
         from trafficmon.tui.recorded_plaintext import RecordedConversation
 
-        RecordedConversation(source, path, sys.stdin, sys.stdout).run()
+        RecordedConversation(opened_at(path, at), path, sys.stdin, sys.stdout).run()
         return
     from trafficmon.tui.recorded import RecordedApp
 
+    _require_terminal()
+    source = opened_at(path, at)
     _run(RecordedApp(source, path, usual_path()))
 
 
