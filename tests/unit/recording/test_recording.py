@@ -24,6 +24,7 @@ from trafficmon.sources.recording.errors import RecordingError, RecordingFileErr
 from trafficmon.sources.recording.frames import SIGNATURE, FrameKind, packed_frame
 from trafficmon.sources.recording.reader import Recording
 from trafficmon.sources.recording.writer import KEY_EVERY, About, FullError, RecordingWriter
+from trafficmon.tables.catalogue import TABLES, parts_of, table_maker
 
 ABOUT = About(1.0, is_anonymized=False)
 ROOM = 1 << 24
@@ -98,6 +99,32 @@ class TestRoundTrip:
             assert [at(BEGIN_NS + t) for t in (-1, 0, second - 1, second, 99 * second)] == [
                 *(0, 0, 0, 1, 4)
             ]
+
+
+def test_what_the_first_version_of_the_format_wrote_is_read() -> None:
+    """One connection of 30,000 and 7,000 bytes, recorded with --anonymize."""
+    with RecordedSource(Path(__file__).with_name("format-1.rec")) as source:
+        assert len(source.recording) == 3
+        sample = source.read(parts_of(*TABLES))
+    made = {name: table_maker(name)(sample) for name in TABLES}
+    rows = {name: list(table.stream(np.arange(table.length))) for name, table in made.items()}
+    assert {name: len(found) for name, found in rows.items()} == {
+        "flows": 1,
+        "connections": 2,
+        "users": 1,
+        "processes": 1,
+        "cgroups": 1,
+        "hosts": 1,
+        "interfaces": 1,
+        "ports": 1,
+        "protocols": 256,
+        "dns": 0,
+        "layers": 4,
+        "drops": 0,
+    }
+    (process,) = rows["processes"]
+    assert (process["app_rx_bytes"], process["app_tx_bytes"]) == (30_000, 7_000)
+    assert rows["flows"][0]["comm"] == process["comm"] == "process1"
 
 
 class TestSource:
