@@ -163,8 +163,8 @@ def _whose(facts: os.stat_result) -> str:
         return f"uid {facts.st_uid}"
 
 
-def _refusal(wanted: Path, at_fault: Path, reason: str) -> str:
+def _refusal(requested: Path, at_fault: Path, reason: str) -> str:
     what = f"{at_fault} cannot be trusted: {reason}"
-    if at_fault == wanted:
+    if at_fault == requested:
         return f"{what}; remove it, or choose another --pin-dir"
     return f"{what}; choose a --pin-dir that does not lie in it"

@@ -70,8 +70,8 @@ def open_map(pins: PinDirectory, name: str, *, read_only: bool = False) -> Map:
 def _require_its_sizes(opened: Map, pins: PinDirectory, name: str) -> None:
     facts = opened.facts()
     if name in _SIZES:
-        wanted = tuple(dtype.itemsize for dtype in _SIZES[name])
-        if (facts.key_bytes, facts.value_bytes) != wanted:
+        expected = tuple(dtype.itemsize for dtype in _SIZES[name])
+        if (facts.key_bytes, facts.value_bytes) != expected:
             raise DamagedError(pins.map(name), "is another program's map")
     elif name in _RINGS and facts.type != MapType.RINGBUF:
         raise DamagedError(pins.map(name), "is another program's map")

@@ -69,7 +69,7 @@ def attach(pins: PinDirectory, request: Request, progress: Progress = _say_nothi
     with exclusive(pins.root), signals.deferred() as stop_if_interrupted:
         report.notes += bpffs.ensure(pins.root)
         refuse_foreign(pins)
-        wanted = prepare(pins, request, report.notes)
+        requested = prepare(pins, request, report.notes)
         max_flows = request.max_flows or DEFAULT_MAX_FLOWS
         with lack_explained(max_flows), ExitStack() as undo:
             store = undo.enter_context(_open_or_create(pins, request, undo))
@@ -77,16 +77,16 @@ def attach(pins: PinDirectory, request: Request, progress: Progress = _say_nothi
             finish_interrupted(store)
             undo.callback(settle, store)
             known = list(all_interfaces().values())
-            together = with_those_attached(store, wanted, known)
+            together = with_those_attached(store, requested, known)
 
             def one(interface: Interface) -> Attached:
                 is_covered = covered(interface, together, known)
                 return _one(store, interface, request, undo, is_covered=is_covered)
 
-            with side_by_side(store.turn, one, wanted) as running:
+            with side_by_side(store.turn, one, requested) as running:
                 for done in running:
                     report.interfaces.append(done)
-                    progress(len(report.interfaces), len(wanted))
+                    progress(len(report.interfaces), len(requested))
                     stop_if_interrupted()
             report.notes += settle(store)
             report.notes += doubles.notes(together, known)
@@ -123,8 +123,8 @@ def _one(
     broken = one_interface.broken_hooks(store, slot) if same else {}
     if not same or (broken and not repair_interface(store, interface, slot, broken)):
         undo.callback(one_interface.take_back, store, slot, before)
-        wanted = as_it_was(before, request)
-        return one_interface.attach(store, interface, slot, wanted, covered=is_covered)
+        requested = as_it_was(before, request)
+        return one_interface.attach(store, interface, slot, requested, covered=is_covered)
     before = store.interface(slot)
     current = dataclasses.replace(one_interface.describe(before), name=interface.name)
     if not wants_change(interface, current, request):

@@ -79,7 +79,7 @@ def attach(
         set_text(record, "reason", outcome.reason)
         if with_tc:
             receive = not outcome.counts_flows
-            tc.attach(store, interface, slot, record, asked=request.tc_mode, receive=receive)
+            tc.attach(store, interface, slot, record, option=request.tc_mode, receive=receive)
         elif outcome.mode == AttachMode.OFF:
             raise UsageError(
                 f"nothing would count on {interface.name}: XDP is off ({outcome.reason}) and "

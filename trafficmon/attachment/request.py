@@ -98,15 +98,15 @@ def parse_layers(text: str | None) -> tuple[str, ...]:
     """``LAYER,LAYER``; None means all that there are."""
     if text is None:
         return LAYERS
-    asked = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    for layer in asked:
+    requested = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for layer in requested:
         if layer not in LAYERS:
             raise invalid_choice("--layer", layer, LAYERS)
-    if not asked:
+    if not requested:
         raise invalid_choice("--layer", text, LAYERS)
-    if "dns" in asked and not set(asked) & set(WIRE_LAYERS):
+    if "dns" in requested and not set(requested) & set(WIRE_LAYERS):
         raise UsageError("--layer dns: messages are copied by tc and xdp; add tc to --layer")
-    return asked
+    return requested
 
 
 def require_wire_layer(layers: tuple[str, ...], interfaces: list[str] | None) -> None:
@@ -118,10 +118,10 @@ def require_wire_layer(layers: tuple[str, ...], interfaces: list[str] | None) ->
         )
 
 
-def parse_max_flows(asked: int | None) -> int | None:
+def parse_max_flows(requested: int | None) -> int | None:
     """A sensible table size."""
-    require_range("--max-flows", asked, *_FLOW_LIMITS)
-    return asked
+    require_range("--max-flows", requested, *_FLOW_LIMITS)
+    return requested
 
 
 def group_number(name: str | None) -> int:
@@ -135,6 +135,6 @@ def group_number(name: str | None) -> int:
         raise invalid_value("--group", name, reason) from None
 
 
-def cgroup_path(asked: Path | None) -> Path | None:
+def cgroup_path(requested: Path | None) -> Path | None:
     """The requested cgroup v2, if any."""
-    return None if asked is None else cgroups.require_version_2(asked)
+    return None if requested is None else cgroups.require_version_2(requested)

@@ -52,12 +52,12 @@ def _directly_below(interface: Interface, known: Sequence[Interface]) -> set[int
 
 
 def with_those_attached(
-    store: Store, wanted: Iterable[Interface], known: Iterable[Interface]
+    store: Store, requested: Iterable[Interface], known: Iterable[Interface]
 ) -> list[Interface]:
-    """Those of ``known`` that are attached, and ``wanted``."""
+    """Those of ``known`` that are attached, and ``requested``."""
     attached = attached_of(store, known)
     together = {interface.ifindex: interface for interface in attached.values()}
-    together |= {interface.ifindex: interface for interface in wanted}
+    together |= {interface.ifindex: interface for interface in requested}
     return list(together.values())
 
 

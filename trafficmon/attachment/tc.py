@@ -44,7 +44,7 @@ def attach(
     slot: int,
     record: Any,
     *,
-    asked: str,
+    option: str,
     receive: bool,
 ) -> None:
     """Attach egress, and ingress too if ``receive``; notes the mode in ``record``.
@@ -57,7 +57,7 @@ def attach(
         for kind, program in programs.items():
             program.pin(str(store.pins.program(kind, slot)))
         record["tc_rx"] = int(receive)
-        if asked == "clsact" or not _attach_tcx(store, interface, slot, record, programs, asked):
+        if option == "clsact" or not _attach_tcx(store, interface, slot, record, programs, option):
             _attach_clsact(store, interface, slot, record, programs)
         else:
             record["tc_mode"] = AttachMode.TCX
@@ -69,7 +69,7 @@ def _attach_tcx(
     slot: int,
     record: Any,
     programs: dict[str, Program],
-    asked: str,
+    option: str,
 ) -> bool:
     """False where the kernel does not know tcx."""
     for kind, program in programs.items():
@@ -78,7 +78,7 @@ def _attach_tcx(
         except BpfError as error:
             if error.errno != errno.EINVAL:
                 raise
-            if asked == "tcx":
+            if option == "tcx":
                 raise UnsupportedError("tcx", "6.6", "use --tc clsact") from error
             return False
         with link:

@@ -46,24 +46,24 @@ class XdpOutcome:
         return self.mode in (AttachMode.XDP_NATIVE, AttachMode.XDP_OFFLOAD)
 
 
-def candidates(interface: Interface, asked: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+def candidates(interface: Interface, requested: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     """The modes to try, and, when there are none, the reason."""
     if interface.link_header_bytes == 0:
         return (), f"{interface.name} carries no Ethernet frames; tc counts its packets"
-    if asked != ("auto",):
-        wanted = tuple(mode for mode in asked if mode != "off")
-        return wanted, "" if wanted else "as asked"
+    if requested != ("auto",):
+        modes_on = tuple(mode for mode in requested if mode != "off")
+        return modes_on, "" if modes_on else "as asked"
     if interface.is_physical:
         return ("native",), ""
     what = interface.kind or "loopback"
     return (), f"native XDP would slow a {what} interface down; tc counts the same packets"
 
 
-def is_worth_trying(interface: Interface, asked: tuple[str, ...], reason: str) -> bool:
-    """Whether XDP, which is off for ``reason``, may come up in one of the modes ``asked``."""
+def is_worth_trying(interface: Interface, requested: tuple[str, ...], reason: str) -> bool:
+    """Whether XDP, which is off for ``reason``, may come up in one of the modes ``requested``."""
     if xdp_program_on(interface.ifindex) is not None:
         return False
-    return any(mode != "off" and f"{mode}: " not in reason for mode in asked)
+    return any(mode != "off" and f"{mode}: " not in reason for mode in requested)
 
 
 def attach(
@@ -71,7 +71,7 @@ def attach(
     interface: Interface,
     slot: int,
     record: Any,
-    asked: tuple[str, ...],
+    requested: tuple[str, ...],
     *,
     alone: bool,
 ) -> XdpOutcome:
@@ -79,7 +79,7 @@ def attach(
 
     ``alone``: no tc is there to count flows in generic mode's place.
     """
-    modes, reason = candidates(interface, asked)
+    modes, reason = candidates(interface, requested)
     if modes and (holder := xdp_program_on(interface.ifindex)) is not None:
         return XdpOutcome(
             AttachMode.OFF, f"it carries another XDP program (id {holder}), left alone; tc counts"
@@ -103,7 +103,7 @@ def attach(
             link.pin(str(store.pins.link("xdp", slot)))
             hookrecords.note(record, "xdp", program, link)
             record["xdp_mode"] = mode
-        return XdpOutcome(mode, "; ".join(failures) or "as asked" * (asked != ("auto",)))
+        return XdpOutcome(mode, "; ".join(failures) or "as asked" * (requested != ("auto",)))
     return XdpOutcome(AttachMode.OFF, reason or "; ".join(failures))
 
 

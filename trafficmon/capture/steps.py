@@ -137,12 +137,12 @@ class _Compiler:
         return self._add(MatchKind.HOST, sides=sides, family=_FAMILIES[network.version], **words)
 
     def _interfaces(self, pattern: str) -> bool:
-        wanted = [slot for name, slot in self._slots.items() if fnmatchcase(name, pattern)]
+        matching = [slot for name, slot in self._slots.items() if fnmatchcase(name, pattern)]
         self._add(MatchKind.TRUE)
-        if not wanted:
+        if not matching:
             return self._add(MatchKind.NOT)
         self.steps.pop()
-        for place, slot in enumerate(wanted):
+        for place, slot in enumerate(matching):
             self._add(MatchKind.INTERFACE, low=slot)
             if place:
                 self._add(MatchKind.OR)

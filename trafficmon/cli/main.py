@@ -61,11 +61,11 @@ app.command("record")(record.record)
 class _Debug:
     """Whether --debug was given: for errors after a command has ended."""
 
-    wanted = False
+    is_on = False
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         short.begin()
         say(f"trafficmon {__version__}")
         raise typer.Exit
@@ -82,7 +82,7 @@ def options(
 ) -> None:
     """Options of all commands."""
     del version
-    _Debug.wanted = debug
+    _Debug.is_on = debug
     if debug:
         import logging
 
@@ -121,14 +121,14 @@ def _report(error: Exception) -> int:
         return 0
     if isinstance(error, TrafficmonError | OSError):
         complain(f"trafficmon: {error}")
-        if _Debug.wanted:
+        if _Debug.is_on:
             if isinstance(error, VerifierError):
                 print(error.log, file=sys.stderr)
             raise error
         return getattr(error, "exit_code", 1)
     if missing := missing_package(error):
         complain(f"trafficmon: {missing}")
-        if _Debug.wanted:
+        if _Debug.is_on:
             raise error
         return missing.exit_code
     return _usage(error)
@@ -142,7 +142,7 @@ def _usage(error: Exception) -> int:
             complain(f"trafficmon: {_as_ours(message)}")
             complain("Try 'trafficmon --help', or --help after a command.")
         return code
-    if _Debug.wanted:
+    if _Debug.is_on:
         raise error
     complain(
         f"trafficmon: internal error ({type(error).__name__}: {error}); "

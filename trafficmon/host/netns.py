@@ -37,32 +37,32 @@ def cookie() -> int:
     return int.from_bytes(cookie, sys.byteorder)
 
 
-def is_this(wanted: int, wanted_cookie: int) -> bool:
+def is_this(expected: int, expected_cookie: int) -> bool:
     """Whether this network namespace is the one with that inode and, unless 0, that cookie."""
-    return inode() == wanted and wanted_cookie in (0, cookie())
+    return inode() == expected and expected_cookie in (0, cookie())
 
 
-def path_of(wanted: int, wanted_cookie: int) -> Path | None:
+def path_of(expected: int, expected_cookie: int) -> Path | None:
     """A path to the network namespace with that inode and, unless 0, that cookie, for nsenter(1).
 
     Of a mount (`ip netns`, containers), else of a process; None if there is none. One that only a
     file descriptor keeps alive is not found.
     """
-    for place in _places_of(wanted):
+    for place in _places_of(expected):
         with suppress(OSError):  # gone meanwhile
-            if not wanted_cookie or wanted_cookie == _cookie_of(place):
+            if not expected_cookie or expected_cookie == _cookie_of(place):
                 return place
     return None
 
 
-def _places_of(wanted: int) -> Iterator[Path]:
+def _places_of(expected: int) -> Iterator[Path]:
     for line in _lines("/proc/self/mountinfo"):
         cells = line.split(" ")
-        if cells[3] == f"net:[{wanted}]":
+        if cells[3] == f"net:[{expected}]":
             yield Path(cells[4])
     for place in Path("/proc").glob("[0-9]*/ns/net"):
         with suppress(OSError):  # the process has ended
-            if place.stat().st_ino == wanted:
+            if place.stat().st_ino == expected:
                 yield place
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trafficmon.host.identities import Identities
 
 _ALL_NAMES_S, _SOME_NAMES_S = 600.0, 0.2
-"""For DNS messages that wait in the kernel: where they are what is wanted, and where they are names
+"""For DNS messages that wait in the kernel: where they are the request, and where they are names
 beside something else."""
 
 
@@ -55,7 +55,7 @@ class PinnedSource:
             return read_sample(live, self._identities, parts, why)
 
     def _identities(self) -> Identities:
-        """Made when the first name is wanted, and kept for as long as this source."""
+        """Made when the first name is needed, and kept for as long as this source."""
         if self._known is None:
             from trafficmon.host.identities import Identities
 
@@ -64,11 +64,11 @@ class PinnedSource:
 
     def _learn_names(self, live: Live, parts: Part) -> str | None:
         """Reads the DNS messages that wait; why that was not possible, or not of all."""
-        wanted = parts & (Part.REMOTE_NAMES | Part.DNS)
+        named = parts & (Part.REMOTE_NAMES | Part.DNS)
         if self._dns_is_read is not None and self._dns_is_read():
             return None
         has_messages = any(one.dns for one in live.interfaces)
-        if not (has_messages and (wanted or self._dns_is_read is not None)):
+        if not (has_messages and (named or self._dns_is_read is not None)):
             return None
         from trafficmon.dns.collect import Memory, refresh
 

@@ -39,8 +39,8 @@ def _table(sample: Sample, kinds: tuple[str, ...]) -> Table:
         )
     keys, values, names = sample.drops.keys, sample.drops.values, sample.drops.names
     kind = np.array([names.kind(key) for key in keys], "U12")
-    wanted = np.isin(kind, kinds) & (values["packets"] != 0)
-    keys, values, kind = keys[wanted], values[wanted], kind[wanted]
+    chosen = np.isin(kind, kinds) & (values["packets"] != 0)
+    keys, values, kind = keys[chosen], values[chosen], kind[chosen]
     columns = [keys["location"], keys["reason"].astype(np.uint64), (kind == LOSS).astype(np.uint64)]
     groups = Groups(np.stack(columns, axis=1))
     first, kind = keys[groups.first], kind[groups.first]

@@ -30,9 +30,9 @@ PORT_FIELDS = ("protocol", "port", "packets", "bytes", "connections")
 def protocol_table(sample: Sample) -> Table:
     """All 256 protocols."""
     keys, values = _counted(sample)
-    wanted = (keys["kind"] == ServiceKind.PORT) | (keys["kind"] == ServiceKind.PROTOCOL)
-    numbers = keys["protocol"][wanted]
-    sums = {name: _sum(numbers, 256, values[name][wanted]) for name in COUNTS}
+    chosen = (keys["kind"] == ServiceKind.PORT) | (keys["kind"] == ServiceKind.PROTOCOL)
+    numbers = keys["protocol"][chosen]
+    sums = {name: _sum(numbers, 256, values[name][chosen]) for name in COUNTS}
     packets = sums["rx_packets"] + sums["tx_packets"]
     octets = sums["rx_bytes"] + sums["tx_bytes"]
     every = np.arange(256)
@@ -69,13 +69,13 @@ def protocol_table(sample: Sample) -> Table:
 def port_table(sample: Sample) -> Table:
     """Ports of services, by protocol; a flow's packets are all under one of its two ports."""
     keys, values = _counted(sample)
-    wanted = keys["kind"] == ServiceKind.PORT
-    codes = keys["protocol"][wanted].astype(np.uint32) << 16 | keys["number"][wanted]
+    chosen = keys["kind"] == ServiceKind.PORT
+    codes = keys["protocol"][chosen].astype(np.uint32) << 16 | keys["number"][chosen]
     services, of_row = np.unique(codes, return_inverse=True)
-    sums = {name: _sum(of_row, len(services), values[name][wanted]) for name in COUNTS}
+    sums = {name: _sum(of_row, len(services), values[name][chosen]) for name in COUNTS}
     packets = sums["rx_packets"] + sums["tx_packets"]
     octets = sums["rx_bytes"] + sums["tx_bytes"]
-    flows = _sum(of_row, len(services), values["flows"][wanted])
+    flows = _sum(of_row, len(services), values["flows"][chosen])
     protocols, numbers = (services >> 16).astype(np.int32), (services & 0xFFFF).astype(np.int32)
 
     def record(row: int) -> Record:

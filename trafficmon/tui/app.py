@@ -30,7 +30,7 @@ from trafficmon.tui.panes.filterfield import FilterField
 from trafficmon.tui.panes.grid import Grid
 from trafficmon.tui.panes.layersview import LayersView
 from trafficmon.tui.panes.overview import OverviewPane
-from trafficmon.tui.panes.pane import Asked, Pane, Question
+from trafficmon.tui.panes.pane import Pane, Question, TableOptions
 from trafficmon.tui.panes.problem import Problem
 from trafficmon.tui.panes.rowspane import RowsPane
 from trafficmon.tui.panes.stateline import State, StateLine
@@ -59,7 +59,7 @@ TABS = (
     "interfaces",
 )
 _TITLES = {"dns": "DNS"}
-_SLOW_S = 5.0  # a reading that takes longer is told of
+_SLOW_S = 5.0  # a reading that takes longer is mentioned
 
 
 class TrafficApp(Switches):
@@ -169,12 +169,12 @@ class TrafficApp(Switches):
         """Read what is looked at, in a thread; a reading that takes long is not overtaken."""
         if (self._is_frozen and not at_once) or not self._pace.begin(at_once=at_once):
             return
-        self._read(self._pane, Asked(*self._sort(), self._expression))
+        self._read(self._pane, TableOptions(*self._sort(), self._expression))
 
     @work(exit_on_error=False)
-    async def _read(self, pane: Pane, asked: Asked) -> None:
+    async def _read(self, pane: Pane, options: TableOptions) -> None:
         """Whatever comes of it is shown, and the next reading comes."""
-        seen = await self._answer(pane, asked)
+        seen = await self._answer(pane, options)
         took_s = self._pace.reading_for_s()
         again = self._pace.end(took_s, is_first=pane not in self._seen)
         self._seen.add(pane)
@@ -185,9 +185,9 @@ class TrafficApp(Switches):
         if again:
             self.refresh_data(at_once=True)
 
-    async def _answer(self, pane: Pane, asked: Asked) -> Any:
+    async def _answer(self, pane: Pane, options: TableOptions) -> Any:
         try:
-            question = pane.question(asked)
+            question = pane.question(options)
             return await in_thread(self._asking(pane, question))
         except Exception as error:  # noqa: BLE001 - it is an answer too, and shown
             return error
@@ -209,9 +209,9 @@ class TrafficApp(Switches):
 
     def _show_fault(self, pane: Pane, error: Exception, doing: str) -> None:
         """In the place of what would be shown: numbers of before would be taken for new ones."""
-        told = self.fault(error, f"{doing} {self._tab}")
+        summary = self.fault(error, f"{doing} {self._tab}")
         with suppress(Exception):  # it has been said above the screen
-            pane.say(told)
+            pane.say(summary)
         self._show_state()
 
     def _tell_if_slow(self) -> None:
@@ -219,17 +219,17 @@ class TrafficApp(Switches):
         if (waited_s := self._pace.reading_for_s()) >= _SLOW_S:
             self._state.show(self._state_of(f"no answer for {waited_s:.0f} s, still reading"))
 
-    def _state_of(self, told: str) -> State:
+    def _state_of(self, summary: str) -> State:
         text = None if self._expression is None else self._expression.text
-        return State(self._clock(), self._is_frozen, text, told, self._session.notes)
+        return State(self._clock(), self._is_frozen, text, summary, self._session.notes)
 
-    def _show_state(self, told: str = "") -> None:
+    def _show_state(self, summary: str = "") -> None:
         if not self._tabs.display:  # setting it, to what it is too, has the screen laid out anew
             self._problem.display, self._tabs.display = False, True
         if self._session.restarts != self._restarts:
             self._restarts = self._session.restarts
             self.notify("counters restarted: something was attached anew", severity="warning")
-        self._state.show(self._state_of(told))
+        self._state.show(self._state_of(summary))
 
     def _show_refusal(self, pane: Pane, error: Exception) -> None:
         """This table cannot be had, or not like this; the others can."""
@@ -251,8 +251,8 @@ class TrafficApp(Switches):
         self._state.show_place(self._where)
 
     def _complain(self, error: Exception) -> None:
-        told = "\n".join(escape_controls(line) for line in str(error).splitlines())
-        self.notify(told, severity="error", markup=False, timeout=10)
+        summary = "\n".join(escape_controls(line) for line in str(error).splitlines())
+        self.notify(summary, severity="error", markup=False, timeout=10)
 
     # ---- keys ----------------------------------------------------------------------------------
 
@@ -285,7 +285,7 @@ class TrafficApp(Switches):
             self._field.open()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """What can be asked already is, while more is typed; what cannot is no mistake yet."""
+        """Applied as it is typed, where it is complete; an incomplete one is not a mistake yet."""
         if not self._field.display:
             return
         try:
@@ -295,7 +295,7 @@ class TrafficApp(Switches):
         self.refresh_data(at_once=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """That is it; what is wrong in it is told, with the place."""
+        """Applied; a mistake is shown with its place."""
         try:
             self._expression = _expression(event.value)
         except FilterError as error:
@@ -318,7 +318,7 @@ class TrafficApp(Switches):
             pane.focus_rows()
 
     def action_look_again(self) -> None:
-        """At once, also when frozen: what was asked for has changed."""
+        """At once, also when frozen: the request has changed."""
         self.refresh_data(at_once=True)
 
     def action_sort(self) -> None:

@@ -2,7 +2,7 @@
 """An application that outlives its own mistakes.
 
 Textual ends an application on whose handlers an exception escapes, and prints it over the terminal;
-a widget whose handler failed takes no more messages. Here an error is told on the screen, kept in
+a widget whose handler failed takes no more messages. Here an error is shown on the screen, kept in
 the log of errors, and the next key or reading comes.
 """
 
@@ -28,9 +28,9 @@ class ContainedApp(App[None]):
 
     def fault(self, error: Exception, doing: str) -> str:
         """Keep ``error`` and say so above the screen; returns what was said."""
-        told = escape_controls(self._errors.note(error, doing))
-        self.notify(told, severity="error", markup=False, timeout=10)
-        return told
+        summary = escape_controls(self._errors.note(error, doing))
+        self.notify(summary, severity="error", markup=False, timeout=10)
+        return summary
 
     async def run_action(self, *args: Any, **named: Any) -> bool:
         """All keys that are bound come through here, those of widgets too."""
@@ -52,12 +52,12 @@ class ContainedApp(App[None]):
             super()._handle_exception(error)
             return
         self._return_code = 1
-        told = self._errors.note(error, "drawing the screen")
-        self.panic(Text(f"trafficmon: {escape_controls(told)}"))
+        summary = self._errors.note(error, "drawing the screen")
+        self.panic(Text(f"trafficmon: {escape_controls(summary)}"))
 
 
 class Contained(MessagePump):
-    """A screen or widget of ours, whose handlers' errors the application tells."""
+    """A screen or widget of ours, whose handlers' errors the application shows."""
 
     async def _dispatch_message(self, message: Message) -> None:
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How often is read: as asked, however large the tables are, but never all the time."""
+"""How often to read: as requested, however large the tables are, but never all the time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _REST = 4  # times as long as a reading took nothing is read
 
 
 class Pace:
-    """One reading at a time, and a rest behind it."""
+    """One reading at a time, and a rest after it."""
 
     def __init__(self) -> None:
         self._is_reading = self._is_asked_again = False
         self._rest_until = self._begun = 0.0
 
     def begin(self, *, at_once: bool) -> bool:
-        """Whether to read now. What is asked for at once and has to wait comes next."""
+        """Whether to read now. A request that has to wait comes next."""
         if not at_once and time.monotonic() < self._rest_until:
             return False
         if self._is_reading:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The dashboard as a conversation, for screen readers and terminals that only print.
 
-Nothing is drawn, moved or coloured, and nothing is printed that was not asked for: whoever listens
+Nothing is drawn, moved or coloured, and nothing is printed without a request: whoever listens
 is not interrupted. Each line says what its numbers are, so none needs the line of heads above it.
 """
 
@@ -44,7 +44,7 @@ _SPOKEN = {
 _HELP = """\
 overview: everything in short.
 flows, connections, processes, users, cgroups, hosts, ports, protocols, dns, drops, layers, \
-interfaces: the largest of a table; with a number behind it, so many.
+interfaces: the largest of a table; with a number after it, so many.
 events: what has happened, the newest first.
 A number alone: everything about that row of the last table.
 sort and a field: by that; sort alone: by what goes on now.
@@ -77,7 +77,7 @@ class Conversation:
 
     def run(self) -> None:
         """Until quit, or the end of what is typed."""
-        self._say("trafficmon. Type help for what can be asked, quit to end.")
+        self._say("trafficmon. Type help for the commands, quit to end.")
         self._answer(self._again)
         while True:
             self._out.write("> ")
@@ -92,8 +92,8 @@ class Conversation:
             self._do(line)
         except (TrafficmonError, OSError) as error:
             self._say(str(error))
-            if told := remedy(error):
-                self._say(told)
+            if summary := remedy(error):
+                self._say(summary)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next question is answered
             self._say(self._errors.note(error, f"answering {line}"))
 
@@ -114,7 +114,7 @@ class Conversation:
             self._look(word, rest)
         else:
             close = closest(word, ("overview", "events", "filter", "sort", "help", "quit", *TABLES))
-            hint = f"; did you mean {close}?" if close else "; help tells what there is"
+            hint = f"; did you mean {close}?" if close else "; help lists the commands"
             raise UsageError(f"there is no command {word}{hint}")
 
     def _set_sort(self, name: str) -> None:
@@ -216,10 +216,10 @@ class Conversation:
 
 
 def _sentence(record: Record, columns: list[Column]) -> str:
-    """What matters most, and is known, each value behind its name."""
-    told = []
+    """What matters most, and is known, each value after its name."""
+    summary = []
     for column in sorted(columns, key=lambda column: column.priority)[:_MOST_FIELDS]:
         if (value := record.get(column.name)) is not None:
             name = _SPOKEN.get(column.name, column.title.lower())
-            told.append(f"{name} {cell_text(value, column.kind)}")
-    return ", ".join(told)
+            summary.append(f"{name} {cell_text(value, column.kind)}")
+    return ", ".join(summary)

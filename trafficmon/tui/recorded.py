@@ -93,7 +93,7 @@ class RecordedApp(TrafficApp):
         yield self._time
 
     def on_mount(self) -> None:
-        """No time is asked for yet."""
+        """No time is requested yet."""
         self._time.display = False
 
     def on_unmount(self) -> None:

@@ -36,13 +36,13 @@ class Settings:
         """What is not there, not to be read, or damaged is as none; so is each value by itself."""
         made = cls()
         try:
-            told = json.loads(read_own(path, _MOST_BYTES))
+            summary = json.loads(read_own(path, _MOST_BYTES))
         except (OSError, ValueError, RecursionError):
             return made
-        if not isinstance(told, dict):
+        if not isinstance(summary, dict):
             return made
         for one in fields(cls):
-            value = told.get(one.name)
+            value = summary.get(one.name)
             if type(value) is type(getattr(made, one.name)):
                 setattr(made, one.name, value)
         made.sort = {name: order for name, order in made.sort.items() if _is_order(order)}

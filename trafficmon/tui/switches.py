@@ -23,11 +23,11 @@ class Switches(ContainedApp):
 
     @property
     def look(self) -> Look:
-        """How numbers are wanted now."""
+        """How numbers are shown now."""
         return Look(self._settings.bits, self._settings.totals, self._span_s)
 
     def action_look_again(self) -> None:
-        """Read at once, also when frozen: what was asked for has changed."""
+        """Read at once, also when frozen: the request has changed."""
         raise NotImplementedError
 
     def action_freeze(self) -> None:

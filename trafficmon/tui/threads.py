@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Work in a thread that nobody has to wait for."""
+"""Work in a thread of its own, which no exit waits for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def in_thread(work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             outcome = work()
-        except BaseException as error:  # noqa: BLE001 - it goes on where the work was asked for
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the work was requested
             if done.set_running_or_notify_cancel():
                 done.set_exception(error)
         else:

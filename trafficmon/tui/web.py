@@ -2,7 +2,7 @@
 """The dashboard in a browser on this machine: textual-serve, behind a token.
 
 What it shows is root's to see, and loopback is everybody's on this machine: without the token of
-this start nobody gets in. The address that is printed has it; the first request turns it into a
+this start there is no access. The address that is printed has it; the first request turns it into a
 cookie, so that it does not stay in the address line, and pages of other sites cannot use it.
 """
 
@@ -97,7 +97,7 @@ def gate(token: str, port: int) -> Middleware:
 
 
 def _policy(name: str) -> dict[str, str]:
-    """Nothing is loaded from elsewhere, and nobody there is told this address."""
+    """Nothing is loaded from elsewhere, and no other server learns this address."""
     sources = f"'self' 'unsafe-inline' ws://{name}"
     return {
         "Content-Security-Policy": f"default-src {sources}; img-src 'self' data:; "
@@ -109,7 +109,7 @@ def _policy(name: str) -> dict[str, str]:
 
 
 def _is(given: str | None, token: str) -> bool:
-    """In a time that tells nothing about where they differ."""
+    """In a time that does not depend on where they differ."""
     return hmac.compare_digest((given or "").encode("utf-8", "surrogatepass"), token.encode())
 
 

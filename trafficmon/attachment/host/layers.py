@@ -28,22 +28,22 @@ from trafficmon.records import text_of
 def attach(store: Store, request: Request, undo: ExitStack) -> list[LayerOutcome]:
     """Each layer, in the order in which they build on each other; or why not."""
     running = [layer for layer in HOST_LAYERS if attached_mode(store, layer) != "off"]
-    wanted = [layer for layer in HOST_LAYERS if layer in request.layers]
-    if not wanted and not (request.replace and running):
+    requested = [layer for layer in HOST_LAYERS if layer in request.layers]
+    if not requested and not (request.replace and running):
         return []
     path = _cgroup_of(store, request, is_running=bool(running))
     if path is None:
-        return [LayerOutcome(layer, "off", "no cgroup v2 is mounted") for layer in wanted]
+        return [LayerOutcome(layer, "off", "no cgroup v2 is mounted") for layer in requested]
     if running and not path.is_dir():
         note = f"the cgroup {path} is not there; attach again when it is"
         return [LayerOutcome(layer, attached_mode(store, layer), note) for layer in running]
     with Cgroup(path) as cgroup:
         store.set_cgroup(str(path))
         put_back = {layer: _repair(store, layer, cgroup) for layer in running}
-        done = [_one(store, layer, cgroup, request, undo) for layer in wanted]
-        _renew_older_layers(store, cgroup, running, wanted)
+        done = [_one(store, layer, cgroup, request, undo) for layer in requested]
+        _renew_older_layers(store, cgroup, running, requested)
         if request.replace:
-            left = [layer for layer in running if layer not in wanted]
+            left = [layer for layer in running if layer not in requested]
             done += [replace_layer(store, layer, cgroup) for layer in left]
     return [_with_note(outcome, put_back.get(outcome.layer, "")) for outcome in done]
 
@@ -67,12 +67,12 @@ def _with_note(outcome: LayerOutcome, put_back: str) -> LayerOutcome:
 
 
 def _renew_older_layers(
-    store: Store, cgroup: Cgroup, running: list[str], wanted: list[str]
+    store: Store, cgroup: Cgroup, running: list[str], requested: list[str]
 ) -> None:
     """Layers that were loaded before another one, and have constants that depend on that one."""
-    if "cgroup" in wanted and "cgroup" not in running and "drops" in running:
+    if "cgroup" in requested and "cgroup" not in running and "drops" in running:
         replace_layer(store, "drops", cgroup)  # from now on it counts sockets of the cgroup, too
-    if "app" in wanted and "app" not in running and attached_mode(store, "cgroup") != "off":
+    if "app" in requested and "app" not in running and attached_mode(store, "cgroup") != "off":
         _renew_cgroup_layer(store, cgroup, attached_mode(store, "app"))
 
 
@@ -96,8 +96,8 @@ def _cgroup_of(store: Store, request: Request, *, is_running: bool) -> Path | No
 
 
 def _unsupported(layer: str, only: str, note: str) -> UnsupportedError:
-    asked = [variant.since for variant in LAYERS[layer] if only in ("auto", variant.mode)]
-    first = min(asked, key=lambda version: [int(part) for part in version.split(".")])
+    versions = [variant.since for variant in LAYERS[layer] if only in ("auto", variant.mode)]
+    first = min(versions, key=lambda version: [int(part) for part in version.split(".")])
     feature = f"hooks for layer {layer}" if only == "auto" else f"app layer by {only}"
     return UnsupportedError(feature, first, note)
 

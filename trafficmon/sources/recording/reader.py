@@ -91,8 +91,8 @@ class Recording:
         if not frames or frames[0].kind != FrameKind.ABOUT:
             raise RecordingError(self.name, "its beginning is missing")
         try:
-            told = json.loads(content_of(self._fd, frames[0], self.name))
-            return About(**{name: told[name] for name in _ABOUT_MEMBERS})
+            members = json.loads(content_of(self._fd, frames[0], self.name))
+            return About(**{name: members[name] for name in _ABOUT_MEMBERS})
         except (ValueError, TypeError, KeyError) as error:
             raise RecordingError(self.name, f"its beginning is damaged ({error})") from None
 

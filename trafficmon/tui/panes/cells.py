@@ -19,7 +19,7 @@ _MARK, _GAP = 2, 2  # beside a title, that the table is sorted by it; between tw
 
 
 def columns_of(table: str, *, totals: bool) -> list[Column]:
-    """Rates in the place of bytes, unless ``totals`` are wanted."""
+    """Rates in the place of bytes, unless ``totals``."""
     return [column if totals else _as_rate(column) for column in COLUMNS[table]]
 
 

@@ -23,7 +23,7 @@ from trafficmon.render.table import table_lines
 from trafficmon.tables.table import Record
 from trafficmon.tui.contained import Contained
 from trafficmon.tui.panes.cells import rate_text, span_text
-from trafficmon.tui.panes.pane import Asked, Look, Question
+from trafficmon.tui.panes.pane import Look, Question, TableOptions
 from trafficmon.tui.readings.detail import Detail, read_detail
 from trafficmon.tui.readings.feed import Feed
 from trafficmon.tui.readings.series import Series
@@ -68,9 +68,9 @@ class DetailScreen(Contained, ModalScreen[None]):
             self._feed.start()
         self.show(self._detail, Look(bits=False, totals=False, span_s=60))
 
-    def question(self, asked: Asked) -> Question:
+    def question(self, options: TableOptions) -> Question:
         """The row again; of an event there is no more to know."""
-        del asked
+        del options
         if not self._detail.key:
             return lambda _: self._detail
         return lambda session: read_detail(session, self._detail)
@@ -115,8 +115,8 @@ class DetailScreen(Contained, ModalScreen[None]):
             return
         text.append("\nTHROUGH THE LAYERS\n", style="bold")
         for name, received, sent in seen.layers:
-            told = [cell_text(octets, "bytes") for octets in (received, sent)]
-            text.append(f"{name:<18} ↓ {told[0]:>10}   ↑ {told[1]:>10}\n")
+            summary = [cell_text(octets, "bytes") for octets in (received, sent)]
+            text.append(f"{name:<18} ↓ {summary[0]:>10}   ↑ {summary[1]:>10}\n")
 
     def _add_related(self, text: Text, seen: Detail) -> None:
         width = min(self.app.size.width * 8 // 10, 100) - _MARGIN
@@ -134,10 +134,10 @@ class DetailScreen(Contained, ModalScreen[None]):
             return
         events = belonging(self._feed.newest(), seen.table, seen.record)[:_EVENTS]
         text.append("\nEVENTS\n", style="bold")
-        told = [event_line(event.record()) for event in events]
+        summary = [event_line(event.record()) for event in events]
         note = self._feed.note()
         nothing = "" if note else "none since events are read\n"
-        text.append("".join(f"{line}\n" for line in told) or nothing)
+        text.append("".join(f"{line}\n" for line in summary) or nothing)
         if note:
             text.append(f"{escape_controls(note)}\n", style="yellow")
 

@@ -10,7 +10,7 @@ from trafficmon.render.eventline import event_parts
 from trafficmon.render.width import cell_width
 from trafficmon.tables.table import Record
 from trafficmon.tui.panes.grid import Cell, Head
-from trafficmon.tui.panes.pane import Asked, Look, Question
+from trafficmon.tui.panes.pane import Look, Question, TableOptions
 from trafficmon.tui.panes.rowspane import RowsPane
 from trafficmon.tui.readings.feed import Feed
 from trafficmon.tui.readings.session import Session
@@ -28,10 +28,10 @@ class EventsView(RowsPane):
         self._feed = feed
         self._events: list[Event] = []
 
-    def question(self, asked: Asked) -> Question:
+    def question(self, options: TableOptions) -> Question:
         """Those that match; the reading is what keeps the interfaces' graphs going."""
         self._feed.start()
-        return lambda session: self._read(session, asked.expression)
+        return lambda session: self._read(session, options.expression)
 
     def _read(self, session: Session, expression: Expression | None) -> list[Event]:
         session.read()
@@ -46,7 +46,7 @@ class EventsView(RowsPane):
         del look
         self.say(self._feed.note())
         if seen == self._events:
-            return self._told()
+            return self._summary()
         cursor = self.grid.cursor_row
         chosen = self._events[cursor] if cursor in range(len(self._events)) else None
         self._events = seen
@@ -58,9 +58,9 @@ class EventsView(RowsPane):
         ):  # on top it stays there, with the newest
             cursor = seen.index(chosen)
         self.grid.load(heads, rows, cursor)
-        return self._told()
+        return self._summary()
 
-    def _told(self) -> str:
+    def _summary(self) -> str:
         if not self._events:
             return "" if self._feed.note() else "nothing has happened since this tab was opened"
         return f"{min(_SHOWN, len(self._events)):,} newest of {len(self._events):,} events kept"

@@ -27,7 +27,7 @@ class _Words(Suggester):
 
 
 class FilterField(Contained, Input):
-    """Hidden until somebody wants to type."""
+    """Hidden until it is used."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -2,7 +2,7 @@
 """Rows and columns, drawn line by line: what is not on the screen costs nothing.
 
 Textual's DataTable is made for tables that stay. Filled anew each second with 500 rows it took a
-third of a core, most of it for measuring and drawing cells that nobody sees.
+third of a core, most of it for measuring and drawing cells outside of the screen.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Grid(Contained, ScrollView, can_focus=True):
             self.name = name
 
     class NearEnd(Message):
-        """The last of the rows are on the screen: if there are more, they are wanted."""
+        """The last of the rows are on the screen: if there are more, they are requested."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ from textual.widgets import Static
 from trafficmon.render.columns import UNKNOWN, cell_text
 from trafficmon.render.safe import escape_controls
 from trafficmon.tui.panes.cells import rate_text
-from trafficmon.tui.panes.pane import Asked, Look, Question
+from trafficmon.tui.panes.pane import Look, Question, TableOptions
 from trafficmon.tui.readings.layers import LayersPicture, Stage, read_layers
 
 _TITLES = {
@@ -40,9 +40,9 @@ class LayersView(VerticalScroll):
         """One drawing."""
         yield self._drawn
 
-    def question(self, asked: Asked) -> Question:
+    def question(self, options: TableOptions) -> Question:
         """The layers have no order but their own."""
-        del asked
+        del options
         return read_layers
 
     def say(self, message: str) -> None:
@@ -60,14 +60,14 @@ class LayersView(VerticalScroll):
 
     def _between(self, stage: Stage) -> Text:
         """What this layer has not seen of what the one below it has, and why."""
-        told = []
+        summary = []
         for fewer, mark in zip(stage.less_packets, ("▼", "▲"), strict=True):
             if fewer:
                 many = f"{abs(fewer):,} packets {'fewer' if fewer > 0 else 'more'}"
-                told.append((f"{mark} {many} than {_BELOW[stage.name]} since attach", "yellow"))
-        told += [(cause, "dim") for cause in (stage.causes or "").split("; ") if cause]
+                summary.append((f"{mark} {many} than {_BELOW[stage.name]} since attach", "yellow"))
+        summary += [(cause, "dim") for cause in (stage.causes or "").split("; ") if cause]
         text, room = Text(), max(_LEAST_ROOM, self.size.width - len(_LINE) - 2)
-        for words, style in told:
+        for words, style in summary:
             for line in wrap(escape_controls(words), room):
                 text.append(_LINE, style="dim").append(f"{line}\n", style=style)
         text.rstrip()
@@ -107,14 +107,14 @@ def _amounts(stage: Stage, way: str, look: Look) -> tuple[Text, Text]:
 
 
 def _drops(seen: LayersPicture) -> Text:
-    told = Text("\n")
+    summary = Text("\n")
     if seen.drops is None:
-        return told.append("drops are not counted here (layer drops)", style="dim")
-    told.append("DROPPED BY THE KERNEL", style="bold")
+        return summary.append("drops are not counted here (layer drops)", style="dim")
+    summary.append("DROPPED BY THE KERNEL", style="bold")
     rate = UNKNOWN if seen.drop_rate is None else f"{seen.drop_rate:,.0f}"
-    told.append(f"   {rate} packets/s\n", style="bold")
+    summary.append(f"   {rate} packets/s\n", style="bold")
     for drop in seen.drops:
         rate = UNKNOWN if drop["rate"] is None else f"{drop['rate']:,.0f}/s"
-        why = escape_controls(f"{drop['reason'] or 'no reason told'} in {drop['location']}")
-        told.append(f"  {drop['packets']:>10,}  {rate:>8}  {why}\n")
-    return told
+        why = escape_controls(f"{drop['reason'] or 'no reason known'} in {drop['location']}")
+        summary.append(f"  {drop['packets']:>10,}  {rate:>8}  {why}\n")
+    return summary

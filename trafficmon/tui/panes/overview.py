@@ -13,7 +13,7 @@ from trafficmon.render.columns import cell_text
 from trafficmon.render.safe import escape_controls
 from trafficmon.tables.table import Record
 from trafficmon.tui.panes.cells import rate_text, span_text
-from trafficmon.tui.panes.pane import Asked, Look, Question
+from trafficmon.tui.panes.pane import Look, Question, TableOptions
 from trafficmon.tui.readings.overview import Overview, read_overview
 from trafficmon.tui.readings.session import Graph
 
@@ -75,9 +75,9 @@ class OverviewPane(VerticalScroll):
             yield self._cards["hosts"]
         yield self._protocols
 
-    def question(self, asked: Asked) -> Question:
+    def question(self, options: TableOptions) -> Question:
         """Always the same."""
-        del asked
+        del options
         return read_overview
 
     def say(self, message: str) -> None:
@@ -106,7 +106,7 @@ class OverviewPane(VerticalScroll):
 
 
 def _health(seen: Overview) -> Text:
-    told = Text()
+    summary = Text()
     for name, value, kind in (
         ("connections", seen.connections, "count"),
         ("RTT median", seen.rtt_median_us, "duration_us"),
@@ -114,16 +114,16 @@ def _health(seen: Overview) -> Text:
         ("retransmits", seen.retransmits, "count"),
         ("drops", seen.drops, "count"),
     ):
-        told.append(f"{name} ", style="dim")
-        told.append(cell_text(value, kind), style="bold")  # type: ignore[arg-type]
+        summary.append(f"{name} ", style="dim")
+        summary.append(cell_text(value, kind), style="bold")  # type: ignore[arg-type]
         if name == "retransmits" and seen.retransmit_percent is not None:
-            told.append(f" ({seen.retransmit_percent:.2f} %)")
-        told.append("   ")
+            summary.append(f" ({seen.retransmit_percent:.2f} %)")
+        summary.append("   ")
     covered = seen.coverage_percent
-    told.append("owners known ", style="dim")
+    summary.append("owners known ", style="dim")
     style = "bold" if covered is None or covered >= _WARN_BELOW else "bold red"
-    told.append("-" if covered is None else f"{covered:.2f} %", style=style)
-    return told
+    summary.append("-" if covered is None else f"{covered:.2f} %", style=style)
+    return summary
 
 
 def _card(name: str, records: list[Record], *, bits: bool) -> Grid:
@@ -158,9 +158,9 @@ def _label(name: str, record: Record) -> str:
 
 
 def _shares(protocols: list[tuple[str, float]]) -> Text:
-    told = Text("PROTOCOLS\n", style="bold")
+    summary = Text("PROTOCOLS\n", style="bold")
     for name, share in protocols:
-        told.append(f"{escape_controls(name):<8}", style="not bold")
-        told.append("█" * max(1, round(share * _BAR)), style="not bold green")
-        told.append(f" {100 * share:.1f} %\n", style="not bold")
-    return told
+        summary.append(f"{escape_controls(name):<8}", style="not bold")
+        summary.append("█" * max(1, round(share * _BAR)), style="not bold green")
+        summary.append(f" {100 * share:.1f} %\n", style="not bold")
+    return summary

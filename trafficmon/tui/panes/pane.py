@@ -15,8 +15,8 @@ Question = Callable[[Session], Any]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """How a table is wanted. ``sort`` None: by what goes on now."""
+class TableOptions:
+    """How to show a table. ``sort`` None: by rate."""
 
     sort: str | None
     reverse: bool
@@ -36,11 +36,11 @@ class Look:
 class Pane(Protocol):
     """A tab, or a screen above the tabs."""
 
-    def question(self, asked: Asked) -> Question:
+    def question(self, options: TableOptions) -> Question:
         """What to read for it."""
 
     def show(self, seen: Any, look: Look) -> str:
-        """Show what its question was answered with. Returns what the line of state tells."""
+        """Show the answer to its question. Returns the summary for the line of state."""
 
     def say(self, message: str) -> None:
         """Show why there is nothing to show."""

@@ -29,8 +29,8 @@ class Problem(Static):
 
     def show(self, error: Exception, next_step: str) -> None:
         """It goes by itself when a reading succeeds; ``next_step``: what makes another one."""
-        told = Text(f"{escape_controls(str(error))}\n\n", style="bold")
-        told.append(f"{text}\n\n" if (text := remedy(error)) else "", style="not bold green")
-        told.append(f"{next_step} q quits.", style="not bold dim")
+        summary = Text(f"{escape_controls(str(error))}\n\n", style="bold")
+        summary.append(f"{text}\n\n" if (text := remedy(error)) else "", style="not bold green")
+        summary.append(f"{next_step} q quits.", style="not bold dim")
         self.display = True
-        self.update(told)
+        self.update(summary)

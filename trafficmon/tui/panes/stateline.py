@@ -13,12 +13,12 @@ from trafficmon.render.safe import escape_controls
 
 @dataclass(frozen=True)
 class State:
-    """``told`` by the pane; ``notes`` by the counters."""
+    """``summary``: the pane's; ``notes``: the counters'."""
 
     clock: str
     is_frozen: bool
     filter: str | None
-    told: str
+    summary: str
     notes: list[str]
 
 
@@ -37,7 +37,7 @@ class StateLine(Static):
             text.append(" FROZEN ", style="bold yellow reverse")
         if state.filter is not None:
             text.append(f" filter: {escape_controls(state.filter)} ", style="bold cyan")
-        text.append(f" {escape_controls(state.told)}")
+        text.append(f" {escape_controls(state.summary)}")
         for note in state.notes:
             text.append(f"  {escape_controls(note)}", style="yellow")
         self.update(text, layout=False)  # one line, always

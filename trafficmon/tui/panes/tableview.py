@@ -9,7 +9,7 @@ from trafficmon.tables.catalogue import TableQuery
 from trafficmon.tables.table import Record
 from trafficmon.tui.panes.cells import cell, columns_of, fitting, label_cell, widest
 from trafficmon.tui.panes.grid import Head
-from trafficmon.tui.panes.pane import Asked, Look, Question
+from trafficmon.tui.panes.pane import Look, Question, TableOptions
 from trafficmon.tui.panes.rowspane import RowsPane
 from trafficmon.tui.readings.rows import Rows, read_rows
 
@@ -34,11 +34,11 @@ class TableView(RowsPane):
         self._columns: list[Column] = []
         self._widths: dict[str, int] = {}
 
-    def question(self, asked: Asked) -> Question:
+    def question(self, options: TableOptions) -> Question:
         """As many rows as are on the screen, and some to scroll to."""
         count = min(_MOST_ROWS, _PAGE * (self.grid.last_seen_row // _PAGE + 2))
         query = TableQuery(
-            self.table, count, asked.sort, asked.reverse, asked.expression, by_rate=True
+            self.table, count, options.sort, options.reverse, options.expression, by_rate=True
         )
         return lambda session: read_rows(session, query)
 
@@ -51,7 +51,7 @@ class TableView(RowsPane):
         """Replace what is shown; the cursor stays with its row where that is still there."""
         if not seen.records:
             self.say(_MATCHES_NONE if seen.length else _EMPTY.get(self.table, _NOTHING_YET))
-            return self._told(seen)
+            return self._summary(seen)
         self._tell("", above_rows=True)
         key = self.chosen_key()
         self.shown = seen
@@ -66,7 +66,7 @@ class TableView(RowsPane):
         heads = [self._head(column, seen) for column in self._columns]
         cursor = seen.keys.index(key) if key in seen.keys else self.grid.cursor_row
         self.grid.load(heads, [[row[place] for place in places] for row in cells], cursor)
-        return self._told(seen)
+        return self._summary(seen)
 
     def _head(self, column: Column, seen: Rows) -> Head:
         mark = _SORTED[seen.is_reversed] if column.name == seen.sorted_by else ""
@@ -87,11 +87,11 @@ class TableView(RowsPane):
             self.app.action_look_again()  # type: ignore[attr-defined]
 
     @staticmethod
-    def _told(seen: Rows) -> str:
-        told = f"{len(seen.records):,} of {seen.matched:,}"
+    def _summary(seen: Rows) -> str:
+        summary = f"{len(seen.records):,} of {seen.matched:,}"
         if seen.matched != seen.length:
-            told += f" that match, of {seen.length:,}"
-        return f"{told}, by {seen.sorted_by}"
+            summary += f" that match, of {seen.length:,}"
+        return f"{summary}, by {seen.sorted_by}"
 
     def chosen_key(self) -> str:
         """Of the row under the cursor, or empty."""

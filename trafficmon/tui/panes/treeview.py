@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from trafficmon.tables.catalogue import TableQuery
-from trafficmon.tui.panes.pane import Asked, Question
+from trafficmon.tui.panes.pane import Question, TableOptions
 from trafficmon.tui.panes.tableview import TableView
 from trafficmon.tui.readings.rows import Rows
 from trafficmon.tui.readings.tree import read_tree
@@ -26,19 +26,21 @@ class TreeView(TableView):
         super().__init__("cgroups")
         self._folded: frozenset[str] = frozenset()
 
-    def question(self, asked: Asked) -> Question:
+    def question(self, options: TableOptions) -> Question:
         """All of them: a tree that is cut somewhere would be none."""
         query = TableQuery(
-            self.table, None, asked.sort, asked.reverse, asked.expression, by_rate=True
+            self.table, None, options.sort, options.reverse, options.expression, by_rate=True
         )
         closed = self._folded
         return lambda session: read_tree(session, query, closed)
 
     @staticmethod
-    def _told(seen: Rows) -> str:
+    def _summary(seen: Rows) -> str:
         """Rows are more than match: those above them stand there too."""
-        told = f"{seen.matched:,} of {seen.length:,}, each with all below it, by {seen.sorted_by}"
-        return f"{told}; ← closes, → opens"
+        summary = (
+            f"{seen.matched:,} of {seen.length:,}, each with all below it, by {seen.sorted_by}"
+        )
+        return f"{summary}; ← closes, → opens"
 
     def action_fold(self) -> None:
         """Leave out what is below this row."""

@@ -139,7 +139,7 @@ def _belongs(detail: Detail, columns: FilterColumns) -> Array:
 
 
 def _same_ports(record: Record, columns: FilterColumns) -> Array:
-    """Few enough to be told as records and compared as such."""
+    """Few enough to be made into records and compared as such."""
     mask = np.ones(columns.length, bool)
     for name in ("local_port", "remote_port"):
         wanted = -1 if record[name] is None else record[name]

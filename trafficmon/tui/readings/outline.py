@@ -50,16 +50,16 @@ class Outline:
         return place in self._known
 
     def want(self, places: Iterable[int]) -> None:
-        """Read these next, in this order, instead of what was wanted before."""
+        """Read these next, in this order, instead of what was requested before."""
         self._wanted = [place for place in places if place not in self._known][::-1]
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that is wanted was read."""
+        """Whether all requested places were read."""
         return not self._wanted
 
     def read_next(self) -> None:
-        """Read the next place that is wanted."""
+        """Read the next requested place."""
         with self._reading:
             if not self._wanted:
                 return

@@ -50,7 +50,7 @@ class Series:
         """The last ``span_s`` seconds in equal parts: the largest value in each, 0 where unknown.
 
         A reading fills all parts of the time that it is of: with an interval of 3 s there are not
-        two empty ones behind each.
+        two empty ones after each.
         """
         width_s = max(_LEAST_BUCKET_S, span_s / _MOST_BUCKETS)
         count = round(span_s / width_s)

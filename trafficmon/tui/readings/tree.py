@@ -120,7 +120,7 @@ def _with_parents(nodes: dict[str, Node], path: str) -> None:
 
 
 def _add(record: Record, more: Record) -> None:
-    """Null and a number is that number: null is what nobody counts."""
+    """Null and a number is that number: null is what no layer counts."""
     for name in _SUMMED:
         if more[name] is not None:
             record[name] = (record[name] or 0) + more[name]
