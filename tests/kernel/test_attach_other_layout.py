@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import ExitStack
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.kernel.attached import (
 )
 from tests.kernel.program import Program
 from tests.lab.lab import Lab
+from trafficmon.libbpf.link import Link
 
 pytestmark = pytest.mark.kernel
 
@@ -66,6 +68,20 @@ def test_replace_begins_anew(bare: tuple[Lab, Program], way: str) -> None:
     program.run("detach")
     assert leftovers.hooks(lab.server) == hooks
     assert not leftovers.orphans(loaded)
+
+
+@pytest.mark.parametrize("way", ["tcx", "native"])
+def test_detach_takes_it_off_though_another_process_holds_its_links(
+    bare: tuple[Lab, Program], way: str
+) -> None:
+    lab, program = bare
+    hooks = leftovers.hooks(lab.server)
+    attach_as_another_version(program, way)
+    with ExitStack() as held:
+        for pin in (program.pin_dir / "links").iterdir():
+            held.enter_context(Link.from_pin(str(pin)))
+        program.run("detach")
+        assert leftovers.hooks(lab.server) == hooks
 
 
 @WAY

@@ -48,6 +48,19 @@ def unpin(pins: PinDirectory, pin: Path, *noted_links: int) -> bool:
     return False
 
 
+def take_off(pins: PinDirectory, pin: Path, *noted_links: int) -> bool:
+    """As unpin(), of a link, which no longer counts from then on.
+
+    The kernel frees the link after a grace period (bpf_free_inode() in kernel/bpf/inode.c), and not
+    while another process holds it. Links of tracing programs cannot be detached (EOPNOTSUPP).
+    """
+    if not pin.exists() or not is_ours(pins, pin, *noted_links):
+        return False
+    with Link.from_pin(str(pin)) as link, suppress(BpfError):  # or its interface was removed
+        link.detach()
+    return unpin(pins, pin, *noted_links)
+
+
 def _map_name(fd: int) -> str:
     with RawMap(os.dup(fd), "map") as opened:
         return opened.facts().name

@@ -4,26 +4,23 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trafficmon.attachment import slots, tc, xdp
-from trafficmon.attachment.identity import is_ours, unpin
+from trafficmon.attachment.identity import take_off, unpin
 from trafficmon.attachment.request import Request
 from trafficmon.attachment.store import Store
-from trafficmon.errors import BpfError, TrafficmonError, UsageError
+from trafficmon.errors import TrafficmonError, UsageError
 from trafficmon.hook_registry import INTERFACE_KINDS
 from trafficmon.hooks.check import check_interface
 from trafficmon.host import netns
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import INTERFACE, AttachMode, InterfaceState
-from trafficmon.libbpf.link import Link
 from trafficmon.model.verdicts import Verdict
-from trafficmon.pins import PinDirectory
 from trafficmon.records import hook_numbers, set_text, text_of
 
 MODE_NAMES = {
@@ -153,21 +150,13 @@ def remove(store: Store, slot: int) -> None:
         tc.remove_filters(store.pins, slot, record, qdisc=True)
     for kind in INTERFACE_KINDS:
         _, link_id = hook_numbers(record, kind)
-        _take_off(store.pins, store.pins.link(kind, slot), link_id)
+        take_off(store.pins, store.pins.link(kind, slot), link_id)
     for kind in INTERFACE_KINDS:
         unpin(store.pins, store.pins.program(kind, slot))
         unpin(store.pins, store.pins.next_program(kind, slot))
     record["state"] = InterfaceState.DETACHED
     record["xdp_mode"] = record["tc_mode"] = AttachMode.OFF
     store.set_interface(slot, record)
-
-
-def _take_off(pins: PinDirectory, pin: Path, noted: int) -> None:
-    """Detach, then unpin: a link without a name counts until the kernel has freed it."""
-    if pin.exists() and is_ours(pins, pin, noted):
-        with Link.from_pin(str(pin)) as link, suppress(BpfError):  # its interface was removed
-            link.detach()
-        pin.unlink()
 
 
 def _filters_are_here(store: Store) -> bool:
