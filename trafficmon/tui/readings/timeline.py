@@ -7,8 +7,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-_GAP = 1.5
-"""Intervals: samples further apart have a gap between them."""
+_GAP = 1.9
+"""Intervals: samples further apart have a gap between them. One may be late on a busy machine; where
+one is missing, those around it are two intervals apart."""
 
 
 class Timeline:
