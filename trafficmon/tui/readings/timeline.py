@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 _GAP = 1.9
-"""Intervals: samples further apart have a gap between them. One may be late on a busy machine; where
-one is missing, those around it are two intervals apart."""
+"""Intervals: samples further apart have a gap between them. A sample may be late; where one is
+missing, those around it are two intervals apart."""
 
 
 class Timeline:
