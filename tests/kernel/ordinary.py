@@ -27,6 +27,7 @@ from trafficmon.host.interfaces import all_interfaces
 all_interfaces()
 import contextlib, io, json, decimal, difflib, logging, shutil, wcwidth
 import encodings.ascii, encodings.latin_1
+import numpy.ma  # which newer versions import when they first need it
 from trafficmon.cli import main as program
 arguments = sys.argv
 for harmless in (["top", "flows", "--json"], ["status", "--json"], ["top", "x"], ["attach", "-x"]):

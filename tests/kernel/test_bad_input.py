@@ -97,7 +97,7 @@ def test_a_foreign_map_is_refused(program: Program, name: str) -> None:
         says(program.execute("attach", "--iface", "lo", check=False), 1)
         assert pin.exists()
         if name == "strange":
-            assert f"{pin} is not trafficmon's" in program.execute("detach").stdout
+            assert f"{pin} does not belong to trafficmon" in program.execute("detach").stdout
             assert pin.exists()
     finally:
         pin.unlink(missing_ok=True)

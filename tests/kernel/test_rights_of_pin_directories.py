@@ -69,7 +69,8 @@ def test_a_user_who_swaps_directories_while_root_attaches_gains_nothing(tmp_path
         argv = [sys.executable, "-c", RACE, place, str(victim), GROUP, str(ROUNDS)]
         done = namespace.run(argv, timeout=240)
         assert attacker.poll() is None  # it was at it all the time
-    assert done.stdout == "[1]\n"  # refused, each time
+    # refused; or there was no directory at that moment, and nothing to detach
+    assert done.stdout in ("[1]\n", "[0, 1]\n"), done
 
 
 @contextmanager

@@ -33,6 +33,7 @@ CHANGING = ("duration_s", "first_seen", "last_seen", "opened_at")
 
 SHOW = """
 import json, os, pickle, sys
+import numpy.ma  # which newer versions import when they first need it
 from typing import Any
 from trafficmon.model.sample import Sample
 from trafficmon.tables.catalogue import TABLES, table_maker

@@ -276,7 +276,7 @@ def test_without_the_layer_that_knows_users(place: Place, tmp_path: Path) -> Non
     ("options", "says"),
     [
         ((), "--dir DIR"),
-        (("--to", "unix:/x", "--dir", "/x"), "leave it out"),
+        (("--to", "unix:/x", "--dir", "/x"), "exclude each other"),
         (("--to", "tcp:nobody"), "tcp:HOST:PORT"),
         (("--dir", "/x", "--interval", "nan"), "from 0.1"),
     ],

@@ -7,13 +7,14 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.unit.sample_builder import SampleBuilder
 from trafficmon.hook_registry import HOST_KINDS
-from trafficmon.hooks.facts import CgroupFacts, HookFacts, Pin, PlaceFacts
+from trafficmon.hooks.facts import CgroupFacts, HookFacts, Kernel, Pin, PlaceFacts
 from trafficmon.hooks.verdict import host_verdict, interface_verdict
-from trafficmon.host import filters
+from trafficmon.host import cgroups, filters
 from trafficmon.host.filters import ListedFilter
 from trafficmon.layout import HOST_HOOKS as ROOM
 from trafficmon.libbpf.link import LinkFacts
@@ -194,6 +195,24 @@ def test_a_hook_of_the_host(
 
 def test_what_watches_no_cgroup_does_not_mind_another_one() -> None:
     assert host_verdict("sockets", HOOK, 0, replace(WATCHED, id_today=901)) == ALIVE
+
+
+@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError])
+def test_a_cgroup_that_may_not_be_looked_at_is_not_taken_for_gone(
+    error: type[OSError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a member of the group, who may not search a directory above it."""
+
+    def refuse(path: Path) -> None:
+        raise error(path)
+
+    kernel = Kernel.__new__(Kernel)
+    kernel.__dict__["_meta"] = {"cgroup": np.frombuffer(b"/sys/fs/cgroup/x\0", np.uint8)}
+    monkeypatch.setattr(cgroups, "would_be_visible", lambda _: True)
+    monkeypatch.setattr(Path, "stat", refuse)
+    found = kernel.cgroup()
+    assert found.id_today is None
+    assert found.is_visible == (error is FileNotFoundError)
 
 
 def test_there_is_room_for_all_hooks() -> None:

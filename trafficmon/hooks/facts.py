@@ -112,6 +112,8 @@ class Kernel:
         path = text_of(self._meta["cgroup"])
         try:
             return CgroupFacts(path, Path(path).stat().st_ino, is_visible=True)
+        except PermissionError:  # not to be seen, which is not gone
+            return CgroupFacts(path, None, is_visible=False)
         except OSError:
             return CgroupFacts(path, None, is_visible=cgroups.would_be_visible(Path(path)))
 
