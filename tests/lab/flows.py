@@ -34,6 +34,7 @@ _EXTENSION_NEXT = {
 _FRAGMENT = 44
 # What may stand before the outermost IP header, by tshark's names; after others IP makes no flow.
 _LINK_LAYERS = frozenset({"eth", "ethertype", "ieee8021ad", "vlan", "pppoes", "ppp", "mpls"})
+_TRANSPORTS = frozenset({*_PORT_PROTOCOLS.values(), "icmp", "icmpv6"})
 _FIELDS = (
     *("frame.len", "frame.protocols"),
     *("ip.src", "ip.dst", "ip.proto", "ip.id", "ip.flags.mf", "ip.frag_offset"),
@@ -165,13 +166,18 @@ def dissect(pcap: Path, fields: Sequence[str], display_filter: str = "") -> Iter
 
 def _outermost(record: Mapping[str, str]) -> _Frame | None:
     """The outermost IP packet of a frame, None when there is none."""
+    before = ""
     for layer in record["frame.protocols"].split(":"):
+        # tshark 4.4 leaves out the name of the IP layer after MPLS labels
+        if before == "mpls" and layer in _TRANSPORTS:
+            layer = "ip" if record["ip.dst"] else "ipv6"  # noqa: PLW2901
         if layer == "ip":
             return _ipv4(record) if record["ip.dst"] else None
         if layer == "ipv6":
             return _ipv6(record) if record["ipv6.dst"] else None
         if layer not in _LINK_LAYERS:
             return None
+        before = layer
     return None
 
 
