@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.unit.sample_builder import BuiltSource, SampleBuilder
 from trafficmon.layout import Hook, Layer
+from trafficmon.model.sample import Sample
+from trafficmon.tables.catalogue import table_maker
+from trafficmon.tables.table import Table
+from trafficmon.tui.readings import layers
 from trafficmon.tui.readings.layers import LayersPicture, read_layers
 from trafficmon.tui.readings.session import Session
 
@@ -87,3 +93,16 @@ def test_a_layer_that_was_not_there_before_has_no_rate_yet(machine: Machine) -> 
     way = machine.read(1100, 990, 5)
     assert way.stages[1].rates["rx_packets"] == 100
     assert set(way.stages[2].rates.values()) == {None}
+
+
+def test_a_reading_makes_each_table_once(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the layers looks for the owner of each flow."""
+    made: list[str] = []
+
+    def maker(name: str) -> Callable[[Sample], Table]:
+        made.append(name)
+        return table_maker(name)
+
+    monkeypatch.setattr(layers, "table_maker", maker)
+    machine.read(1000, 900, 5)
+    assert sorted(made) == ["drops", "layers"]

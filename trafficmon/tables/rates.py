@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,17 @@ from trafficmon.model.rates import Counted, RateMeter
 from trafficmon.tables.table import Array, Record, Table
 
 RATE_FIELDS = ("rx_rate", "tx_rate", "rate")
+
+
+def counted(table: Table, now_s: float, counters: Mapping[str, Array] | None = None) -> Counted:
+    """What rates of the table's rows are made of; ``counters``: others than those it is rated by.
+
+    ``now_s``: for tables that do not say when they were read.
+    """
+    at_s = now_s if table.read_at_s is None else table.read_at_s
+    if counters is None:
+        counters = {name: counter() for name, counter in table.rated.items()}
+    return Counted(table.identity(), counters, at_s, table.epoch)
 
 
 class RateKeeper(RateMeter):
@@ -25,15 +36,13 @@ class RateKeeper(RateMeter):
 
     def add_rates(self, table: Table) -> Table:
         """``table`` with the fields of RATE_FIELDS, in bytes per second; see RateMeter."""
-        identity = table.identity()
-        at_s = self._now() if table.read_at_s is None else table.read_at_s
-        counters = {name: counter() for name, counter in table.rated.items()}
-        rates = self.rates(Counted(identity, counters, at_s, table.epoch))
+        now = counted(table, self._now())
+        rates = self.rates(now)
         unknown = np.full(table.length, np.nan)
         rx, tx = rates.get("rx", unknown), rates.get("tx", unknown)
         both = np.where(np.isnan(rx) & np.isnan(tx), np.nan, np.nan_to_num(rx) + np.nan_to_num(tx))
         of_row = {"rx_rate": rx, "tx_rate": tx, "rate": rates.get("both", both)}
-        return _with(replace(table, identity=lambda: identity), of_row)
+        return _with(replace(table, identity=lambda: now.identity), of_row)
 
 
 def _with(table: Table, of_row: dict[str, Array]) -> Table:

@@ -11,7 +11,8 @@ from trafficmon.model.rates import Counted
 from trafficmon.model.sample import Sample
 from trafficmon.tables.catalogue import TableQuery, table_maker
 from trafficmon.tables.query import select
-from trafficmon.tables.table import Record, or_nan
+from trafficmon.tables.rates import counted
+from trafficmon.tables.table import Record, Table, or_nan
 from trafficmon.tui.readings.session import Session
 
 _TOP_DROPS = 8
@@ -48,7 +49,7 @@ def read_layers(session: Session) -> LayersPicture:
     """One reading."""
     sample, now_s = session.read("layers", "drops"), session.now()
     table = table_maker("layers")(sample)
-    rates = session.meter("layers", _layers).rates(_layers(sample, now_s))
+    rates = session.meter("layers", _of_layers).rates(_of_layers(table, now_s))
     stages = [
         _stage(table.record(row), {name: _or_none(rates[name][row]) for name in COUNTS})
         for row in range(table.length)
@@ -59,28 +60,22 @@ def read_layers(session: Session) -> LayersPicture:
     return LayersPicture(stages, drops[:_TOP_DROPS], rate)
 
 
-def _layers(sample: Sample, now_s: float) -> Counted:
-    table = table_maker("layers")(sample)
+def _of_layers(table: Table, now_s: float) -> Counted:
     records = [table.record(row) for row in range(table.length)]
     counters = {name: or_nan([record[name] for record in records]) for name in COUNTS}
-    at_s = now_s if table.read_at_s is None else table.read_at_s
-    return Counted(table.identity(), counters, at_s, sample.epoch)
+    return counted(table, now_s, counters)
 
 
-def _drops(sample: Sample, now_s: float) -> Counted:
-    table = table_maker("drops")(sample)
-    at_s = now_s if table.read_at_s is None else table.read_at_s
-    packets = {"packets": table.sort_keys["packets"]()}
-    return Counted(table.identity(), packets, at_s, sample.epoch)
+def _of_drops(table: Table, now_s: float) -> Counted:
+    return counted(table, now_s, {"packets": table.sort_keys["packets"]()})
 
 
 def _read_drops(
     session: Session, sample: Sample, now_s: float
 ) -> tuple[list[Record], float | None]:
     """Rows with their ``rate``, most packets first; and the rate of all."""
-    meter = session.meter("drops", _drops)
-    rates = meter.rates(_drops(sample, now_s))["packets"]
-    table = table_maker("drops")(sample)
+    meter, table = session.meter("drops", _of_drops), table_maker("drops")(sample)
+    rates = meter.rates(_of_drops(table, now_s))["packets"]
     rows = select(table, TableQuery("drops", sort="packets")).rows.tolist()
     drops = [table.record(row) | {"rate": _or_none(rates[row])} for row in rows]
     return drops, None if meter.elapsed_s is None else float(rates.sum())

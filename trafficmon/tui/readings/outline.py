@@ -20,6 +20,7 @@ from trafficmon.model.rates import Array, Counted, RateMeter
 from trafficmon.model.sample import Sample
 from trafficmon.sources.recording.reader import Recording
 from trafficmon.tables.catalogue import table_maker
+from trafficmon.tables.rates import counted
 from trafficmon.tui.readings.session import Graph
 
 
@@ -114,10 +115,8 @@ class Outline:
 
 def _counts(sample: Sample) -> Counts:
     table = table_maker("interfaces")(sample)
-    counters = {way: counter() for way, counter in table.rated.items()}
-    at_s = sample.clock.monotonic_ns / 1e9 if table.read_at_s is None else table.read_at_s
     names = [str(table.record(row)["interface"]) for row in range(table.length)]
-    return Counts(names, Counted(table.identity(), counters, at_s, table.epoch))
+    return Counts(names, counted(table, sample.clock.monotonic_ns / 1e9))
 
 
 def _rates(before: Counts, counts: Counts) -> dict[str, Array] | None:

@@ -16,6 +16,7 @@ from trafficmon.model.rates import Counted, RateMeter
 from trafficmon.model.sample import Sample
 from trafficmon.sources.recorded import RecordedSource
 from trafficmon.sources.recording.errors import RecordingError
+from trafficmon.tables.catalogue import table_maker
 from trafficmon.tables.rates import RateKeeper
 from trafficmon.tables.table import Table
 from trafficmon.tui.readings.outline import Outline
@@ -105,12 +106,11 @@ class RecordedSession(Session):
         self._timed_ns = sample.clock.monotonic_ns
         return super().with_rates(sample, name)
 
-    def meter(self, name: str, counted: Callable[[Sample, float], Counted]) -> RateMeter:
+    def meter(self, name: str, counted: Callable[[Table, float], Counted]) -> RateMeter:
         """See Session."""
-        del name
-        meter = RateMeter()
-        if self._before is not None:
-            meter.rates(counted(self._before, self._before.clock.monotonic_ns / 1e9))
+        meter, before = RateMeter(), self._before
+        if before is not None:
+            meter.rates(counted(table_maker(name)(before), before.clock.monotonic_ns / 1e9))
         return meter
 
     def _notice_restart(self, sample: Sample) -> None:

@@ -74,10 +74,10 @@ class Session:
         """What makes the rates of the table called ``name``."""
         return self._keepers.setdefault(name, RateKeeper(self.now))
 
-    def meter(self, name: str, counted: Callable[[Sample, float], Counted]) -> RateMeter:
-        """What makes the rates called ``name``: it knows the counters before those of now.
+    def meter(self, name: str, counted: Callable[[Table, float], Counted]) -> RateMeter:
+        """What makes rates of the table called ``name``: it knows the counters before those of now.
 
-        ``counted``: makes them of a sample, and of when it was read where it does not say so.
+        ``counted``: makes them of the table, and of when it was read where it does not say so.
         """
         del counted  # of use where a sample does not follow the one that was read before
         return self._meters.setdefault(name, RateMeter())
