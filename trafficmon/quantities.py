@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from trafficmon.errors import UsageError
+from trafficmon.errors import invalid_value
 
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"": 1, "k": 1000, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
@@ -33,9 +33,9 @@ def _quantity(
 ) -> float:
     value = _value(text, units)
     if value is None:
-        raise UsageError(f"invalid value for {option}: {text!r} (a number of {form})")
+        raise invalid_value(option, text, f"a number of {form}")
     if not low <= value <= high:
-        raise UsageError(f"invalid value for {option}: {text!r} (from {low:g} to {high:g} {form})")
+        raise invalid_value(option, text, f"from {low:g} to {high:g} {form}")
     return value
 
 

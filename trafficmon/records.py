@@ -11,7 +11,7 @@ import numpy as np
 
 from trafficmon.errors import ForeignMapsError, LayoutError
 from trafficmon.hook_registry import INTERFACE_KINDS
-from trafficmon.layout import LAYOUT_VERSION, MAGIC, META
+from trafficmon.layout import LAYOUT_VERSION, MAGIC, META, AttachMode
 
 FIRST_KEY = struct.pack("=I", 0)
 """The key of an array's first entry."""
@@ -20,6 +20,11 @@ FIRST_KEY = struct.pack("=I", 0)
 def slot_key(slot: int) -> bytes:
     """The key of an array's entry ``slot``."""
     return struct.pack("=I", slot)
+
+
+def mode_name(mode: int) -> str:
+    """An AttachMode as `status` has it: off, native, generic, offload, tcx or clsact."""
+    return AttachMode(mode).name.removeprefix("XDP_").lower()
 
 
 def require_layout(raw: bytes | None, where: object) -> None:

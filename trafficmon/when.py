@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from trafficmon.errors import UsageError
+from trafficmon.errors import invalid_value
 from trafficmon.quantities import seconds_of
 
 _CLOCK = re.compile(r"(yesterday\s+)?([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
@@ -26,7 +26,7 @@ def time_ns(option: str, text: str, now_ns: int) -> int:
         moment = _on_the_clock(text, now_ns) or datetime.fromisoformat(text)
         return round(moment.timestamp() * 1e9)
     except (ValueError, OverflowError, OSError):
-        raise UsageError(f"invalid value for {option}: {text!r} ({_FORMS})") from None
+        raise invalid_value(option, text, _FORMS) from None
 
 
 def _on_the_clock(text: str, now_ns: int) -> datetime | None:

@@ -21,16 +21,7 @@ from trafficmon.host import netns
 from trafficmon.host.interfaces import Interface
 from trafficmon.layout import INTERFACE, AttachMode, InterfaceState
 from trafficmon.model.verdicts import Verdict
-from trafficmon.records import hook_numbers, set_text, text_of
-
-MODE_NAMES = {
-    AttachMode.OFF: "off",
-    AttachMode.XDP_NATIVE: "native",
-    AttachMode.XDP_GENERIC: "generic",
-    AttachMode.XDP_OFFLOAD: "offload",
-    AttachMode.TCX: "tcx",
-    AttachMode.CLSACT: "clsact",
-}
+from trafficmon.records import hook_numbers, mode_name, set_text, text_of
 
 
 @dataclass(frozen=True)
@@ -177,8 +168,8 @@ def describe(record: Any, note: str = "") -> Attached:
     """A record in words."""
     return Attached(
         text_of(record["name"]),
-        MODE_NAMES[AttachMode(record["xdp_mode"])],
-        MODE_NAMES[AttachMode(record["tc_mode"])],
+        mode_name(record["xdp_mode"]),
+        mode_name(record["tc_mode"]),
         text_of(record["reason"]),
         note,
         bool(record["dns"]),

@@ -8,6 +8,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from trafficmon.errors import UsageError
+
 PinDir: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -31,3 +33,9 @@ At: TypeAlias = Annotated[
     str | None,
     typer.Option("--at", metavar="TIME", help="Of a recording: 22:00, 5m (before its end), …"),
 ]
+
+
+def require_recording(at: str | None, from_file: Path | None) -> None:
+    """UsageError for a time without the recording that it is of."""
+    if at is not None and from_file is None:
+        raise UsageError("--at needs a recording: add --from FILE")

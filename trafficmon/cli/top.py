@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from trafficmon.cli import short
-from trafficmon.cli.common import At, FromFile, Json, PinDir
+from trafficmon.cli.common import At, FromFile, Json, PinDir, require_recording
 from trafficmon.cli.contained import Contained
 from trafficmon.cli.say import complain
 from trafficmon.errors import UsageError, require_range
@@ -99,11 +99,10 @@ def top(
         expression=expression,
     )
     options = TopOptions(query, form, every, _resolver() if reverse_dns else None)
+    require_recording(at, from_file)
     if from_file is not None:
         _show_recording(from_file, at, options, watch, fill=count is None)
         return
-    if at is not None:
-        raise UsageError("--at needs a recording: add --from FILE")
     from trafficmon.pins import PinDirectory, chosen
 
     pins = PinDirectory(chosen(pin_dir))

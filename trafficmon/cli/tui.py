@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trafficmon.cli.common import At, FromFile, PinDir
+from trafficmon.cli.common import At, FromFile, PinDir, require_recording
 from trafficmon.errors import UsageError, require_range
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ def tui(
         raise UsageError("--text and --web exclude each other")
     if port and not web:
         raise UsageError("--port needs --web")
-    if at is not None and from_file is None:
-        raise UsageError("--at needs a recording: add --from FILE")
+    require_recording(at, from_file)
     if web:
         _serve(from_file, at, chosen(pin_dir), interval, port)
         return

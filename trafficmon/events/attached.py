@@ -17,7 +17,7 @@ import numpy as np
 from trafficmon.dns.current import CurrentNames
 from trafficmon.events.event import UNKNOWN_OWNER, Owner
 from trafficmon.host.identities import Identities
-from trafficmon.layout import INTERFACE_NAME, InterfaceState
+from trafficmon.layout import INTERFACE_NAME
 from trafficmon.model.drop_kinds import drop_kind
 from trafficmon.model.groups import Groups
 from trafficmon.pins import PinDirectory
@@ -53,10 +53,7 @@ class Attached:
         self._remote_names.close()
 
     def _read_interfaces(self, live: Live) -> None:
-        attached = [
-            one for one in live.interfaces if one.state == InterfaceState.ATTACHED and not one.gone
-        ]
-        self._by_ifindex = {one.ifindex: one.name for one in attached}
+        self._by_ifindex = {one.ifindex: one.name for one in live.interfaces if one.is_attached}
         self._copies_dns = any(one.dns for one in live.interfaces)
         self._interfaces_read_at_s = time.monotonic()
 

@@ -15,7 +15,7 @@ from trafficmon.filter.evaluate import matches
 from trafficmon.filter.nodes import Expression
 from trafficmon.protocols import protocol_name
 from trafficmon.tables.addresses import without_zone
-from trafficmon.tables.table import Array, Record
+from trafficmon.tables.table import Array, Record, object_column
 
 E = TypeVar("E", bound=Event)
 
@@ -51,10 +51,10 @@ def event_columns(events: Sequence[Event], table: str = "events") -> FilterColum
         tx_packets=np.array([not one.is_rx for one in events], np.int64),
         uid=_numbers([one.owner.uid for one in events]),
         pid=_numbers([one.owner.pid for one in events]),
-        interface=_texts([one.interface for one in events]),
-        user=_texts([one.owner.user for one in events]),
-        comm=_texts([one.owner.comm for one in events]),
-        cgroup=_texts([one.owner.cgroup for one in events]),
+        interface=object_column([one.interface for one in events]),
+        user=object_column([one.owner.user for one in events]),
+        comm=object_column([one.owner.comm for one in events]),
+        cgroup=object_column([one.owner.cgroup for one in events]),
     )
 
 
@@ -135,9 +135,3 @@ def _addresses(raw: list[bytes]) -> Array:
 
 def _numbers(values: list[Any]) -> Array:
     return np.array([-1 if value is None else value for value in values], np.int64)
-
-
-def _texts(values: list[str | None]) -> Array:
-    column = np.empty(len(values), object)
-    column[:] = values
-    return column

@@ -43,6 +43,11 @@ class WatchedInterface(NamedTuple):
     base: Any  # tm_interface_base
 
     @property
+    def is_attached(self) -> bool:
+        """Whether it is watched now."""
+        return self.state == InterfaceState.ATTACHED and not self.gone
+
+    @property
     def rows(self) -> list[int]:
         """Of hook_counters and services."""
         return rows_of(self.slot)

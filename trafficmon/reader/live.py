@@ -267,10 +267,7 @@ class Live:
 
     def attached_ifindexes(self) -> frozenset[int]:
         """Of the interfaces that are watched now."""
-        watched = (
-            one for one in self.interfaces if one.state == InterfaceState.ATTACHED and not one.gone
-        )
-        return frozenset(one.ifindex for one in watched)
+        return frozenset(one.ifindex for one in self.interfaces if one.is_attached)
 
     def has_hook(self, kind: str) -> bool:
         """Whether a hook of the host was attached, and not detached by us."""

@@ -22,6 +22,10 @@ _OWNERS = Part.OWNERS | Part.SOCKETS | Part.NAMES
 _OF_FLOWS = Part.LEDGER | Part.FLOWS | Part.INTERFACE_NAMES | Part.REMOTE_NAMES
 _OF_SERVICES = Part.LEDGER | Part.SERVICES
 _OF_OWNERS = Part.LAYERS | _OWNERS
+ACROSS_LAYERS = (
+    Part.HOOK_COUNTERS | Part.LAYERS | Part.OWNERS | Part.SOCKETS | _OF_SERVICES | Part.FLOWS
+)
+"""What shows how much of one layer's traffic another one has seen."""
 
 
 class Entry(NamedTuple):
@@ -38,18 +42,7 @@ TABLES = {
     "ports": Entry("services", "port_table", _OF_SERVICES),
     "protocols": Entry("services", "protocol_table", _OF_SERVICES),
     "hosts": Entry("hosts", "host_table", _OF_FLOWS),
-    "layers": Entry(
-        "layers",
-        "layer_table",
-        Part.HOOK_COUNTERS
-        | Part.LAYERS
-        | Part.OWNERS
-        | Part.SOCKETS
-        | Part.LEDGER
-        | Part.SERVICES
-        | Part.FLOWS
-        | Part.DROPS,
-    ),
+    "layers": Entry("layers", "layer_table", ACROSS_LAYERS | Part.DROPS),
     "users": Entry("owners", "user_table", _OF_OWNERS),
     "processes": Entry("owners", "process_table", _OF_OWNERS | Part.PROCESS_LABELS),
     "cgroups": Entry("owners", "cgroup_table", _OF_OWNERS),

@@ -20,7 +20,7 @@ from trafficmon.model.sample import Sample
 from trafficmon.tables.gaps import of_processes
 from trafficmon.tables.health import without_sockets
 from trafficmon.tables.names import OwnerNames
-from trafficmon.tables.table import Array, Record, Table, as_text, by_direction
+from trafficmon.tables.table import Array, Record, Table, as_text, by_direction, object_column
 
 COUNT_FIELDS = (*COUNTS, "connections")
 USER_FIELDS = ("uid", "user", *COUNT_FIELDS)
@@ -44,7 +44,7 @@ def user_table(sample: Sample) -> Table:
         record,
         {"uid": lambda: uids, "user": lambda: as_text([user or "" for user in users])},
         FilterColumns(
-            table="users", length=len(uids), uid=uids, user=_texts(users), **rows.packets
+            table="users", length=len(uids), uid=uids, user=object_column(users), **rows.packets
         ),
     )
 
@@ -78,9 +78,9 @@ def process_table(sample: Sample) -> Table:
         length=len(pids),
         pid=np.where(pids == 0, -1, pids),
         uid=uids,
-        user=_texts(users),
-        comm=_texts(comms),
-        cgroup=_texts(groups),
+        user=object_column(users),
+        comm=object_column(comms),
+        cgroup=object_column(groups),
         **rows.packets,
     )
     sort_keys: dict[str, Callable[[], Array]] = {
@@ -118,14 +118,10 @@ def cgroup_table(sample: Sample) -> Table:
             "cgroup_id": lambda: numbers,
             "path": lambda: as_text([path or "" for path in paths]),
         },
-        FilterColumns(table="cgroups", length=len(paths), cgroup=_texts(paths), **rows.packets),
+        FilterColumns(
+            table="cgroups", length=len(paths), cgroup=object_column(paths), **rows.packets
+        ),
     )
-
-
-def _texts(values: list[str | None]) -> Array:
-    column = np.empty(len(values), object)
-    column[:] = values
-    return column
 
 
 class _Rows:

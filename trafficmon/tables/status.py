@@ -12,34 +12,14 @@ from trafficmon.model.parts import Part
 from trafficmon.model.programs import ProgramRun
 from trafficmon.model.sample import Sample
 from trafficmon.model.verdicts import Verdict
-from trafficmon.tables.catalogue import HEALTH
+from trafficmon.records import mode_name
+from trafficmon.tables.catalogue import ACROSS_LAYERS, HEALTH
 from trafficmon.tables.health import complaints
 from trafficmon.tables.ledger import ledger_record
 from trafficmon.tables.times import time_text
 
-_MODES = {
-    AttachMode.OFF: "off",
-    AttachMode.XDP_NATIVE: "native",
-    AttachMode.XDP_GENERIC: "generic",
-    AttachMode.XDP_OFFLOAD: "offload",
-    AttachMode.TCX: "tcx",
-    AttachMode.CLSACT: "clsact",
-}
-
-
 STATUS_PARTS = (
-    HEALTH
-    | Part.HOOK_COUNTERS
-    | Part.LAYERS
-    | Part.OWNERS
-    | Part.SOCKETS
-    | Part.LEDGER
-    | Part.SERVICES
-    | Part.FLOWS
-    | Part.EVENT_COUNTS
-    | Part.DNS_LOSSES
-    | Part.PROGRAMS
-    | Part.MAP_SIZES
+    HEALTH | ACROSS_LAYERS | Part.EVENT_COUNTS | Part.DNS_LOSSES | Part.PROGRAMS | Part.MAP_SIZES
 )
 """What the record is made of."""
 
@@ -101,9 +81,9 @@ def _interface(sample: Sample, interface: WatchedInterface) -> dict[str, Any]:
         "interface": interface.name,
         "ifindex": interface.ifindex,
         "state": "gone" if interface.gone else interface.state.name.lower(),
-        "xdp_mode": _MODES[interface.xdp_mode],
+        "xdp_mode": mode_name(interface.xdp_mode),
         "xdp_reason": interface.reason or None,
-        "tc_mode": _MODES[tc],
+        "tc_mode": mode_name(tc),
         "counted_in_sums": not interface.covered,
         "layers": [
             _with_foreign_xdp(sample, interface),
@@ -117,7 +97,7 @@ def _interface(sample: Sample, interface: WatchedInterface) -> dict[str, Any]:
 def _layer(
     sample: Sample, interface: WatchedInterface, layer: str, hook: str, mode: AttachMode
 ) -> dict[str, Any]:
-    record = _hook_record(layer, hook, _MODES[mode])
+    record = _hook_record(layer, hook, mode_name(mode))
     found = sample.findings.interfaces.get(interface.slot)
     if mode == AttachMode.OFF or found is None:
         return record

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -70,3 +70,10 @@ def or_nan(values: list[int | None]) -> Array:
 def as_text(values: list[str]) -> Array:
     """Strings to sort by."""
     return np.array(values, dtype=object).astype(str) if values else np.zeros(0, "U1")
+
+
+def object_column(values: Sequence[str | None]) -> Array:
+    """Strings for filters, None for null."""
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column
