@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trafficmon.attachment import interface as one_interface
 from trafficmon.attachment import readers, tc
-from trafficmon.attachment.identity import take_off, unpin
+from trafficmon.attachment.identity import unpin
 from trafficmon.attachment.slots import current_name
 from trafficmon.attachment.stacking import finish_interrupted, settle
 from trafficmon.attachment.store import Store
@@ -121,8 +121,7 @@ def remove_everything(pins: PinDirectory) -> Detached:
         noted = ()
         done.interfaces += _remove_by_prefix(pins)
     for pin in pins.ours():
-        remove = take_off if pin.parent == pins.parts[1] else unpin
-        done.anything |= remove(pins, pin, *noted)
+        done.anything |= unpin(pins, pin, *noted)
     discard_book(pins.root)
     lock.discard(pins.root, *lock.READERS)
     done.foreign = [*pins.ours(), *pins.foreign()]  # under a name of ours, too

@@ -40,25 +40,20 @@ def is_ours(pins: PinDirectory, pin: Path, *noted_links: int) -> bool:
 
 
 def unpin(pins: PinDirectory, pin: Path, *noted_links: int) -> bool:
-    """Remove the pin, if there is one and it is of ours. Whether it was."""
+    """Remove the pin, if there is one and it is of ours. Whether it was. A link is detached first.
+
+    Without its pin alone a link counts on until the kernel has freed it, after a grace period
+    (bpf_free_inode() in kernel/bpf/inode.c), and for as long as another process holds it. What
+    cannot be detached (links of tracing programs, and those whose interface was removed) goes so.
+    """
     with suppress(FileNotFoundError):
         if pin.exists() and is_ours(pins, pin, *noted_links):
+            if pin.parent == pins.parts[1]:
+                with suppress(BpfError), Link.from_pin(str(pin)) as link:
+                    link.detach()
             pin.unlink()
             return True
     return False
-
-
-def take_off(pins: PinDirectory, pin: Path, *noted_links: int) -> bool:
-    """As unpin(), of a link, which no longer counts from then on.
-
-    The kernel frees the link after a grace period (bpf_free_inode() in kernel/bpf/inode.c), and not
-    while another process holds it. Links of tracing programs cannot be detached (EOPNOTSUPP).
-    """
-    if not pin.exists() or not is_ours(pins, pin, *noted_links):
-        return False
-    with Link.from_pin(str(pin)) as link, suppress(BpfError):  # or its interface was removed
-        link.detach()
-    return unpin(pins, pin, *noted_links)
 
 
 def _map_name(fd: int) -> str:

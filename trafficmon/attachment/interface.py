@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from trafficmon.attachment import slots, tc, xdp
-from trafficmon.attachment.identity import take_off, unpin
+from trafficmon.attachment.identity import unpin
 from trafficmon.attachment.request import Request
 from trafficmon.attachment.store import Store
 from trafficmon.errors import TrafficmonError, UsageError
@@ -141,7 +141,7 @@ def remove(store: Store, slot: int) -> None:
         tc.remove_filters(store.pins, slot, record, qdisc=True)
     for kind in INTERFACE_KINDS:
         _, link_id = hook_numbers(record, kind)
-        take_off(store.pins, store.pins.link(kind, slot), link_id)
+        unpin(store.pins, store.pins.link(kind, slot), link_id)
     for kind in INTERFACE_KINDS:
         unpin(store.pins, store.pins.program(kind, slot))
         unpin(store.pins, store.pins.next_program(kind, slot))

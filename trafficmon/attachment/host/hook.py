@@ -87,7 +87,7 @@ def pin_hook(store: Store, hook: Hook, program: Program, link: Link, cgroup_id: 
 
 
 def unpin_hook(store: Store, hook: Hook) -> None:
-    """Remove its pins, if they are trafficmon's: with its last name a link goes."""
+    """Take it off and remove its pins, if they are trafficmon's."""
     noted = int(store.host_hook(hook.name)["link_id"])
     unpin(store.pins, store.pins.host_link(hook.name), noted)
     unpin(store.pins, store.pins.host_program(hook.name))
