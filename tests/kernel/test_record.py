@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.ordinary import run_ordinary
+from tests.kernel.ordinary import NOBODY, run_ordinary
 from tests.kernel.owned import Place, connected, exchange
 from tests.waiting import wait_until
 from trafficmon.sources.recorded import RecordedSource
@@ -105,6 +105,16 @@ def test_a_file_that_is_there_stays(place: Place, path: Path) -> None:
     assert done.returncode == 1
     assert str(path) in done.stderr
     assert path.read_text() == "dear"
+
+
+def test_another_users_link_on_the_way_is_not_followed(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "link").symlink_to("victim")
+    os.lchown(tmp_path / "link", NOBODY, NOBODY)
+    done = place.program.run("record", str(tmp_path / "link" / "file"), check=False)
+    assert done.returncode == 2
+    assert "is a symbolic link that" in done.stderr
+    assert list((tmp_path / "victim").iterdir()) == []
 
 
 @pytest.mark.long

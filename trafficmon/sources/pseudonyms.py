@@ -25,8 +25,6 @@ _FIRST = {
     )
 }
 """Before the first address that stands for one of a kind."""
-
-
 _BROADCAST = 0xFFFFFFFF
 
 
@@ -88,7 +86,6 @@ class Pseudonyms:
 
     def addresses(self, column: Records, sizes: Records) -> Records:
         """Sixteen bytes a row, of which ``sizes`` count: 4 or 16, 0 for no address."""
-        found = np.zeros_like(column)
         rows, of_row = np.unique(
             np.concatenate([column, sizes[:, None].astype(np.uint8)], axis=1),
             axis=0,
@@ -99,8 +96,7 @@ class Pseudonyms:
             size = int(row[16])
             if size:
                 made[at, :size] = np.frombuffer(self.address(row[:size].tobytes()), np.uint8)
-        found[:] = made[of_row.reshape(-1)]
-        return found
+        return made[of_row.reshape(-1)]
 
 
 def _kind_of(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str | None:

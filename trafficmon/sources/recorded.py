@@ -52,8 +52,7 @@ class RecordedSource:
         """The next sample that is as much later, or the last one; False where there is no next."""
         if self._place == len(self.recording) - 1:
             return False
-        due_ns = self.recording.times_ns[self._place] + round(seconds * 1e9)
-        self._place = max(self._place + 1, self.recording.place_at(due_ns))
+        self._place = self.recording.axis.moved(self._place, seconds)
         return True
 
     def read(self, parts: Part) -> Sample:

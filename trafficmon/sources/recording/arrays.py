@@ -65,16 +65,33 @@ _DTYPES = {
 _INDEX = re.compile(r"\.\d+")
 
 
-def packed(new: Arrays, old: Arrays) -> Iterator[tuple[Meta, bytes]]:
-    """Each array of ``new``, relative to ``old`` where that has it; empty for none."""
-    rows: dict[str, Array] = {}
+class KeyRows:
+    """The ``arrays`` that others are relative to; their rows are put in order once."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.arrays = arrays
+        self._groups: dict[str, Groups] = {}
+
+    def matching(self, new: Arrays, part: str) -> Array:
+        """For each row of ``new`` the row with the same key; -1 where there is none."""
+        if part not in self._groups:
+            self._groups[part] = Groups(_keys(self.arrays, part))
+        groups, found = self._groups[part], self._groups[part].find(_keys(new, part))
+        rows = np.full(len(found), -1, np.int32)
+        rows[found >= 0] = groups.first[found[found >= 0]]
+        return rows
+
+
+def packed(new: Arrays, key: KeyRows) -> Iterator[tuple[Meta, bytes]]:
+    """Each array of ``new``, relative to that of ``key`` where that has it."""
+    old, rows = key.arrays, dict[str, Array]()
     for path, array in new.items():
         part = path.partition(".")[0]
         mode, base = _WHOLE, None
         if array.ndim and path in old and old[path].dtype == array.dtype:
             if part in _KEYS:
                 if part not in rows:
-                    rows[part] = _matched_rows(_keys(new, part), _keys(old, part))
+                    rows[part] = key.matching(new, part)
                     yield _row_numbers(part, rows[part])
                 mode, base = _MATCHED_ROWS, _taken(old[path], rows[part])
             elif old[path].shape == array.shape:
@@ -133,15 +150,6 @@ def _keys(arrays: Arrays, part: str) -> Array:
     raw = _bytes(keys)
     spare = -raw.shape[1] % 8
     return np.pad(raw, ((0, 0), (0, spare))).view(np.uint64)
-
-
-def _matched_rows(new: Array, old: Array) -> Array:
-    """For each row of ``new`` the row of ``old`` with the same key; -1 where there is none."""
-    groups = Groups(old)
-    found = groups.find(new)
-    rows = np.full(len(new), -1, np.int32)
-    rows[found >= 0] = groups.first[found[found >= 0]]
-    return rows
 
 
 def _row_numbers(part: str, rows: Array) -> tuple[Meta, bytes]:

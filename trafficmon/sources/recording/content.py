@@ -7,6 +7,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from trafficmon.errors import TrafficmonError
@@ -31,6 +32,11 @@ class Content:
     trees: Mapping[str, Json] = field(default_factory=dict)
     arrays: Mapping[str, Array] = field(default_factory=dict)
 
+    @cached_property
+    def rows(self) -> array_bytes.KeyRows:
+        """Of the arrays, for those that are relative to them."""
+        return array_bytes.KeyRows(self.arrays)
+
 
 def content_of_sample(sample: Sample) -> Content:
     """Its parts by name, and what it is of."""
@@ -45,7 +51,7 @@ def to_bytes(new: Content, key: Content | None) -> bytes:
     """``new``, as what differs from ``key`` if there is one."""
     old = key or Content()
     trees = {name: changes(tree, old.trees.get(name)) for name, tree in new.trees.items()}
-    packed = list(array_bytes.packed(new.arrays, old.arrays))
+    packed = list(array_bytes.packed(new.arrays, old.rows))
     head = json.dumps({"trees": trees, "arrays": [meta for meta, _ in packed]}).encode("ascii")
     return b"".join([_LENGTH.pack(len(head)), head, *(raw for _, raw in packed)])
 

@@ -32,18 +32,24 @@ def apply_changes(change: Json, old: Json) -> Json:
     if tag == "members":
         name, before = old["record"]
         return {"record": [name, {n: apply_changes(c, before[n]) for n, c in content.items()}]}
-    pairs = {json.dumps(key): [key, value] for key, value in old["map"]}
+    pairs = _by_key(old["map"])
     for key in content["removed"]:
         del pairs[json.dumps(key)]
-    pairs |= {json.dumps(key): [key, value] for key, value in content["set"]}
+    pairs |= _by_key(content["set"])
     return {"map": list(pairs.values())}
 
 
 def _changed_pairs(new: Json, old: Json) -> Json:
-    before = {json.dumps(key): value for key, value in old}
-    now = {json.dumps(key) for key, _ in new}
-    changed = [[k, v] for k, v in new if before.get(json.dumps(k), _SAME) != v]
-    return {"set": changed, "removed": [key for key, _ in old if json.dumps(key) not in now]}
+    now, before = _by_key(new), _by_key(old)
+    return {
+        "set": [pair for key, pair in now.items() if before.get(key) != pair],
+        "removed": [pair[0] for key, pair in before.items() if key not in now],
+    }
+
+
+def _by_key(pairs: Json) -> dict[str, Json]:
+    """Keys may be lists, which cannot be keys here."""
+    return {json.dumps(key): [key, value] for key, value in pairs}
 
 
 def _tag(tree: Json) -> str | None:

@@ -52,6 +52,11 @@ class Frame:
     packed_bytes: int
     crc32: int
 
+    @property
+    def end(self) -> int:
+        """Where the next frame begins."""
+        return self.begin + self.packed_bytes
+
 
 def packed_frame(kind: FrameKind, taken_at_ns: int, content: bytes) -> bytes:
     """A frame as it stands in the file."""
@@ -59,14 +64,18 @@ def packed_frame(kind: FrameKind, taken_at_ns: int, content: bytes) -> bytes:
     return _HEAD.pack(kind, len(packed), zlib.crc32(packed), taken_at_ns) + packed
 
 
-def index_of(fd: int, name: str) -> list[Frame]:
-    """The whole frames of an open file, without reading what they hold.
-
-    RecordingError where it is no recording. An incomplete last frame is left out.
-    """
-    size, begin = os.fstat(fd).st_size, len(SIGNATURE)
-    if os.pread(fd, begin, 0) != SIGNATURE:
+def require_recording(fd: int, name: str) -> None:
+    """RecordingError where an open file does not begin as a recording does."""
+    if os.pread(fd, len(SIGNATURE), 0) != SIGNATURE:
         raise RecordingError(name, "it is no recording of this version of trafficmon")
+
+
+def frames_from(fd: int, begin: int) -> list[Frame]:
+    """The whole frames of an open file from byte ``begin`` on, without reading what they hold.
+
+    An incomplete last frame is left out.
+    """
+    size = os.fstat(fd).st_size
     found: list[Frame] = []
     while begin + _HEAD.size <= size:
         kind, packed_bytes, crc32, taken_at_ns = _HEAD.unpack(os.pread(fd, _HEAD.size, begin))

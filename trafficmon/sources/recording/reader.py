@@ -6,14 +6,22 @@ from __future__ import annotations
 import json
 import os
 import stat
-from bisect import bisect_right
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from trafficmon.model.sample import Sample
+from trafficmon.sources.recording.axis import TimeAxis
 from trafficmon.sources.recording.content import Content, from_bytes, sample_of_content
 from trafficmon.sources.recording.errors import RecordingError, RecordingFileError
-from trafficmon.sources.recording.frames import Frame, FrameKind, content_of, index_of
+from trafficmon.sources.recording.frames import (
+    SIGNATURE,
+    Frame,
+    FrameKind,
+    content_of,
+    frames_from,
+    require_recording,
+)
 from trafficmon.sources.recording.writer import About
 
 _ABOUT_MEMBERS = frozenset(About.__dataclass_fields__)
@@ -38,10 +46,10 @@ class Recording:
         try:
             if not stat.S_ISREG(os.fstat(self._fd).st_mode):
                 raise RecordingError(self.name, "it is not a regular file")
-            self.about = self._read_about(index_of(self._fd, self.name))
-            self.refresh()
-            if not self._frames:
-                raise RecordingError(self.name, "there is no complete sample in it")
+            require_recording(self._fd, self.name)
+            frames = frames_from(self._fd, len(SIGNATURE))
+            self.about = self._read_about(frames)
+            self._set_frames(frames[1:])
         except BaseException:
             self.close()
             raise
@@ -51,17 +59,22 @@ class Recording:
 
     def refresh(self) -> None:
         """Find the samples that were appended meanwhile; those before keep their places."""
-        self._frames = index_of(self._fd, self.name)[1:]
-        self.times_ns = [frame.taken_at_ns for frame in self._frames]
+        self._set_frames([*self._frames, *frames_from(self._fd, self._frames[-1].end)])
+
+    def _set_frames(self, frames: list[Frame]) -> None:
+        if not frames:
+            raise RecordingError(self.name, "there is no complete sample in it")
+        self._frames = frames
+        self.axis = TimeAxis([frame.taken_at_ns for frame in frames])
+
+    @property
+    def times_ns(self) -> Sequence[int]:
         """When each sample was taken: since 1970, UTC."""
+        return self.axis.times_ns
 
     def place_at(self, time_ns: int) -> int:
-        """The last sample that was taken by then; the first one for a time before that.
-
-        A clock may have been set back while it was recorded: times need not ascend, and then any
-        place is right that is next to the time.
-        """
-        return max(0, bisect_right(self.times_ns, time_ns) - 1)
+        """See TimeAxis."""
+        return self.axis.place_at(time_ns)
 
     def sample(self, place: int) -> Sample:
         """The sample at ``place``."""

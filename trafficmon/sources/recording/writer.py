@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from trafficmon import __version__
+from trafficmon import __version__, ownership
 from trafficmon.errors import TrafficmonError
 from trafficmon.model.sample import Sample
 from trafficmon.sources.recording.content import Content, content_of_sample, to_bytes
@@ -38,18 +38,20 @@ class About:
 class RecordingWriter:
     """Makes ``path``, which must not exist, for its owner alone: it holds command lines.
 
-    RecordingFileError where the file cannot be made or written.
+    UsageError for another user's symbolic link on the way; RecordingFileError where the file cannot
+    be made or written.
     """
 
     def __init__(self, path: Path, about: About, most_bytes: int) -> None:
         self._path, self._most_bytes = path, most_bytes
+        ownership.resolve(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             self._fd = os.open(path, flags, 0o600)
         except OSError as error:
             raise RecordingFileError("make", str(path), error, "name another file") from None
         self._key: Content | None = None
-        self.written_bytes, self.samples, self._since_key = 0, 0, 0
+        self.written_bytes = self.samples = 0
         try:
             head = json.dumps(asdict(about)).encode("ascii")
             self._append(SIGNATURE + packed_frame(FrameKind.ABOUT, time.time_ns(), head))
@@ -61,13 +63,12 @@ class RecordingWriter:
     def add(self, sample: Sample) -> None:
         """Append a sample. FullError where there is no room for it."""
         content = content_of_sample(sample)
-        is_key = self._key is None or self._since_key >= KEY_EVERY
+        is_key = self.samples % KEY_EVERY == 0
         raw = to_bytes(content, None if is_key else self._key)
         kind = FrameKind.KEY if is_key else FrameKind.DELTA
         self._append(packed_frame(kind, sample.clock.taken_at_ns, raw))
         if is_key:
-            self._key, self._since_key = content, 0
-        self._since_key += 1
+            self._key = content
         self.samples += 1
 
     def _append(self, frame: bytes) -> None:

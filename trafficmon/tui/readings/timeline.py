@@ -3,43 +3,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+
+from trafficmon.sources.recording.axis import TimeAxis
 
 _GAP = 1.9
 """Intervals: samples further apart have a gap between them. A sample may be late; where one is
 missing, those around it are two intervals apart."""
 
 
-class Timeline:
-    """Samples by their places from 0 on; ``times_ns`` since 1970, ``interval_s`` as recorded.
-
-    A wall clock that was set back while it was recorded stands still on the line until it is as
-    late as before: what comes later in the recording is never left of what came before.
-    """
+class Timeline(TimeAxis):
+    """``interval_s``: as recorded."""
 
     def __init__(self, times_ns: Sequence[int], interval_s: float) -> None:
-        self.times_ns, self.interval_s = times_ns, interval_s
-        self._axis_ns = list(accumulate(times_ns, max))
-
-    def __len__(self) -> int:
-        return len(self.times_ns)
-
-    @property
-    def last(self) -> int:
-        """The place of the last sample."""
-        return len(self.times_ns) - 1
-
-    def place_at(self, time_ns: float) -> int:
-        """The last sample that was taken by then; the first one for a time before that."""
-        return max(0, bisect_right(self._axis_ns, time_ns) - 1)
-
-    def moved(self, place: int, seconds: float) -> int:
-        """The place so much later, or earlier: at least one sample, up to the end of it."""
-        there = self.place_at(self._axis_ns[place] + seconds * 1e9)
-        there = max(place + 1, there) if seconds > 0 else min(place - 1, there)
-        return min(max(0, there), self.last)
+        super().__init__(times_ns)
+        self.interval_s = interval_s
 
     def seconds_to(self, place: int) -> float:
         """From the sample before it to ``place``."""
@@ -62,24 +40,27 @@ class Timeline:
         span = self._axis_ns[-1] - self._axis_ns[0]
         return round((self._axis_ns[place] - self._axis_ns[0]) * (width - 1) / span) if span else 0
 
+    def _time_ns(self, column: int, width: int) -> float:
+        """What a column of ``width`` stands for."""
+        span = self._axis_ns[-1] - self._axis_ns[0]
+        return self._axis_ns[0] + span * column / max(1, width - 1)
+
     def place_of(self, column: int, width: int) -> int:
         """The sample nearest to a column."""
-        span = self._axis_ns[-1] - self._axis_ns[0]
-        wanted_ns = self._axis_ns[0] + span * column / max(1, width - 1)
-        before = self.place_at(wanted_ns)
+        time_ns = self._time_ns(column, width)
+        before = self.place_at(time_ns)
         after = min(before + 1, self.last)
-        is_nearer = self._axis_ns[after] - wanted_ns < wanted_ns - self._axis_ns[before]
+        is_nearer = self._axis_ns[after] - time_ns < time_ns - self._axis_ns[before]
         return after if is_nearer else before
 
     def is_within_gap(self, column: int, width: int) -> bool:
         """Whether no sample was taken in a whole column, for a gap."""
-        span = self._axis_ns[-1] - self._axis_ns[0]
-        half_ns = span / max(1, width - 1) / 2
-        wanted_ns = self._axis_ns[0] + span * column / max(1, width - 1)
-        before = self.place_at(wanted_ns)
+        time_ns = self._time_ns(column, width)
+        half_ns = (self._time_ns(1, width) - self._axis_ns[0]) / 2
+        before = self.place_at(time_ns)
         if before == self.last or not self.is_gap(before + 1):
             return False
-        return self._axis_ns[before] + half_ns < wanted_ns < self._axis_ns[before + 1] - half_ns
+        return self._axis_ns[before] + half_ns < time_ns < self._axis_ns[before + 1] - half_ns
 
     def spread(self, place: int, span_s: float, count: int) -> list[int]:
         """About ``count`` places, in order, of the ``span_s`` seconds before ``place``."""
