@@ -56,7 +56,7 @@ static __always_inline struct tm_event_counts *tm_event_counts_here(enum tm_even
 	return bpf_map_lookup_elem(&event_counts, &index);
 }
 
-/* Whether a reader has asked for events of this kind and is alive. */
+/* Whether a reader requests events of this kind and is alive. */
 static __always_inline bool tm_has_reader(enum tm_event_kind kind)
 {
 	__u32 index = 0;

@@ -91,8 +91,8 @@ def test_every_tab_has_something_to_say(path: Path, settings: Path) -> None:
         for tab in TABS:
             await open_tab(app, pilot, tab)
             says = {"overview": "eth0", "layers": "the network", "events": "holds no events"}
-            wanted = says.get(tab, " by " if tab != "dns" else "no DNS messages")
-            assert wanted in await drawn(app, pilot, wanted), tab
+            expected = says.get(tab, " by " if tab != "dns" else "no DNS messages")
+            assert expected in await drawn(app, pilot, expected), tab
 
     run_recorded(path, settings, act, at="60s")
 
@@ -101,13 +101,13 @@ def test_every_tab_has_something_to_say(path: Path, settings: Path) -> None:
 def test_keys_move_and_stop_at_both_ends(path: Path, settings: Path, begin: int) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         await open_tab(app, pilot, "flows")
-        wanted = begin
+        expected = begin
         for key in (*KEYS, "comma", "less_than_sign", "greater_than_sign", "greater_than_sign"):
             await press(app, pilot, key)
-            wanted = min(max(0, wanted + KEYS[key]), 179)
-            assert place(app) == wanted
-            assert clock(wanted) in await drawn(app, pilot, clock(wanted))
-            assert rx_rate(app) == (1000 * wanted if wanted else None)
+            expected = min(max(0, expected + KEYS[key]), 179)
+            assert place(app) == expected
+            assert clock(expected) in await drawn(app, pilot, clock(expected))
+            assert rx_rate(app) == (1000 * expected if expected else None)
 
     run_recorded(path, settings, act, at=f"{179 - begin}s")
 
@@ -115,9 +115,9 @@ def test_keys_move_and_stop_at_both_ends(path: Path, settings: Path, begin: int)
 def test_to_the_first_and_the_last_sample(path: Path, settings: Path) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         await open_tab(app, pilot, "flows")
-        for key, wanted in (("left_curly_bracket", 0), ("right_curly_bracket", 179)):
+        for key, expected in (("left_curly_bracket", 0), ("right_curly_bracket", 179)):
             await press(app, pilot, key)
-            assert place(app) == wanted
+            assert place(app) == expected
         assert "the end, 180/180" in await drawn(app, pilot, "the end, 180/180")
 
     run_recorded(path, settings, act)
@@ -134,17 +134,17 @@ def test_the_last_sample_of_a_recording_that_grows(path: Path, settings: Path) -
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"), [("1m", 119), (clock(30), 30), (clock(30)[:5], 0), ("1h", 0), ("0s", 179)]
+    ("text", "expected"), [("1m", 119), (clock(30), 30), (clock(30)[:5], 0), ("1h", 0), ("0s", 179)]
 )
-def test_a_time_that_is_typed(path: Path, settings: Path, text: str, wanted: int) -> None:
+def test_a_time_that_is_typed(path: Path, settings: Path, text: str, expected: int) -> None:
     if text == clock(30)[:5]:  # a whole minute, which the recording begins or does not reach
-        wanted = max(0, 30 - int(clock(30)[6:]))
+        expected = max(0, 30 - int(clock(30)[6:]))
 
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
         await press(app, pilot, "colon")
         app.query_one("#time", TimeField).value = text
         await press(app, pilot, "enter")
-        assert place(app) == wanted
+        assert place(app) == expected
         assert not app.query_one("#time").display
 
     run_recorded(path, settings, act)
@@ -180,10 +180,10 @@ def test_a_filter_is_kept_while_moving(path: Path, settings: Path) -> None:
 
 def test_a_click_on_the_time_line(path: Path, settings: Path) -> None:
     async def act(app: TrafficApp, pilot: Pilot[None]) -> None:
-        for column, wanted in ((0, 0), (MEDIUM[0] - 1, 179), (60, 90)):
+        for column, expected in ((0, 0), (MEDIUM[0] - 1, 179), (60, 90)):
             await pilot.click("#timeline", offset=(column, 0))
             await quiet(app, pilot)
-            assert abs(place(app) - wanted) <= 1
+            assert abs(place(app) - expected) <= 1
 
     run_recorded(path, settings, act, MEDIUM)
 
@@ -258,13 +258,17 @@ def test_a_row_in_full_follows_the_place(path: Path, settings: Path) -> None:
         await press(app, pilot, "enter")
         assert "Flow" in await drawn(app, pilot, "Flow")
         assert "a recording holds no events" in screen(app)
-        for key, wanted in (("comma", 178), ("less_than_sign", 118), ("right_curly_bracket", 179)):
+        for key, expected in (
+            ("comma", 178),
+            ("less_than_sign", 118),
+            ("right_curly_bracket", 179),
+        ):
             await press(app, pilot, key)
-            assert place(app) == wanted
+            assert place(app) == expected
             screen_ = app.screen
             assert isinstance(screen_, DetailScreen)
-            assert screen_._detail.record["rx_rate"] == 1000 * wanted
-            assert screen_._detail.graph.rx.latest == 1000 * wanted
+            assert screen_._detail.record["rx_rate"] == 1000 * expected
+            assert screen_._detail.graph.rx.latest == 1000 * expected
             assert screen_._detail.graph.rx.covered_s(60) > 50
 
     run_recorded(path, settings, act, MEDIUM)
@@ -297,7 +301,7 @@ def talk(path: Path, *lines: str, at: str | None = None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("line", "wanted"),
+    ("line", "expected"),
     [
         ("back", 178),
         ("back 10", 169),
@@ -308,11 +312,11 @@ def talk(path: Path, *lines: str, at: str | None = None) -> str:
         (f"at {clock(30)}", 30),
     ],
 )
-def test_a_conversation_moves_in_time(path: Path, line: str, wanted: int) -> None:
+def test_a_conversation_moves_in_time(path: Path, line: str, expected: int) -> None:
     said = talk(path, "flows", line)
     answer = said.rpartition("> ")[0].rpartition("> ")[2]
-    assert answer.startswith(f"{clock(wanted)}, ")
-    assert f"{wanted + 1:,}/180" in answer
+    assert answer.startswith(f"{clock(expected)}, ")
+    assert f"{expected + 1:,}/180" in answer
 
 
 @pytest.mark.parametrize("line", ["at noon", "back many", "next 1y"])

@@ -37,7 +37,7 @@ class TestUsers:
     ) -> None:
         """A directory service changes no file here."""
         directory = {7: "before"}
-        monkeypatch.setattr(users, "_ask", directory.get)
+        monkeypatch.setattr(users, "_look_up", directory.get)
         names = UserNames("/nothing", clock)
         assert names.name(7) == "before"
         directory[7] = "after"
@@ -47,7 +47,7 @@ class TestUsers:
         assert names.name(7) == "after"
 
     def test_it_is_bounded(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(users, "_ask", str)
+        monkeypatch.setattr(users, "_look_up", str)
         names = UserNames("/nothing", clock)
         for uid in range(3 * users._KEPT):
             assert names.name(uid) == str(uid)

@@ -86,7 +86,7 @@ def test_users_are_looked_up_once_until_the_database_changes(
         requested.append(uid)
         return {0: "root"}.get(uid)
 
-    monkeypatch.setattr(users, "_ask", look_up)
+    monkeypatch.setattr(users, "_look_up", look_up)
     database = tmp_path / "passwd"
     database.write_text("one")
     names = UserNames(str(database))

@@ -30,8 +30,8 @@ def player(*seconds: float, place: int = 0) -> tuple[Player, Clock]:
 
 def test_a_place_stays_between_both_ends() -> None:
     one, _ = player(*range(5), place=2)
-    for wanted, found in ((-1, 0), (0, 0), (4, 4), (5, 4), (99, 4)):
-        one.go_to(wanted)
+    for expected, found in ((-1, 0), (0, 0), (4, 4), (5, 4), (99, 4)):
+        one.go_to(expected)
         assert one.place == found
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """From the ring buffer of copied messages into the book.
 
-Messages wait in the kernel until names are wanted. A process with the right, and the lock, takes
+Messages wait in the kernel until names are needed. A process with the right, and the lock, takes
 them out; a member of the readers' group reads the copy that the last one left.
 """
 

@@ -24,9 +24,9 @@ class ReverseDns:
         ask: Callable[[str], str | None] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ask, self._now = ask or resolve, now
+        self._resolve, self._now = ask or resolve, now
         self._known: OrderedDict[str, tuple[str | None, float]] = OrderedDict()  # until when
-        self._asked: set[str] = set()
+        self._in_flight: set[str] = set()
         self._lock = threading.Lock()
 
     def add_names(self, rows: Iterable[dict[str, Any]]) -> None:
@@ -49,17 +49,17 @@ class ReverseDns:
         now = self._now()
         with self._lock:
             fresh = {address for address, (_, until) in self._known.items() if now < until}
-            new = addresses - fresh - self._asked
-            self._asked |= new
+            new = addresses - fresh - self._in_flight
+            self._in_flight |= new
         threads = [threading.Thread(target=self._learn, args=(one,), daemon=True) for one in new]
         for thread in threads:
             thread.start()
         return threads
 
     def _learn(self, address: str) -> None:
-        name = self._ask(address)
+        name = self._resolve(address)
         with self._lock:
-            self._asked.discard(address)
+            self._in_flight.discard(address)
             self._known[address] = name, self._now() + _HOLDS_S
             self._known.move_to_end(address)
             while len(self._known) > _KEPT:

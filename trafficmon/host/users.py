@@ -30,7 +30,7 @@ class UserNames:
             self._known.clear()
             self._as_of, self._until_s = edition, self._now() + _HOLDS_S
         if uid not in self._known:
-            self._known[uid] = _ask(uid)
+            self._known[uid] = _look_up(uid)
         return self._known[uid]
 
     def _edition(self) -> tuple[int, int]:
@@ -41,7 +41,7 @@ class UserNames:
         return facts.st_ino, facts.st_mtime_ns
 
 
-def _ask(uid: int) -> str | None:
+def _look_up(uid: int) -> str | None:
     try:
         return pwd.getpwuid(uid).pw_name
     except (KeyError, OverflowError):

@@ -2,7 +2,7 @@
 """A sample: one reading of a source, as data alone.
 
 It holds no descriptor, lock, thread or function, so it can be kept, compared, pickled, and shown by
-another process that may not read the maps. A source reads the parts that it is asked for; using
+another process that may not read the maps. A source reads the requested parts; using
 another part is an error that names it.
 """
 

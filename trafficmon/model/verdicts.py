@@ -14,7 +14,7 @@ class Condition(StrEnum):
     GONE = "gone"
     REPLACED = "replaced"  # something else runs in its place
     UNPINNED = "unpinned"  # counts, but the pin of its link or of its program was removed
-    UNKNOWN = "unknown"  # this process may not ask
+    UNKNOWN = "unknown"  # this process may not query it
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ FIELDS = ("uid", "user", "pid", "comm", "cgroup")
 class OwnerColumns:
     """By row of ``ids``; all null where ``owners`` is None or an id is not known.
 
-    Owners are few and rows many: names are put to rows when they are wanted.
+    Owners are few and rows many: names are put to rows when they are needed.
     """
 
     def __init__(self, owners: Owners | None, ids: Records, names: OwnerNames) -> None:

@@ -188,11 +188,11 @@ class TrafficApp(Switches):
     async def _answer(self, pane: Pane, options: TableOptions) -> Any:
         try:
             question = pane.question(options)
-            return await in_thread(self._asking(pane, question))
+            return await in_thread(self._reading_of(pane, question))
         except Exception as error:  # noqa: BLE001 - it is an answer too, and shown
             return error
 
-    def _asking(self, pane: Pane, question: Question) -> Callable[[], Any]:
+    def _reading_of(self, pane: Pane, question: Question) -> Callable[[], Any]:
         """What runs in the thread."""
         del pane
         return lambda: question(self._session)

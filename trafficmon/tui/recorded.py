@@ -81,7 +81,7 @@ class RecordedApp(TrafficApp):
         )
         self._session = self._past
         self._line, self._time = TimeLine(self._player, self._past.outline), TimeField(self._player)
-        self._asked_place = -1
+        self._shown_place = -1
         self._detail_at: tuple[Pane, int] | None = None
         self._of_graph: list[int] = []
         self._is_new_graph = self._is_ahead = False
@@ -106,17 +106,17 @@ class RecordedApp(TrafficApp):
         """What is recorded does not change: a place is read once, and anew for another question."""
         if self._player.tick():
             self._line.show()
-        if at_once or self._asked_place != self._player.place:
+        if at_once or self._shown_place != self._player.place:
             super().refresh_data(at_once=at_once)
 
-    def _asking(self, pane: Pane, question: Question) -> Callable[[], Any]:
+    def _reading_of(self, pane: Pane, question: Question) -> Callable[[], Any]:
         place, player = self._player.place, self._player
         first, before = self._graph_places(place)[0], []
         if isinstance(pane, DetailScreen):
             pane.forget()
-            if place == self._asked_place and not player.is_playing:  # after a first, quick answer
+            if place == self._shown_place and not player.is_playing:  # after a first, quick answer
                 before = player.line.spread(place, self._span_s, _DETAIL_PLACES)
-        self._asked_place = place
+        self._shown_place = place
         return lambda: self._past.answer(
             place, first, question, before, lambda: player.place == place
         )
@@ -140,7 +140,7 @@ class RecordedApp(TrafficApp):
         """What the graphs of this place are made of, then the time line."""
         outline, self._of_graph = self._past.outline, self._graph_places(self._player.place)
         self._is_new_graph = not all(map(outline.knows, self._of_graph))
-        outline.want([*self._of_graph, *self._line.wanted()])
+        outline.want([*self._of_graph, *self._line.places()])
         if not outline.is_complete and not self._is_ahead:
             self._fill()
 

@@ -109,7 +109,7 @@ def _one(
         return replace_layer(store, layer, cgroup)
     only = request.app_mode if layer == "app" else "auto"
     outcome = attach_layer(store, layer, cgroup, undo, only)
-    is_asked_for = request.layers_named or only != "auto"
-    if outcome.mode == "off" and is_asked_for:
+    is_requested = request.layers_named or only != "auto"
+    if outcome.mode == "off" and is_requested:
         raise _unsupported(layer, only, outcome.note)
     return outcome

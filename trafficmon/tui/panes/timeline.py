@@ -45,7 +45,7 @@ class TimeLine(Contained, Static):
     def _width(self) -> int:
         return max(1, self.size.width or self.app.size.width)
 
-    def wanted(self) -> list[int]:
+    def places(self) -> list[int]:
         """The places that its graph is made of, roughly first."""
         line, width = self._player.line, self._width
         steps = (8, 4, 2, 1)

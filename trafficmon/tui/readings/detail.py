@@ -142,8 +142,8 @@ def _same_ports(record: Record, columns: FilterColumns) -> Array:
     """Few enough to be made into records and compared as such."""
     mask = np.ones(columns.length, bool)
     for name in ("local_port", "remote_port"):
-        wanted = -1 if record[name] is None else record[name]
-        mask &= _equal(getattr(columns, name), wanted, columns.length)
+        expected = -1 if record[name] is None else record[name]
+        mask &= _equal(getattr(columns, name), expected, columns.length)
     return mask
 
 

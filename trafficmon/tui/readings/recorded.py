@@ -49,15 +49,15 @@ class RecordedSession(Session):
         first: int,
         question: Callable[[Session], T],
         history: Sequence[int] = (),
-        is_wanted: Callable[[], bool] = lambda: True,
+        is_current: Callable[[], bool] = lambda: True,
     ) -> T:
         """``question``, of the sample at ``place``; graphs begin at the place ``first``.
 
-        ``history``: places before it that it is put to first, while ``is_wanted``, for what it
+        ``history``: places before it that it is put to first, while ``is_current``, for what it
         remembers itself. DamagedSampleError where the sample cannot be read.
         """
         for before, at in pairwise(history):
-            if not is_wanted():
+            if not is_current():
                 break
             self._go_to(at, before)
             with suppress(DamagedSampleError):
